@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the knell selftests share: ops, submitting them, reading records. */
+#ifndef _KNELL_TEST_H
+#define _KNELL_TEST_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/knell.h>
+
+#define NSEC_PER_SEC	1000000000ULL
+#define NSEC_PER_MSEC	1000000ULL
+
+static inline int knell_open(int flags)
+{
+	return open(KNELL_DEVICE, O_RDWR | O_CLOEXEC | flags);
+}
+
+static inline uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
+static inline struct knell_op op_add(uint16_t type, uint32_t flags, uint64_t token)
+{
+	return (struct knell_op){ .op = KNELL_OP_ADD, .type = type, .flags = flags, .token = token };
+}
+
+static inline struct knell_op op_process(int pid, uint32_t flags, uint64_t token)
+{
+	struct knell_op op = op_add(KNELL_PROCESS, flags, token);
+
+	op.process.pid = pid;
+	return op;
+}
+
+static inline struct knell_op op_timer(uint32_t clockid, uint32_t flags, uint64_t expires_ns,
+				       uint64_t interval_ns, uint64_t token)
+{
+	struct knell_op op = op_add(KNELL_TIMER, flags, token);
+
+	op.timer.clockid = clockid;
+	op.timer.expires_ns = expires_ns;
+	op.timer.interval_ns = interval_ns;
+	return op;
+}
+
+static inline struct knell_op op_del(uint32_t watch)
+{
+	return (struct knell_op){ .op = KNELL_OP_DEL, .watch = watch };
+}
+
+static inline struct knell_op op_trigger(uint32_t watch, uint64_t value)
+{
+	struct knell_op op = { .op = KNELL_OP_TRIGGER, .watch = watch };
+
+	op.user.value = value;
+	return op;
+}
+
+static inline struct knell_op op_kill(uint32_t watch, int sig)
+{
+	struct knell_op op = { .op = KNELL_OP_KILL, .watch = watch };
+
+	op.kill.sig = sig;
+	return op;
+}
+
+/* Submits @nr ops, waits for nothing; 0 or -errno of the call, results are in the ops. */
+static inline int submit_ops(int fd, struct knell_op *ops, unsigned int nr)
+{
+	struct knell_submit s = { .ops = (uintptr_t)ops, .nr_ops = nr };
+
+	return ioctl(fd, KNELL_IOC_SUBMIT, &s) < 0 ? -errno : 0;
+}
+
+/* Submits one op; its result, or -errno of the call. */
+static inline int submit_op(int fd, struct knell_op *op)
+{
+	int err = submit_ops(fd, op, 1);
+
+	return err ? err : op->result;
+}
+
+/* The handle of a new watch, or -errno. */
+static inline int64_t add_watch(int fd, struct knell_op op)
+{
+	int err = submit_op(fd, &op);
+
+	return err < 0 ? err : (int64_t)op.watch;
+}
+
+static inline int del_watch(int fd, uint32_t watch)
+{
+	struct knell_op op = op_del(watch);
+
+	return submit_op(fd, &op);
+}
+
+/* Up to @nr records, waiting until @deadline_ns (0: not at all); how many, or -errno. */
+static inline int wait_events(int fd, struct knell_event *ev, unsigned int nr, uint64_t deadline_ns)
+{
+	struct knell_submit s = { .events = (uintptr_t)ev, .nr_events = nr, .deadline_ns = deadline_ns };
+	int n = ioctl(fd, KNELL_IOC_SUBMIT, &s);
+
+	return n < 0 ? -errno : n;
+}
+
+#endif /* _KNELL_TEST_H */
