@@ -1,0 +1,18 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Runs build/bench/exits where the clock counts instructions (boot.sh -c tells how) and passes on
+# its output and exit status; the log is in build/guest/exits.
+#
+# usage: run.sh [exits' options]
+#
+# The CPU is qemu64 because a newer one has the kernel copy with "rep movsb", of which TCG counts
+# every byte as an instruction. nokaslr and a TSC that nobody needs to calibrate: the same figures
+# in every boot.
+set -eu
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+build=${KNELL_BUILD:-$top/build}
+
+make -s -C "$top/selftests" build="$build" guest
+exec "$top/selftests/qemu/guest.sh" -c -m 1024 -l 3600 \
+	-a "nokaslr tsc=reliable tsc_early_khz=1000000" "$build/bench/exits" "$@"
