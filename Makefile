@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# knell: the module, knelld, and the commands that prove them.
+#
+#	make			builds kmod/knell.ko and build/knelld
+#	make run		boots a machine whose PID 1 is knelld, INTERACTIVE=1 leaves a shell
+#	make check		runs the selftests in the same machine, TESTS="timer queue" only these
+#	make bench		counts instructions and system calls per exit
+#	make lint		W=1, sparse, checkpatch, gcc -fanalyzer, shellcheck
+#	make deps		installs what is missing for these (they call it themselves)
+#	make install		installs the module, knelld and the header; PREFIX, DESTDIR
+#	make clean		removes what was built; distclean: what was fetched, too
+#
+# Variables: V=1 shows the commands, W=1 more warnings, WERROR=1 makes them errors.
+
+build := build
+qemu := selftests/qemu
+
+# Asked when they are needed: on a fresh machine "deps" has to come first.
+krel = $(shell $(qemu)/kernel.sh release)
+KDIR ?= $(shell $(qemu)/kernel.sh kdir)
+PREFIX ?= /usr/local
+INSTALL ?= install
+
+kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)/kmod $(if $(WERROR),KCFLAGS=-Werror)
+
+all: module knelld
+
+module:
+	$(kbuild) modules
+
+knelld:
+	$(MAKE) -C user/knelld BUILD=$(CURDIR)/$(build)
+
+selftests: all
+	$(MAKE) -C selftests
+
+deps:
+	@$(qemu)/deps.sh
+
+run: deps
+	@$(MAKE) --no-print-directory all
+	@demo/run.sh $(if $(INTERACTIVE),-i)
+
+check: deps
+	@$(MAKE) --no-print-directory selftests
+	@$(qemu)/check.sh $(TESTS)
+
+include selftests/bench/bench.mk
+
+bench: deps
+	@$(MAKE) --no-print-directory module $(BENCH_PROGS)
+	@KREL=$(krel) KERNEL=$(shell $(qemu)/kernel.sh image) selftests/bench/run.sh $(BENCH_ARGS)
+
+lint: deps
+	@.ci/lint
+
+install: all modules_install
+	$(INSTALL) -D -m 0755 $(build)/knelld $(DESTDIR)$(PREFIX)/sbin/knelld
+	$(INSTALL) -D -m 0644 kmod/uapi/linux/knell.h $(DESTDIR)$(PREFIX)/include/linux/knell.h
+
+modules_install: module
+	$(kbuild) $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) modules_install
+
+clean:
+	[ ! -d $(KDIR) ] || $(kbuild) clean
+	rm -rf $(filter-out $(addprefix $(build)/,debs kernel kernel-files kselftest),$(wildcard $(build)/*))
+
+distclean: clean
+	rm -rf $(build)
+
+.PHONY: all module knelld selftests deps run check bench lint install modules_install clean distclean

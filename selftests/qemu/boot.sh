@@ -1,0 +1,71 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Boots the stock kernel once and waits until it is gone.
+#
+# usage: boot.sh [-c] [-m MB] [-s SECONDS] [-t SECONDS] [-a APPEND] DIR
+#   DIR   has initrd; console.log (first serial port) and result (second) are written to it
+#   -c    count instructions: one CPU, its clock is the number of instructions executed
+#   -m    memory of the guest
+#   -s    kill the guest when both ports have been silent that long
+#   -t    kill the guest after that long in any case
+#   -a    more for the kernel's command line
+#
+# The exit status is QEMU's: 0 when the guest has gone by itself (which says nothing about how);
+# 124 when it was killed. Never KVM: where /dev/kvm is there but does not work, it hangs.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+memory=512 silence=600 total=3600 append=
+machine='-cpu max -smp 2 -accel tcg'
+
+while getopts cm:s:t:a: opt; do
+	case $opt in
+	c) machine='-cpu qemu64 -smp 1 -accel tcg,thread=single -icount shift=0,sleep=off' ;;
+	m) memory=$OPTARG ;;
+	s) silence=$OPTARG ;;
+	t) total=$OPTARG ;;
+	a) append=$OPTARG ;;
+	*) exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
+dir=$1
+image=$("$here/kernel.sh" image)
+: >"$dir/console.log"
+: >"$dir/result"
+
+# shellcheck disable=SC2086 # a list
+qemu-system-x86_64 -nodefaults -no-reboot -M q35 $machine -m "$memory" -display none \
+	-monitor none -serial "file:$dir/console.log" -serial "file:$dir/result" \
+	-kernel "$image" -initrd "$dir/initrd" \
+	-append "console=ttyS0 panic=-1 oops=panic panic_on_warn=1 $append" \
+	</dev/null >"$dir/qemu.log" 2>&1 &
+qemu=$!
+trap 'kill -KILL $qemu 2>/dev/null || true' EXIT
+trap 'exit 130' INT TERM HUP
+
+# The guest has died in its own way when it is a zombie of ours.
+running()
+{
+	state=$(sed 's/.*) //; s/ .*//' "/proc/$qemu/stat" 2>/dev/null) || return 1
+	[ "$state" != Z ]
+}
+
+start=$(date +%s)
+while running; do
+	sleep 1
+	now=$(date +%s)
+	last=$(stat -c %Y "$dir/result" "$dir/console.log" | sort -n | tail -n 1)
+	why=
+	[ $((now - last)) -lt "$silence" ] || why="silent for $silence s"
+	[ $((now - start)) -lt "$total" ] || why="not done after $total s"
+	if [ -n "$why" ]; then
+		echo "boot: killed: $why" >>"$dir/console.log"
+		exit 124
+	fi
+done
+wait $qemu && status=0 || status=$?
+if [ "$status" -ne 0 ]; then
+	cat "$dir/qemu.log" >&2
+fi
+exit "$status"

@@ -1,0 +1,69 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Runs the test programs in the guest and counts their results; "N passed, N failed" comes last.
+#
+# usage: check.sh [NAME...]	(programs.sh tells what a name selects)
+#
+# All programs run in one boot. When the guest goes down, the program it was running has failed and
+# another boot goes on with the next one. Nothing passes but by the file of the second serial port,
+# which has to be complete (DONE), and a complaint of the kernel fails the run. The freed memory
+# checks of the stock kernel are on: SLUB's for our own caches and those that we hold references in.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
+out=$build/check
+append="loglevel=5 page_poison=1 slub_debug=FZPU ${APPEND:-}"
+
+rm -rf "$out"
+mkdir -p "$out"
+"$here/programs.sh" "$@" >"$out/programs"
+"$here/guest-root.sh"
+
+# Runs what is listed in $out/left and leaves there what was not reached.
+boot_once()
+{
+	dir=$out/boot-$1
+	silence=$(awk '$2 > max { max = $2 } END { print max + 120 }' "$out/left")
+	"$here/run-list.sh" "$dir" -s "$silence" -m "${MEMORY:-512}" -a "$append" <"$out/left" ||
+		echo "boot $1: not ended by itself"
+	cat "$dir/result" >>"$out/result"
+	if ! "$here/console-clean.sh" "$dir/console.log" >"$dir/complaints"; then
+		complaints=$((complaints + 1))
+		echo "boot $1: the kernel complained ($dir/console.log):"
+		cat "$dir/complaints"
+	fi
+	if grep -q '^DONE' "$dir/result"; then
+		: >"$out/left"
+		return
+	fi
+	echo "boot $1: did not get to its end; its console says last:"
+	tail -n 60 "$dir/console.log"
+	# A boot that got nowhere would get nowhere again.
+	last=$(sed -n 's/^RUN \([^ ]*\) .*/\1/p' "$dir/result" | tail -n 1)
+	awk -v last="$last" 'found { print } $1 == last { found = 1 }' "$out/left" >"$out/next"
+	mv "$out/next" "$out/left"
+}
+
+cp "$out/programs" "$out/left"
+: >"$out/result"
+complaints=0
+nr=1
+while [ -s "$out/left" ]; do
+	boot_once $nr
+	nr=$((nr + 1))
+done
+
+awk -v programs="$(awk '{ print $1 }' "$out/programs" | tr '\n' ' ')" -f "$here/tap.awk" \
+	"$out/result" >"$out/summary"
+sed '$d' "$out/summary"
+# shellcheck disable=SC2046 # three numbers
+set -- $(tail -n 1 "$out/summary")
+passed=$1 failed=$(($2 + complaints)) skipped=$3
+echo "logs are in $out"
+if [ "$skipped" -gt 0 ]; then
+	echo "$passed passed, $failed failed, $skipped skipped"
+else
+	echo "$passed passed, $failed failed"
+fi
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -1,0 +1,117 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Installs what is missing to build and to test; does nothing, quickly, when all is there. A bare
+# Debian 12 with git and make is enough to begin with.
+#
+# The kernel that is booted is unpacked under build/ and not installed: the machine's own boot is
+# none of our business, and in a chroot the image's hooks could not run. What is extracted from
+# the kernel's source goes there too, and nothing of it is committed.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
+
+# One package a line, with what it is for.
+packages=$(sed 's/#.*//' <<-'END'
+	gcc			# compiles the module and the programs
+	libc6-dev		# headers, and libc.a: what runs in the guest is static
+	linux-headers-amd64	# to build the module against, and says which kernel
+	gcc-i686-linux-gnu	# 32-bit test programs
+	libc6-dev-i386-cross	# their libc
+	qemu-system-x86		# the machine to boot
+	busybox-static		# the user land of the guest
+	cpio			# packs the initramfs
+	xz-utils		# unpacks the kernel's source
+	perl			# checkpatch.pl
+	sparse			# the kernel's semantic checker
+	shellcheck		# the scripts
+END
+)
+
+# Those of the packages that are not installed.
+missing()
+{
+	installed=$(dpkg-query -W -f '${db:Status-Abbrev}:${Package} ' "$@" 2>/dev/null || true)
+	for p in "$@"; do
+		case " $installed" in
+		*" ii :$p "*|*" hi :$p "*) ;;
+		*) echo "$p" ;;
+		esac
+	done
+}
+
+need_root()
+{
+	if [ "$(id -u)" -ne 0 ]; then
+		echo "deps: missing: $*; as root: make deps" >&2
+		exit 1
+	fi
+}
+
+apt_get()
+{
+	DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 \
+		-o Acquire::Retries=3 --no-install-recommends "$@" </dev/null
+}
+
+# Package lists may be absent or old: the first failure is answered by getting new ones.
+apt_install()
+{
+	need_root "$@"
+	echo "deps: installing $*"
+	apt_get install "$@" || { apt_get update || true; apt_get install "$@"; }
+}
+
+# Downloads the image's package of this kernel and unpacks it to build/kernel.
+fetch_image()
+{
+	krel=$("$here/kernel.sh" release)
+	rm -rf "$build/kernel"
+	mkdir -p "$build/kernel"
+	(cd "$build/kernel" && apt_get download "linux-image-$krel") || return
+	dpkg-deb --fsys-tarfile "$build"/kernel/linux-image-*.deb |
+		tar -C "$build/kernel" -x ./boot || return
+	rm -f "$build"/kernel/*.deb
+}
+
+image()
+{
+	"$here/kernel.sh" image >/dev/null 2>&1 && return
+	need_root "kernel image"
+	echo "deps: unpacking the kernel image"
+	fetch_image && return
+	# The archive no longer has the image that belongs to the headers: get both anew.
+	apt_get update || true
+	apt_install linux-headers-amd64
+	fetch_image
+}
+
+# The kselftest harness and checkpatch, out of the kernel's own source.
+kernel_files()
+{
+	series=$("$here/kernel.sh" series)
+	[ "$(cat "$build/kernel-files/series" 2>/dev/null)" = "$series" ] && return
+	if [ -n "$(missing "linux-source-$series")" ]; then
+		apt_install "linux-source-$series"
+	fi
+	echo "deps: extracting the kselftest harness and checkpatch"
+	rm -rf "$build/kernel-files"
+	mkdir -p "$build/kernel-files"
+	tar -C "$build/kernel-files" --strip-components=1 --wildcards \
+		-xJf "/usr/src/linux-source-$series.tar.xz" \
+		'linux-source-*/tools/testing/selftests/kselftest*.h' \
+		'linux-source-*/scripts/checkpatch.pl' \
+		'linux-source-*/scripts/spelling.txt' \
+		'linux-source-*/scripts/const_structs.checkpatch'
+	mkdir -p "$build/kselftest"
+	cp "$build"/kernel-files/tools/testing/selftests/kselftest*.h "$build/kselftest"
+	echo "$series" >"$build/kernel-files/series"
+}
+
+# shellcheck disable=SC2086,SC2046 # lists
+set -- $(missing $packages)
+if [ $# -gt 0 ]; then
+	apt_install "$@"
+fi
+image
+kernel_files

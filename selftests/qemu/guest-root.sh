@@ -1,0 +1,39 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Packs the test guest into build/guest/base.cpio.gz: busybox, our init and insmod, the module,
+# knelld, and every program of build/selftests in /tests. The list of what init is to run is
+# appended to it for each boot.
+#
+# What a test program finds there: /dev/knell, the module as $KNELL_KO (/lib/knell.ko) and a plain
+# insmod as /sbin/insmod (by its full path: busybox's shell has its own), knelld as $KNELLD
+# (/sbin/knelld), a fresh tmpfs on /tmp, /run and /dev/shm; /proc, /sys, cgroup2, debugfs and
+# tracefs mounted where they belong; the users root, nobody and tester (1000), each with its group.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
+root=$build/guest/root
+
+rm -rf "$root"
+mkdir -p "$root/tests"
+"$here/busybox-root.sh" "$root"
+cp "$build/qemu/init" "$root/init"
+cp "$build/qemu/insmod" "$root/sbin/insmod"
+[ ! -e "$build/../kmod/knell.ko" ] || cp "$build/../kmod/knell.ko" "$root/lib/knell.ko"
+[ ! -e "$build/knelld" ] || cp "$build/knelld" "$root/sbin/knelld"
+for program in "$build"/selftests/*; do
+	[ ! -x "$program" ] || cp "$program" "$root/tests/"
+done
+cat >"$root/etc/passwd" <<'END'
+root:x:0:0:root:/root:/bin/sh
+tester:x:1000:1000:tester:/home/tester:/bin/sh
+nobody:x:65534:65534:nobody:/nonexistent:/bin/false
+END
+cat >"$root/etc/group" <<'END'
+root:x:0:
+tester:x:1000:
+nogroup:x:65534:
+END
+mkdir -p "$root/home/tester"
+echo '127.0.0.1 localhost' >"$root/etc/hosts"
+"$here/mkinitramfs.sh" "$root" >"$build/guest/base.cpio.gz"

@@ -1,0 +1,44 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Which kernel everything is built for and booted on: what Debian's metapackage gives today. The
+# kernel that this machine happens to run has no part in it.
+#
+# usage: kernel.sh release|series|kdir|image
+set -eu
+
+build=${KNELL_BUILD:-$(cd "$(dirname "$0")/../.." && pwd)/build}
+
+# 6.1.0-56-amd64
+release()
+{
+	dpkg-query -W -f '${Depends}' linux-headers-amd64 2>/dev/null |
+		sed -n 's/.*linux-headers-\([0-9][^ ,]*\).*/\1/p'
+}
+
+krel=$(release)
+if [ -z "$krel" ]; then
+	echo "kernel.sh: linux-headers-amd64 is not installed: make deps" >&2
+	exit 1
+fi
+
+case ${1:-} in
+release)
+	echo "$krel" ;;
+series)
+	echo "$krel" | sed 's/^\([0-9]*\.[0-9]*\).*/\1/' ;;
+kdir)
+	echo "/lib/modules/$krel/build" ;;
+image)
+	# Where the package is not installed, deps.sh has unpacked it under build/.
+	for image in "/boot/vmlinuz-$krel" "$build/kernel/boot/vmlinuz-$krel"; do
+		if [ -r "$image" ]; then
+			echo "$image"
+			exit 0
+		fi
+	done
+	echo "kernel.sh: no image of $krel: make deps" >&2
+	exit 1 ;;
+*)
+	echo "usage: kernel.sh release|series|kdir|image" >&2
+	exit 2 ;;
+esac

@@ -1,0 +1,44 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Lists the test programs that were built, one a line with the seconds it may take. The limit is
+# 300 unless a line "runner-limit: SECONDS" in the program's source says otherwise.
+#
+# usage: programs.sh [NAME...]
+# A NAME selects NAME_test, NAME_test.sh and all whose names begin with NAME_; none: all programs.
+set -eu
+
+selftests=$(cd "$(dirname "$0")/.." && pwd)
+built=${KNELL_BUILD:-$selftests/../build}/selftests
+
+limit()
+{
+	case $1 in
+	*.sh) source=$selftests/$1 ;;
+	*) source=$selftests/$1.c ;;
+	esac
+	seconds=$(sed -n 's/.*runner-limit: *\([0-9][0-9]*\).*/\1/p' "$source" | head -n 1)
+	echo "${seconds:-300}"
+}
+
+list()
+{
+	found=0
+	for path in "$built"/*_test "$built"/*_test.sh; do
+		program=${path##*/}
+		[ -x "$path" ] || continue
+		case $program in
+		"$1"|"$1"_test|"$1"_test.sh|"${1:+$1_}"*)
+			echo "$program $(limit "$program")"
+			found=1 ;;
+		esac
+	done
+	if [ $found -eq 0 ]; then
+		echo "programs.sh: no test program ${1:-at all}" >&2
+		exit 1
+	fi
+}
+
+[ $# -gt 0 ] || set -- ''
+for name in "$@"; do
+	list "$name"
+done | awk '!seen[$0]++'
