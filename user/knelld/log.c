@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* One event, one line, one write(2). */
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "knelld.h"
+
+#define PREFIX "knelld: "
+
+/* Names come from files: nothing in them may move a terminal's cursor or forge a line. */
+static void defuse(char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)s[i] < ' ' || s[i] == 0x7f)
+			s[i] = '?';
+}
+
+/* Writes one line to stderr; what is too long is cut. */
+void log_line(const char *fmt, ...)
+{
+	char buf[1024] = PREFIX;
+	const size_t head = sizeof(PREFIX) - 1;
+	const size_t room = sizeof(buf) - head - 1;
+	va_list ap;
+	int len;
+
+	va_start(ap, fmt);
+	len = vsnprintf(buf + head, room, fmt, ap);
+	va_end(ap);
+	if (len < 0)
+		return;
+	if ((size_t)len >= room)
+		len = room - 1;
+	defuse(buf + head, len);
+	buf[head + len] = '\n';
+	/* There is nobody to tell if this fails. */
+	if (write(STDERR_FILENO, buf, head + len + 1) < 0)
+		return;
+}
+
+/* A time span for the eye: 100ms, 1.5s, 90s, infinity. */
+const char *span_text(uint64_t ns, char *buf, size_t size)
+{
+	unsigned long long ms = ns / NSEC_PER_MSEC;
+
+	if (ns == FOREVER)
+		snprintf(buf, size, "infinity");
+	else if (ns % NSEC_PER_MSEC)
+		snprintf(buf, size, "%lluus", (unsigned long long)ns / 1000);
+	else if (ms < 1000)
+		snprintf(buf, size, "%llums", ms);
+	else if (ms % 1000)
+		snprintf(buf, size, "%llu.%03llus", ms / 1000, ms % 1000);
+	else
+		snprintf(buf, size, "%llus", ms / 1000);
+	return buf;
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What only the first process does: mount, adopt, and be the last to go. */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "knelld.h"
+
+#define INIT_PID_NS	0xeffffffcU	/* inode number of the first pid namespace, for ever */
+#define TICK_NS		(50 * NSEC_PER_MSEC)
+#define TERM_TICKS	100		/* 5 s to heed SIGTERM */
+#define KILL_TICKS	40		/* 2 s to die of SIGKILL */
+
+bool is_pid1(void)
+{
+	return getpid() == 1;
+}
+
+static bool mounted(const char *dir)
+{
+	struct stat root, st;
+
+	return !stat("/", &root) && !stat(dir, &st) && st.st_dev != root.st_dev;
+}
+
+static void mount_missing(const char *type, const char *dir, unsigned long flags,
+			  const char *options)
+{
+	if (mounted(dir))
+		return;
+	mkdir(dir, 0755);
+	if (mount(type, dir, type, flags, options) < 0 && errno != EBUSY)
+		log_line("cannot mount %s on %s: %s", type, dir, strerror(errno));
+}
+
+/* Whoever started us without descriptors 0, 1 and 2: the console is the only place to talk. */
+static void open_console(void)
+{
+	int fd = open("/dev/console", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	for (int i = 0; i <= STDERR_FILENO; i++)
+		if (fd >= 0 && fd != i && fcntl(i, F_GETFD) < 0)
+			dup2(fd, i);
+	if (fd > STDERR_FILENO)
+		close(fd);
+	else if (fd >= 0)
+		fcntl(fd, F_SETFD, 0);
+}
+
+static bool in_container(void)
+{
+	struct stat st;
+
+	return !stat("/proc/self/ns/pid", &st) && st.st_ino != INIT_PID_NS;
+}
+
+/* Makes the system one in which a service can run. */
+void pid1_begin(void)
+{
+	mount_missing("devtmpfs", "/dev", MS_NOSUID, "mode=0755");
+	open_console();
+	mount_missing("proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	mount_missing("sysfs", "/sys", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	mount_missing("tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=0755");
+	/* Ctrl-Alt-Del becomes our SIGINT. */
+	if (!in_container() && reboot(RB_DISABLE_CAD) < 0)
+		log_line("cannot take over Ctrl-Alt-Del: %s", strerror(errno));
+}
+
+/* Does /proc/@name belong to a living process with a program, not to us or the kernel? */
+static bool somebody(const char *name)
+{
+	char path[300], stat[512], state;
+	const char *after;
+	unsigned int flags;
+	ssize_t n;
+	int fd;
+
+	if (!isdigit((unsigned char)*name) || atoi(name) == getpid())
+		return false;
+	snprintf(path, sizeof(path), "/proc/%s/stat", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, stat, sizeof(stat) - 1);
+	close(fd);
+	if (n <= 0)
+		return false;
+	stat[n] = '\0';
+	/* A process may have any name: the fields begin after its last parenthesis. */
+	after = strrchr(stat, ')');
+	if (!after || sscanf(after + 1, " %c %*d %*d %*d %*d %*d %u", &state, &flags) != 2)
+		return false;
+	return state != 'Z' && state != 'X' && !(flags & 0x00200000 /* PF_KTHREAD */);
+}
+
+static bool alone(void)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *entry;
+	bool found = false;
+
+	/* Cannot tell: wait the whole time. */
+	if (!d)
+		return false;
+	while (!found && (entry = readdir(d)))
+		found = somebody(entry->d_name);
+	closedir(d);
+	return !found;
+}
+
+/* Sleeps on the queue; all units are down, so every record but the ticks is stale. */
+static void wait_alone(uint32_t timer, int ticks)
+{
+	struct knell_event ev;
+
+	if (!timer)
+		return;
+	queue_set_timer(timer, TOKEN_BELL, TICK_NS, TICK_NS);
+	while (ticks > 0 && !alone() && queue_read(&ev, 1) > 0)
+		ticks -= ev.type == KNELL_EV_TIMER && ev.watch == timer;
+	queue_set_timer(timer, TOKEN_BELL, 0, 0);
+}
+
+/* Ends what the services have left behind: daemons that went their own way. */
+static void end_the_rest(void)
+{
+	uint32_t timer = 0;
+
+	if (alone())
+		return;
+	if (queue_add_timer(&timer) < 0)
+		log_line("no timer to wait with, killing what is left at once");
+	log_line("SIGTERM to what is left");
+	kill(-1, SIGTERM);
+	kill(-1, SIGCONT);
+	wait_alone(timer, TERM_TICKS);
+	if (alone())
+		return;
+	log_line("SIGKILL to what is left");
+	kill(-1, SIGKILL);
+	wait_alone(timer, KILL_TICKS);
+}
+
+/* If the first process ends, the kernel panics: this is what it does instead. */
+void pid1_hang(void)
+{
+	log_line("this is the first process and it must not end: waiting for ever");
+	for (;;)
+		pause();
+}
+
+/* After all units are down: power off or restart the machine; in a container just leave. */
+void pid1_end(bool restart)
+{
+	end_the_rest();
+	sync();
+	if (in_container())
+		exit(0);
+	mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL);
+	log_line(restart ? "restart" : "power off");
+	reboot(restart ? RB_AUTOBOOT : RB_POWER_OFF);
+	log_line("reboot(2): %s", strerror(errno));
+	pid1_hang();
+}

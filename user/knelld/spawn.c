@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One process. It is made with CLONE_VM | CLONE_VFORK: nothing of the supervisor is copied,
+ * it sleeps until the child runs its program or is gone, and the child can say in shared
+ * memory why it could not. In return the child may not allocate, nor touch what is not its
+ * own: all it needs is gathered before. The enrolment (OPF_NEXT) is made before it, too, so
+ * there is no instant at which its death could be missed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "knelld.h"
+
+#define SEARCH_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+enum step { STEP_STDIN, STEP_GROUPS, STEP_GID, STEP_UID, STEP_CHDIR, STEP_EXEC };
+
+/* How the child says that a step failed, as systemd's exit statuses do. */
+static const struct {
+	int status;
+	const char *what;
+} steps[] = {
+	[STEP_STDIN] = { 208, "cannot open /dev/null for its standard input" },
+	[STEP_GROUPS] = { 216, "cannot set its supplementary groups" },
+	[STEP_GID] = { 216, "cannot change its group" },
+	[STEP_UID] = { 217, "cannot change its user" },
+	[STEP_CHDIR] = { 200, "cannot enter its working directory" },
+	[STEP_EXEC] = { 203, "cannot run" },
+};
+
+/* What the child needs, and where it says what went wrong. */
+struct launch {
+	const char *path;
+	char **argv, **envp;
+	const char *cwd;
+	bool cwd_optional;
+	const struct cred *cred;
+	volatile enum step step;
+	volatile int err;
+};
+
+static int null_fd = -1;
+static char stack[64 * 1024] __attribute__((aligned(64)));
+
+/* What spawn() does not want to fail for later: 0 or -errno. */
+int spawn_init(void)
+{
+	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	return null_fd < 0 ? -errno : 0;
+}
+
+/* The system calls themselves: libc's wrappers would do it to other threads as well. */
+static bool become(struct launch *l)
+{
+	const struct cred *c = l->cred;
+
+	if (!c->set_gid)
+		return true;
+	l->step = STEP_GROUPS;
+	if (syscall(SYS_setgroups, c->nr_groups, c->groups) < 0)
+		return false;
+	l->step = STEP_GID;
+	if (syscall(SYS_setresgid, c->gid, c->gid, c->gid) < 0)
+		return false;
+	/* Without User= it stays who it is. */
+	l->step = STEP_UID;
+	return !c->set_uid || syscall(SYS_setresuid, c->uid, c->uid, c->uid) == 0;
+}
+
+/* The supervisor's handlers must not run in the child: it shares the memory they touch. */
+static void reset_signals(void)
+{
+	static const int ours[] = { SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGCHLD };
+	const struct sigaction dfl = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+		sigaction(ours[i], &dfl, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int child(void *arg)
+{
+	struct launch *l = arg;
+
+	reset_signals();
+	setsid();
+	l->step = STEP_STDIN;
+	if (dup2(null_fd, STDIN_FILENO) < 0)
+		goto failed;
+	if (!become(l))
+		goto failed;
+	l->step = STEP_CHDIR;
+	if (chdir(l->cwd) < 0 && !(l->cwd_optional && chdir("/") == 0))
+		goto failed;
+	l->step = STEP_EXEC;
+	execve(l->path, l->argv, l->envp);
+failed:
+	l->err = errno;
+	_exit(steps[l->step].status);
+}
+
+/* Signals wait until the child is on its own: none may be taken for the supervisor's. */
+static pid_t launch(struct launch *l)
+{
+	sigset_t all, old;
+	pid_t pid;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old);
+	pid = clone(child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, l);
+	if (pid < 0)
+		pid = -errno;
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return pid;
+}
+
+/* Copies of what a command needs from the unit, to be freed after the child is gone its way. */
+struct prepared {
+	struct cred cred;
+	struct strv env, argv;
+	char *path;
+};
+
+static void unprepare(struct prepared *p)
+{
+	cred_free(&p->cred);
+	strv_free(&p->env);
+	strv_free(&p->argv);
+	free(p->path);
+}
+
+static int read_env_file(const struct unit *u, const struct path *file, struct strv *env)
+{
+	unsigned int bad;
+	size_t len;
+	char *text = file_text(AT_FDCWD, file->name, &len);
+
+	if (!text) {
+		if (file->optional)
+			return 0;
+		log_line("%s:%u: EnvironmentFile=%s: %s", u->name, file->line, file->name,
+			 errno == EINVAL ? "not a regular file" : strerror(errno));
+		return -1;
+	}
+	bad = env_file(text, env);
+	if (bad)
+		log_line("%s:%u: EnvironmentFile=%s: line %u is no NAME=value, ignored", u->name,
+			 file->line, file->name, bad);
+	free(text);
+	return 0;
+}
+
+/* How the main process has ended, for those that clean up after it. */
+static void set_outcome(const struct unit *u, struct strv *env)
+{
+	char number[16];
+
+	env_set(env, "SERVICE_RESULT", service_result(u));
+	if (!u->ran)
+		return;
+	if (WIFEXITED(u->status)) {
+		snprintf(number, sizeof(number), "%d", WEXITSTATUS(u->status));
+		env_set(env, "EXIT_CODE", "exited");
+		env_set(env, "EXIT_STATUS", number);
+		return;
+	}
+	snprintf(number, sizeof(number), "%d", WTERMSIG(u->status));
+	env_set(env, "EXIT_CODE", WCOREDUMP(u->status) ? "dumped" : "killed");
+	env_set(env, "EXIT_STATUS", sigabbrev_np(WTERMSIG(u->status)) ?
+		sigabbrev_np(WTERMSIG(u->status)) : number);
+}
+
+static int prepare_env(const struct unit *u, enum exec_kind kind, struct prepared *p)
+{
+	const struct conf *c = u->conf;
+
+	env_set(&p->env, "PATH", SEARCH_PATH);
+	if (getenv("LANG"))
+		env_set(&p->env, "LANG", getenv("LANG"));
+	if (p->cred.name) {
+		env_set(&p->env, "USER", p->cred.name);
+		env_set(&p->env, "LOGNAME", p->cred.name);
+		env_set(&p->env, "HOME", p->cred.home);
+		env_set(&p->env, "SHELL", p->cred.shell);
+	}
+	if (kind == EXEC_STOP_POST)
+		set_outcome(u, &p->env);
+	for (size_t i = 0; i < c->env.nr; i++)
+		env_put(&p->env, xstrdup(c->env.v[i]));
+	for (size_t i = 0; i < c->nr_env_files; i++)
+		if (read_env_file(u, &c->env_files[i], &p->env))
+			return -1;
+	return 0;
+}
+
+/* A program's name without a slash is looked up; what isn't found is left for exec to refuse. */
+static char *find_program(const char *name)
+{
+	const char *dir = SEARCH_PATH;
+
+	if (*name == '/')
+		return xstrdup(name);
+	for (;;) {
+		size_t len = strcspn(dir, ":");
+		char *path = xasprintf("%.*s/%s", (int)len, dir, name);
+
+		if (!access(path, X_OK))
+			return path;
+		free(path);
+		if (!dir[len])
+			return xstrdup(name);
+		dir += len + 1;
+	}
+}
+
+static int prepare(const struct unit *u, enum exec_kind kind, const struct command *cmd,
+		   struct prepared *p)
+{
+	if (cred_find(u, &p->cred) || prepare_env(u, kind, p))
+		return -1;
+	env_expand(cmd, &p->env, &p->argv);
+	p->path = find_program(cmd->path);
+	return 0;
+}
+
+static const char *working_directory(const struct unit *u, const struct cred *cred)
+{
+	const char *cwd = u->conf->cwd.name;
+
+	if (!cwd)
+		return "/";
+	if (strcmp(cwd, "~"))
+		return cwd;
+	return cred->home ? cred->home : "/root";
+}
+
+static void tell_failed(const struct unit *u, enum exec_kind kind, const struct command *cmd,
+			const struct launch *l)
+{
+	const struct conf *c = u->conf;
+	const char *why = strerror(l->err), *what = steps[l->step].what;
+
+	if (l->step == STEP_CHDIR)
+		log_line("%s:%u: WorkingDirectory=%s: %s: %s", u->name, c->cwd.line, c->cwd.name,
+			 what, why);
+	else if (l->step == STEP_GROUPS || l->step == STEP_GID || l->step == STEP_UID)
+		log_line("%s:%u: %s=%s: %s: %s", u->name,
+			 c->user.name ? c->user.line : c->group.line, c->user.name ? "User" : "Group",
+			 c->user.name ? c->user.name : c->group.name, what, why);
+	else
+		log_line("%s:%u: %s=%s: %s: %s", u->name, cmd->line, exec_names[kind], cmd->path,
+			 what, why);
+}
+
+/* The processes are made here; what fails before the program runs is told at once. */
+static enum result make(struct unit *u, enum exec_kind kind, const struct command *cmd,
+			const struct prepared *p)
+{
+	static const struct cred nobody_else;
+	struct launch l = {
+		.path = p->path,
+		.argv = p->argv.v,
+		.envp = p->env.v,
+		.cwd = working_directory(u, &p->cred),
+		.cwd_optional = u->conf->cwd.optional,
+		.cred = cmd->flags & CMD_PRIVILEGED ? &nobody_else : &p->cred,
+	};
+	uint32_t watch;
+	int err = queue_add_next(u->id, &watch);
+	pid_t pid;
+
+	if (err < 0) {
+		log_line("%s: cannot enrol a process in %s: %s", u->name, KNELL_DEVICE,
+			 strerror(-err));
+		return RESULT_RESOURCES;
+	}
+	pid = launch(&l);
+	if (pid > 0 && !l.err) {
+		u->watch = watch;
+		u->pid = pid;
+		return RESULT_SUCCESS;
+	}
+	queue_del(watch);
+	if (pid < 0) {
+		log_line("%s: cannot make a process: %s", u->name, strerror(-pid));
+		return RESULT_RESOURCES;
+	}
+	tell_failed(u, kind, cmd, &l);
+	return RESULT_EXIT_CODE;
+}
+
+/**
+ * spawn - run a command of a unit
+ *
+ * RESULT_SUCCESS: its program runs, u->watch and u->pid are set, and one EXIT record will
+ * come. Otherwise there is no process and the reason has been logged.
+ */
+enum result spawn(struct unit *u, enum exec_kind kind, const struct command *cmd)
+{
+	struct prepared p = { 0 };
+	enum result result = RESULT_EXIT_CODE;
+
+	u->watch = 0;
+	if (!prepare(u, kind, cmd, &p))
+		result = make(u, kind, cmd, &p);
+	unprepare(&p);
+	return result;
+}
