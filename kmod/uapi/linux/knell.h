@@ -66,22 +66,25 @@ enum knell_opcode {
 	KNELL_OP_KILL,		/* PROCESS, TREE: send a signal by identity */
 };
 
-/* knell_op.flags, each with what takes it at ADD; MOD takes and replaces ABS, ONESHOT and EDGE */
-#define KNELL_OPF_NEXT		(1U << 0)	/* ADD PROCESS, JOIN: the calling thread's next process */
+/*
+ * knell_op.flags, each with what takes it at ADD; MOD takes and replaces ABS,
+ * ONESHOT and EDGE. ONESHOT and ACK together: EINVAL.
+ */
+#define KNELL_OPF_NEXT		(1U << 0)	/* ADD PROCESS, JOIN: this thread's next process */
 #define KNELL_OPF_SELF		(1U << 1)	/* ADD PROCESS: the caller */
 #define KNELL_OPF_PIDFD		(1U << 2)	/* ADD PROCESS: by pidfd, not pid */
 #define KNELL_OPF_ABS		(1U << 3)	/* TIMER */
-#define KNELL_OPF_ONESHOT	(1U << 4)	/* TIMER USER FD CHILDREN: gone when its first record is read */
+#define KNELL_OPF_ONESHOT	(1U << 4)	/* TIMER USER FD CHILDREN: gone once read */
 #define KNELL_OPF_EDGE		(1U << 5)	/* FD */
 #define KNELL_OPF_ACK		(1U << 6)	/* PROCESS TREE TIMER: stays until DEL */
 #define KNELL_OPF_REPORT_FORK	(1U << 7)	/* TREE */
-#define KNELL_OPF_REPORT_EXIT	(1U << 8)	/* TREE: of members that are not the main process */
+#define KNELL_OPF_REPORT_EXIT	(1U << 8)	/* TREE: of members but the main process */
 #define KNELL_OPF_KILL_ON_CLOSE	(1U << 9)	/* TREE */
 
-#define KNELL_LAST		(~0U)		/* knell_op.watch: what the latest ADD of this batch made */
+#define KNELL_LAST		(~0U)		/* knell_op.watch: what the latest ADD made */
 
 /* knell_event.flags */
-#define KNELL_EVF_NOSTATUS	(1U << 0)	/* EXIT: the adder had no right to status and usage: both 0 */
+#define KNELL_EVF_NOSTATUS	(1U << 0)	/* EXIT: no right to status and usage: 0 */
 #define KNELL_EVF_MAIN		(1U << 1)	/* EXIT: the tree's first member */
 #define KNELL_EVF_REDELIVERED	(1U << 2)	/* came before, to a holder that died without DEL */
 #define KNELL_EVF_INEXACT	(1U << 3)	/* a tree missed a member for want of memory */
@@ -89,7 +92,7 @@ enum knell_opcode {
 #define KNELL_EVF_OOM		(1U << 5)	/* EXIT: the OOM killer's victim */
 
 /* knell_submit.flags, knell_name.flags */
-#define KNELL_SUBMIT_STOP	(1U << 0)	/* the first op that fails ends the ops; see ops_done */
+#define KNELL_SUBMIT_STOP	(1U << 0)	/* the first op that fails ends the ops */
 #define KNELL_KEEP_OFF		(1U << 0)	/* KEEP: undo it */
 
 /* knell_info.features: 1ULL << enum knell_type, and */

@@ -1,0 +1,525 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * PROCESS: fires once, when its real parent can reap the target.
+ *
+ * The hook is an entry of our own in the wait queue behind every pidfd, struct
+ * pid.wait_pidfd. do_notify_parent() wakes it with tasklist_lock held, after
+ * exit_state is set and in the same section in which wait(2) could see it, so
+ * the predicate below is exactly what wait looks at. A wake that finds it false
+ * (a foreign tracer holds the zombie) is followed by another when it turns true.
+ */
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/dcache.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/ktime.h>
+#include <linux/mm.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
+#include <linux/poll.h>
+#include <linux/sched/cputime.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/user_namespace.h>
+#include <linux/wait.h>
+
+#include "compat.h"
+#include "fork.h"
+#include "queue.h"
+#include "watch.h"
+
+/* What is left of a process, copied when it becomes waitable. */
+struct knell_death {
+	u64 start;
+	u64 utime;
+	u64 stime;
+	u64 maxrss_kb;
+	u64 cgroup_id;
+	u32 minflt;
+	u32 majflt;
+	u32 nvcsw;
+	u32 nivcsw;
+	kuid_t uid;
+	s32 status;
+};
+
+/**
+ * struct knell_process - one process, dead or alive
+ * @watch: what all kinds share
+ * @wait: in @pid's wait queue while the watch is armed; that queue's lock
+ * @pid: target, referenced; NULL until OPF_NEXT's process is born. Set once
+ * @euid: who added it
+ * @trusted: at ADD its owner had a right to the status, whatever comes
+ * @next: until the child has linked @wait; only with OPF_NEXT
+ * @death: from then on; written by the hook before it fires
+ */
+struct knell_process {
+	struct knell_watch watch;
+	struct wait_queue_entry wait;
+	struct pid *pid;
+	kuid_t euid;
+	bool trusted;
+	union {
+		struct knell_next next;
+		struct knell_death death;
+	};
+};
+
+static_assert(sizeof(struct knell_process) <= KNELL_WATCH_SIZE);
+
+static struct knell_process *to_process(struct knell_watch *watch)
+{
+	return container_of(watch, struct knell_process, watch);
+}
+
+/* Held back by a tracer that is not the parent? As ptrace_reparented(), but under RCU. */
+static bool knell_traced(struct task_struct *task)
+{
+	return task->ptrace && !same_thread_group(rcu_dereference(task->real_parent),
+						  rcu_dereference(task->parent));
+}
+
+/*
+ * Can the real parent's wait(2) take it? Under RCU, and tasklist_lock or the
+ * lock of its wait queue, in which case there is a wake to come if it changes.
+ */
+static bool knell_waitable(struct task_struct *task)
+{
+	return READ_ONCE(task->exit_state) & EXIT_ZOMBIE && thread_group_empty(task) &&
+	       !knell_traced(task);
+}
+
+/*
+ * Being reaped: exit_notify() and wait_task_zombie() pass through EXIT_DEAD
+ * before the task is out of the pid's list. An ADD in between has no wake to
+ * wait for; from 6.9 on the reaper wakes once more.
+ */
+static bool knell_gone(struct task_struct *task)
+{
+	return READ_ONCE(task->exit_state) == EXIT_DEAD;
+}
+
+/* wait_task_zombie()'s formula: the leader's own code may not be the group's. */
+static s32 knell_wait_status(struct task_struct *task)
+{
+	struct signal_struct *sig = task->signal;
+
+	return sig->flags & SIGNAL_GROUP_EXIT ? sig->group_exit_code : task->exit_code;
+}
+
+static bool knell_process_trusted(struct knell_process *process, struct task_struct *task)
+{
+	const struct cred *cred = __task_cred(task);
+
+	return process->trusted ||
+	       (uid_eq(cred->uid, process->euid) && uid_eq(cred->euid, process->euid) &&
+		uid_eq(cred->suid, process->euid));
+}
+
+static u32 knell_saturate(unsigned long value)
+{
+	return min_t(unsigned long, value, U32_MAX);
+}
+
+/*
+ * The group's other threads are dead and folded into signal; the leader too
+ * once a reaper has counted it out. Plain reads: the reaper's wake of 6.9 and
+ * later comes inside the write side of the seqlock that others read them under.
+ */
+static void knell_death_usage(struct knell_death *death, struct task_struct *task)
+{
+	struct signal_struct *sig = task->signal;
+	bool own = READ_ONCE(sig->nr_threads);
+
+	death->status = knell_wait_status(task);
+	death->utime = sig->utime + (own ? task->utime : 0);
+	death->stime = sig->stime + (own ? task->stime : 0);
+	death->maxrss_kb = (u64)sig->maxrss << (PAGE_SHIFT - 10);
+	death->minflt = knell_saturate(sig->min_flt + (own ? task->min_flt : 0));
+	death->majflt = knell_saturate(sig->maj_flt + (own ? task->maj_flt : 0));
+	death->nvcsw = knell_saturate(sig->nvcsw + (own ? task->nvcsw : 0));
+	death->nivcsw = knell_saturate(sig->nivcsw + (own ? task->nivcsw : 0));
+}
+
+/* Under RCU and the lock of the target's wait queue. */
+static void knell_process_fire(struct knell_process *process, struct task_struct *task)
+{
+	struct knell_death *death = &process->death;
+	struct knell_queue *queue = process->watch.queue;
+	u64 now = ktime_get_ns();
+	unsigned long flags;
+	bool wake;
+
+	*death = (struct knell_death){
+		.start = task->start_time,
+		.uid = task_uid(task),
+		.cgroup_id = knell_cgroup_id(task),
+	};
+	if (knell_process_trusted(process, task))
+		knell_death_usage(death, task);
+	else
+		process->watch.evflags = KNELL_EVF_NOSTATUS;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	wake = knell_post(&process->watch, now);
+	spin_unlock_irqrestore(&queue->lock, flags);
+	if (wake)
+		knell_queue_wake(queue);
+}
+
+static int knell_process_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, void *key)
+{
+	struct knell_process *process = container_of(wait, struct knell_process, wait);
+	struct task_struct *task;
+
+	rcu_read_lock();
+	/* Not a task kept from before: exec by another thread changes the leader. */
+	task = pid_task(process->pid, PIDTYPE_TGID);
+	if (task && (knell_waitable(task) || knell_gone(task))) {
+		/* First: once it has fired a reader may recycle it. */
+		list_del_init(&wait->entry);
+		knell_process_fire(process, task);
+	}
+	rcu_read_unlock();
+	return 0;
+}
+
+/* The watch in @queue that waits for @pid, if one is linked. */
+static bool knell_process_linked(struct knell_queue *queue, struct pid *pid)
+{
+	struct wait_queue_entry *wait;
+	struct knell_process *process;
+
+	lockdep_assert_held(&pid->wait_pidfd.lock);
+	list_for_each_entry(wait, &pid->wait_pidfd.head, entry) {
+		if (wait->func != knell_process_wake)
+			continue;
+		process = container_of(wait, struct knell_process, wait);
+		if (process->watch.queue == queue)
+			return true;
+	}
+	return false;
+}
+
+/* The same, fired ones and those of children that have yet to link them included. */
+static bool knell_process_known(struct knell_queue *queue, struct pid *pid, u32 but)
+{
+	struct knell_watch *watch;
+	u32 slot = 0;
+
+	lockdep_assert_held(&queue->mutex);
+	while ((watch = knell_watch_next(queue, &slot)))
+		if (watch->ops == &knell_process_ops && watch->handle != but &&
+		    READ_ONCE(to_process(watch)->pid) == pid)
+			return true;
+	return false;
+}
+
+/*
+ * Arms the watch, unless the target is dead. Under the wait queue's lock, that
+ * every notifier takes after it has set exit_state: either its state is seen
+ * here, or the notifier finds the entry.
+ */
+static int knell_process_link(struct knell_process *process, bool *dead)
+{
+	struct wait_queue_head *head = &process->pid->wait_pidfd;
+	struct knell_queue *queue = process->watch.queue;
+	struct task_struct *task;
+	int err = 0;
+
+	spin_lock_irq(&head->lock);
+	rcu_read_lock();
+	task = pid_task(process->pid, PIDTYPE_TGID);
+	*dead = task && (knell_waitable(task) || knell_gone(task));
+	if (!task)
+		err = -ESRCH;
+	else if (knell_process_linked(queue, process->pid))
+		err = -EEXIST;
+	else if (!*dead)
+		__add_wait_queue(head, &process->wait);
+	spin_lock(&queue->lock);
+	if (!err)
+		process->watch.state = KNELL_ARMED;
+	spin_unlock(&queue->lock);
+	rcu_read_unlock();
+	spin_unlock_irq(&head->lock);
+	return err;
+}
+
+/* Dead before it was linked: fires at once, if nobody has reaped it. */
+static int knell_process_late(struct knell_process *process)
+{
+	struct task_struct *task;
+
+	/* An armed watch would have been linked, one that has fired is not. */
+	if (knell_process_known(process->watch.queue, process->pid, process->watch.handle))
+		return -EEXIST;
+	rcu_read_lock();
+	task = pid_task(process->pid, PIDTYPE_TGID);
+	if (task)
+		knell_process_fire(process, task);
+	rcu_read_unlock();
+	return task ? 0 : -ESRCH;
+}
+
+/* May current's owner know how @task ends, whoever it is by then? */
+static bool knell_process_may_know(struct task_struct *task)
+{
+	return same_thread_group(rcu_dereference(task->real_parent), current) ||
+	       ns_capable_noaudit(__task_cred(task)->user_ns, CAP_SYS_PTRACE);
+}
+
+/* What can be said of the target before it is linked. */
+static int knell_process_check(struct knell_process *process)
+{
+	struct knell_queue *queue = process->watch.queue;
+	struct task_struct *task;
+	int err = 0;
+
+	rcu_read_lock();
+	task = pid_task(process->pid, PIDTYPE_TGID);
+	if (!task)
+		err = pid_task(process->pid, PIDTYPE_PID) ? -EINVAL : -ESRCH;
+	else if (task->flags & PF_KTHREAD)
+		err = -EPERM;
+	else
+		process->trusted |= knell_process_may_know(task);
+	rcu_read_unlock();
+	if (!err && atomic_read(&queue->unborn) &&
+	    knell_process_known(queue, process->pid, process->watch.handle))
+		err = -EEXIST;
+	return err;
+}
+
+struct knell_pidfd_poll {
+	poll_table table;
+	struct wait_queue_head *head;
+};
+
+static void knell_pidfd_queue(struct file *file, struct wait_queue_head *head, poll_table *table)
+{
+	container_of(table, struct knell_pidfd_poll, table)->head = head;
+}
+
+static bool knell_is_pidfd(const struct file *file)
+{
+	unsigned long magic = file_inode(file)->i_sb->s_magic;
+
+	return magic == PID_FS_MAGIC ||
+	       (magic == ANON_INODE_FS_MAGIC &&
+		!strcmp(file->f_path.dentry->d_name.name, "[pidfd]"));
+}
+
+/* pidfd_pid() is not for modules: ask the file's poll which wait queue it waits on. */
+static struct pid *knell_pidfd_pid(int fd)
+{
+	struct knell_pidfd_poll poll = {};
+	struct pid *pid = ERR_PTR(-EBADF);
+	struct file *file = fget(fd);
+
+	if (!file)
+		return pid;
+	if (knell_is_pidfd(file)) {
+		init_poll_funcptr(&poll.table, knell_pidfd_queue);
+		vfs_poll(file, &poll.table);
+		if (poll.head)
+			pid = get_pid(container_of(poll.head, struct pid, wait_pidfd));
+	}
+	fput(file);
+	return pid;
+}
+
+/* NULL if it is not born yet. */
+static struct pid *knell_process_target(struct knell_process *process)
+{
+	/* Pairs with knell_process_born(), which no lock of the queue's covers. */
+	return smp_load_acquire(&process->pid);
+}
+
+/* In fork, by the parent: KILL works from here on. */
+static void knell_process_born(struct knell_next *next, struct pid *child)
+{
+	struct knell_process *process = container_of(next, struct knell_process, next);
+
+	/* Pairs with knell_process_target(). */
+	smp_store_release(&process->pid, get_pid(child));
+}
+
+/* By the child, alive and not watched by this queue before. */
+static void knell_process_enrol(struct knell_next *next)
+{
+	struct knell_process *process = container_of(next, struct knell_process, next);
+	struct wait_queue_head *head = &process->pid->wait_pidfd;
+	struct knell_queue *queue = process->watch.queue;
+
+	spin_lock_irq(&head->lock);
+	spin_lock(&queue->lock);
+	if (process->watch.state == KNELL_ARMED)
+		__add_wait_queue(head, &process->wait);
+	spin_unlock(&queue->lock);
+	spin_unlock_irq(&head->lock);
+	atomic_dec(&queue->unborn);
+	knell_watch_put(&process->watch);
+	knell_queue_put(queue);
+}
+
+static int knell_process_add_next(struct knell_process *process)
+{
+	struct knell_queue *queue = process->watch.queue;
+	int err;
+
+	process->trusted = true;
+	process->next.born = knell_process_born;
+	process->next.enrol = knell_process_enrol;
+	process->watch.state = KNELL_ARMED;
+	/* The child's, until it has linked itself. */
+	refcount_inc(&process->watch.refs);
+	kref_get(&queue->refs);
+	atomic_inc(&queue->unborn);
+	err = knell_next_arm(&process->next);
+	if (!err)
+		return 0;
+	process->watch.state = KNELL_DEAD;
+	atomic_dec(&queue->unborn);
+	knell_queue_put(queue);
+	knell_watch_put(&process->watch);
+	return err;
+}
+
+static struct pid *knell_process_pid_of(const struct knell_op *op)
+{
+	struct pid *pid;
+
+	switch (op->flags & (KNELL_OPF_SELF | KNELL_OPF_PIDFD)) {
+	case 0:
+		if (op->process.pid <= 0 || op->process.pidfd)
+			return ERR_PTR(-EINVAL);
+		pid = find_get_pid(op->process.pid);
+		return pid ?: ERR_PTR(-ESRCH);
+	case KNELL_OPF_PIDFD:
+		if (op->process.pid)
+			return ERR_PTR(-EINVAL);
+		return knell_pidfd_pid(op->process.pidfd);
+	case KNELL_OPF_SELF:
+		if (op->process.pid || op->process.pidfd)
+			return ERR_PTR(-EINVAL);
+		return get_pid(task_tgid(current));
+	default:
+		return ERR_PTR(-EINVAL);
+	}
+}
+
+static int knell_process_add(struct knell_watch *watch, const struct knell_op *op)
+{
+	struct knell_process *process = to_process(watch);
+	struct pid *pid;
+	bool dead;
+	int err;
+
+	init_waitqueue_func_entry(&process->wait, knell_process_wake);
+	INIT_LIST_HEAD(&process->wait.entry);
+	process->euid = current_euid();
+	if (op->flags & KNELL_OPF_NEXT) {
+		if (op->flags & (KNELL_OPF_SELF | KNELL_OPF_PIDFD) ||
+		    op->process.pid || op->process.pidfd)
+			return -EINVAL;
+		return knell_process_add_next(process);
+	}
+	pid = knell_process_pid_of(op);
+	if (IS_ERR(pid))
+		return PTR_ERR(pid);
+	process->pid = pid;
+	process->trusted = op->flags & KNELL_OPF_SELF;
+	err = knell_process_check(process);
+	if (!err)
+		err = knell_process_link(process, &dead);
+	if (!err && dead)
+		err = knell_process_late(process);
+	return err;
+}
+
+/* rights and errors of kill(2), but by identity */
+static int knell_process_kill(struct knell_watch *watch, int sig)
+{
+	struct pid *pid = knell_process_target(to_process(watch));
+	bool dead;
+
+	spin_lock_irq(&watch->queue->lock);
+	dead = watch->state != KNELL_ARMED;
+	spin_unlock_irq(&watch->queue->lock);
+	if (dead || !pid)
+		return -ESRCH;
+	if (!pid_vnr(pid))
+		return -EPERM;
+	return kill_pid(pid, sig, 0);
+}
+
+static void knell_process_fill(struct knell_watch *watch, struct knell_event *ev,
+			       const struct knell_reader *reader)
+{
+	struct knell_process *process = to_process(watch);
+	struct knell_death *death = &process->death;
+
+	ev->exit.pid = pid_nr_ns(process->pid, reader->pid_ns);
+	ev->exit.status = death->status;
+	ev->exit.uid = from_kuid_munged(reader->user_ns, death->uid);
+	ev->exit.start_ns = death->start + reader->mono_offset;
+	ev->exit.utime_ns = death->utime;
+	ev->exit.stime_ns = death->stime;
+	ev->exit.maxrss_kb = death->maxrss_kb;
+	ev->exit.minflt = death->minflt;
+	ev->exit.majflt = death->majflt;
+	ev->exit.nvcsw = death->nvcsw;
+	ev->exit.nivcsw = death->nivcsw;
+	ev->exit.cgroup_id = death->cgroup_id;
+}
+
+static bool knell_process_consume(struct knell_watch *watch)
+{
+	watch->state = KNELL_DELIVERED;
+	return watch->flags & KNELL_OPF_ACK;
+}
+
+/*
+ * A watch without a pid waits for its process to be born, and @next is valid;
+ * DEAD by now, it will not be linked. One that has fired took itself out of the
+ * wait queue; for the others its lock waits for a hook under way.
+ */
+static void knell_process_release(struct knell_watch *watch)
+{
+	struct knell_process *process = to_process(watch);
+	struct knell_queue *queue = watch->queue;
+
+	if (!knell_process_target(process) && process->next.parent &&
+	    knell_next_disarm(&process->next)) {
+		atomic_dec(&queue->unborn);
+		refcount_dec(&watch->refs);
+		knell_queue_put(queue);
+	}
+	if (!process->pid)
+		return;
+	if (!watch->seq)
+		remove_wait_queue(&process->pid->wait_pidfd, &process->wait);
+	put_pid(process->pid);
+}
+
+static pid_t knell_process_pid(struct knell_watch *watch, struct pid_namespace *ns)
+{
+	struct pid *pid = knell_process_target(to_process(watch));
+
+	return pid ? pid_nr_ns(pid, ns) : 0;
+}
+
+const struct knell_watch_ops knell_process_ops = {
+	.type = KNELL_PROCESS,
+	.ev = KNELL_EV_EXIT,
+	.add_flags = KNELL_OPF_NEXT | KNELL_OPF_SELF | KNELL_OPF_PIDFD | KNELL_OPF_ACK,
+	.add_size = sizeof_field(struct knell_op, process),
+	.add = knell_process_add,
+	.kill = knell_process_kill,
+	.fill = knell_process_fill,
+	.consume = knell_process_consume,
+	.release = knell_process_release,
+	.pid = knell_process_pid,
+};

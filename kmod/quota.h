@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* How many watches a user may have, in all his queues together. */
+#ifndef _KNELL_QUOTA_H
+#define _KNELL_QUOTA_H
+
+#include <linux/types.h>
+
+struct knell_quota;
+
+struct knell_quota *knell_quota_get(void);
+void knell_quota_put(struct knell_quota *quota);
+int knell_quota_charge(struct knell_quota *quota);
+void knell_quota_uncharge(struct knell_quota *quota);
+unsigned long knell_quota_max(void);
+
+void knell_quota_init(void);
+
+#endif /* _KNELL_QUOTA_H */

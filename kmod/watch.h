@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A watch: what one ADD makes, and what each kind of watch does in its own way. */
+#ifndef _KNELL_WATCH_H
+#define _KNELL_WATCH_H
+
+#include <linux/list.h>
+#include <linux/refcount.h>
+#include <linux/types.h>
+
+#include <linux/knell.h>
+
+struct knell_queue;
+struct knell_watch;
+struct pid_namespace;
+struct user_namespace;
+
+/* The first four are what KNELL_IOC_LIST tells. */
+enum knell_state {
+	KNELL_DISARMED,
+	KNELL_ARMED,
+	KNELL_PENDING,		/* its record is on the queue's ready or reading list */
+	KNELL_DELIVERED,	/* OPF_ACK: read, not yet DELed */
+	KNELL_DEAD,		/* out of the queue; a hook that still finds it leaves it alone */
+};
+
+/* Whose namespaces a record is translated into. */
+struct knell_reader {
+	struct pid_namespace *pid_ns;
+	struct user_namespace *user_ns;
+	s64 mono_offset;
+};
+
+/**
+ * struct knell_watch_ops - a kind of watch
+ * @type: enum knell_type
+ * @ev: enum knell_ev of its record
+ * @add_flags: KNELL_OPF_* that ADD takes
+ * @mod_flags: those of them that MOD takes and replaces
+ * @add_size: bytes of the op's union that ADD looks at, the rest must be zero
+ * @mod_size: the same for MOD
+ * @add: arms a new, zeroed watch that has its handle; may fire at once
+ * @mod: replaces the schedule, all or nothing, and calls knell_watch_set();
+ *	NULL: there is nothing but that
+ * @trigger: rings it; NULL: EINVAL
+ * @kill: sends a valid signal or 0; NULL: EINVAL
+ * @fill: writes the union of a zeroed record; may be called again for the same record
+ * @consume: the record has been read; returns false when the watch is done with
+ * @release: lets go of all it holds; no hook touches the watch after it
+ * @pid: for LIST, in @ns; NULL: none
+ * @value: for LIST
+ *
+ * @add, @mod, @trigger, @kill and @release are called in process context with
+ * queue->mutex held and without queue->lock, and may sleep. @fill, @consume,
+ * @pid and @value are called with queue->lock held.
+ */
+struct knell_watch_ops {
+	u16 type;
+	u16 ev;
+	u32 add_flags;
+	u32 mod_flags;
+	size_t add_size;
+	size_t mod_size;
+	int (*add)(struct knell_watch *watch, const struct knell_op *op);
+	int (*mod)(struct knell_watch *watch, const struct knell_op *op);
+	void (*trigger)(struct knell_watch *watch, u64 value);
+	int (*kill)(struct knell_watch *watch, int sig);
+	void (*fill)(struct knell_watch *watch, struct knell_event *ev,
+		     const struct knell_reader *reader);
+	bool (*consume)(struct knell_watch *watch);
+	void (*release)(struct knell_watch *watch);
+	pid_t (*pid)(struct knell_watch *watch, struct pid_namespace *ns);
+	u64 (*value)(struct knell_watch *watch);
+};
+
+/**
+ * struct knell_watch - what all kinds share; embedded first in each
+ * @ops: its kind
+ * @queue: whose it is
+ * @node: on the queue's ready or reading list while PENDING, else empty;
+ *	queue->lock. On the spare list once recycled; queue->mutex
+ * @token: comes back in each record; queue->lock
+ * @seq: of the record that is or was pending last, 0 before the first; queue->lock
+ * @time: when that happened, CLOCK_MONOTONIC of the host; queue->lock
+ * @handle: never changes
+ * @flags: KNELL_OPF_*; queue->mutex and queue->lock to write, either to read
+ * @evflags: KNELL_EVF_* of the record; queue->lock
+ * @state: enum knell_state; queue->lock
+ * @refs: the queue's table holds one, a fork under way another
+ */
+struct knell_watch {
+	const struct knell_watch_ops *ops;
+	struct knell_queue *queue;
+	struct list_head node;
+	u64 token;
+	u64 seq;
+	u64 time;
+	u32 handle;
+	u32 flags;
+	u16 evflags;
+	u8 state;
+	refcount_t refs;
+};
+
+/* Room for a watch of any kind: one size, so that any ADD can take any spare. */
+#define KNELL_WATCH_SIZE	224
+
+/**
+ * struct knell_table - the watches of a queue by handle; queue->mutex
+ * @slots: a watch is in slot handle % size, and nowhere else
+ * @size: 0 or a power of two, at least twice @nr
+ * @nr: watches
+ * @last: the handle given last
+ */
+struct knell_table {
+	struct knell_watch **slots;
+	u32 size;
+	u32 nr;
+	u32 last;
+};
+
+extern const struct knell_watch_ops knell_process_ops;
+extern const struct knell_watch_ops knell_timer_ops;
+extern const struct knell_watch_ops knell_user_ops;
+
+const struct knell_watch_ops *knell_watch_ops(u16 type);
+struct knell_watch *knell_watch_new(struct knell_queue *queue, const struct knell_watch_ops *ops);
+struct knell_watch *knell_watch_next(struct knell_queue *queue, u32 *slot);
+struct knell_watch *knell_watch_find(struct knell_queue *queue, u32 handle);
+void knell_watch_set(struct knell_watch *watch, const struct knell_op *op);
+void knell_watch_remove(struct knell_watch *watch);
+void knell_watch_drop(struct knell_watch *watch);
+void knell_watch_put(struct knell_watch *watch);
+void knell_watch_exit_queue(struct knell_queue *queue);
+
+int knell_watch_init(void);
+void knell_watch_exit(void);
+
+#endif /* _KNELL_WATCH_H */
