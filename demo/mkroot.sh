@@ -35,7 +35,7 @@ add usr/sbin/nginx
 add usr/sbin/dropbear
 add usr/bin/dropbearkey
 cp "$build/qemu/insmod" "$root/sbin/insmod"
-cp "$build/knelld" "$root/sbin/knelld"
+cp "$build/knelld-static" "$root/sbin/knelld"
 cp "$top/kmod/knell.ko" "$root/lib/knell.ko"
 cp -r "$top/demo/units" "$root/etc/knell/system"
 cp -r "$top"/demo/etc/. "$root/etc/"

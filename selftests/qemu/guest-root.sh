@@ -20,7 +20,7 @@ mkdir -p "$root/tests"
 cp "$build/qemu/init" "$root/init"
 cp "$build/qemu/insmod" "$root/sbin/insmod"
 [ ! -e "$build/../kmod/knell.ko" ] || cp "$build/../kmod/knell.ko" "$root/lib/knell.ko"
-[ ! -e "$build/knelld" ] || cp "$build/knelld" "$root/sbin/knelld"
+[ ! -e "$build/knelld-static" ] || cp "$build/knelld-static" "$root/sbin/knelld"
 for program in "$build"/selftests/*; do
 	[ ! -x "$program" ] || cp "$program" "$root/tests/"
 done
