@@ -1,0 +1,1247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * knelld from outside: unit files go in, and what its log and its services say comes out.
+ * Each test has a directory of units of its own and one knelld on it ($KNELLD). Nothing
+ * waits for a while where it can wait for a line of the log; only what must not happen
+ * early is measured.
+ *
+ * runner-limit: 1800
+ */
+#include <dirent.h>
+#include <ftw.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "kselftest_harness.h"
+#include "knell_test.h"
+
+/* The harness defines global functions without prototypes. */
+#pragma GCC diagnostic ignored "-Wmissing-prototypes"
+
+#define PATIENCE_S	180	/* for one line of the log; only a failure takes so long */
+#define LIMIT_S		600	/* for one test */
+#define LOG_ROOM	(4U << 20)
+
+enum how { ORDINARY, NO_WAIT, NO_DEVICE, FIRST, FIRST_NO_DEVICE };
+
+FIXTURE(knelld)
+{
+	char dir[64];
+	pid_t pid;
+	int pipe;
+	char *log;
+	size_t len;
+};
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st, (void)flag, (void)ftw;
+	return remove(path);
+}
+
+FIXTURE_SETUP(knelld)
+{
+	strcpy(self->dir, "/tmp/knelld.XXXXXX");
+	ASSERT_NE(NULL, mkdtemp(self->dir));
+	/* Services of other users write here, too. */
+	ASSERT_EQ(0, chmod(self->dir, 0777));
+	self->log = calloc(1, LOG_ROOM);
+	ASSERT_NE(NULL, self->log);
+	self->pipe = -1;
+}
+
+FIXTURE_TEARDOWN(knelld)
+{
+	if (self->pid > 0) {
+		kill(self->pid, SIGKILL);
+		waitpid(self->pid, NULL, 0);
+	}
+	nftw(self->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	free(self->log);
+}
+
+typedef FIXTURE_DATA(knelld) fixture;
+
+static char *path_of(fixture *self, const char *name)
+{
+	static char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", self->dir, name);
+	return path;
+}
+
+/* Writes a unit file; each "@" in it becomes the test's directory. */
+static void __attribute__((format(printf, 3, 4)))
+unit(fixture *self, const char *name, const char *fmt, ...)
+{
+	char text[4096];
+	va_list ap;
+	FILE *f = fopen(path_of(self, name), "w");
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	for (const char *s = text; f && *s; s++) {
+		if (*s == '@')
+			fputs(self->dir, f);
+		else
+			fputc(*s, f);
+	}
+	if (!f || fclose(f))
+		abort();
+}
+
+/* What a service has written; "" if it has not. */
+static const char *contents(fixture *self, const char *name)
+{
+	static char text[8192];
+	FILE *f = fopen(path_of(self, name), "r");
+	size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+
+	text[n] = '\0';
+	if (f)
+		fclose(f);
+	return text;
+}
+
+static void show_log(fixture *self, const char *wanted)
+{
+	fprintf(stderr, "# waited for: %s\n", wanted);
+	for (char *line = self->log; *line;) {
+		size_t n = strcspn(line, "\n");
+
+		fprintf(stderr, "# | %.*s\n", (int)n, line);
+		line += n + (line[n] == '\n');
+	}
+}
+
+static size_t occurrences(fixture *self, const char *text)
+{
+	size_t n = 0;
+
+	for (const char *s = self->log; (s = strstr(s, text)); s++)
+		n++;
+	return n;
+}
+
+/* More of the log: false at its end, or when it takes too long. */
+static bool read_log(fixture *self)
+{
+	struct pollfd p = { .fd = self->pipe, .events = POLLIN };
+	ssize_t n;
+
+	if (poll(&p, 1, PATIENCE_S * 1000) <= 0)
+		return false;
+	n = read(self->pipe, self->log + self->len, LOG_ROOM - 1 - self->len);
+	if (n <= 0)
+		return false;
+	self->len += n;
+	self->log[self->len] = '\0';
+	return true;
+}
+
+/* Waits until the log has @text @nr times. */
+static bool told_times(fixture *self, size_t nr, const char *text)
+{
+	while (occurrences(self, text) < nr) {
+		if (!read_log(self)) {
+			show_log(self, text);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool told(fixture *self, const char *text)
+{
+	return told_times(self, 1, text);
+}
+
+/* Has the log, as far as it was read, this text? */
+static bool has(fixture *self, const char *text)
+{
+	return strstr(self->log, text);
+}
+
+/* Is @first in the log, and @second after it? */
+static bool in_order(fixture *self, const char *first, const char *second)
+{
+	const char *a = strstr(self->log, first);
+
+	return a && strstr(a, second);
+}
+
+/*
+ * From here on a process that waits for children, or makes one by copying itself, is killed:
+ * so knelld does neither. Its services in such a test may not, either.
+ */
+static void forbid_waiting(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_wait4, 6, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_waitid, 5, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_fork, 4, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_kill, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, CLONE_VFORK, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { .len = sizeof(code) / sizeof(*code), .filter = code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, 2, &prog))
+		_exit(99);
+}
+
+static void prepare(enum how how)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (how == NO_WAIT)
+		forbid_waiting();
+	if (how == ORDINARY || how == NO_WAIT)
+		return;
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		_exit(98);
+	/* Its own view of processes, and a /dev without the device. */
+	if (how != NO_DEVICE && mount("proc", "/proc", "proc", 0, NULL))
+		_exit(97);
+	if (how != FIRST && mount("tmpfs", "/dev", "tmpfs", 0, NULL))
+		_exit(96);
+}
+
+/* Starts knelld on the test's directory; its log, and what services print, come by a pipe. */
+static bool start_as(fixture *self, enum how how)
+{
+	const char *knelld = getenv("KNELLD") ? getenv("KNELLD") : "/sbin/knelld";
+	bool first = how == FIRST || how == FIRST_NO_DEVICE;
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC))
+		return false;
+	self->pid = first ? syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0) : fork();
+	if (!self->pid) {
+		dup2(fds[1], STDOUT_FILENO);
+		dup2(fds[1], STDERR_FILENO);
+		prepare(how);
+		execl(knelld, "knelld", "--unit-dir", self->dir, (char *)NULL);
+		_exit(95);
+	}
+	close(fds[1]);
+	self->pipe = fds[0];
+	return self->pid > 0;
+}
+
+static bool start(fixture *self)
+{
+	return start_as(self, ORDINARY);
+}
+
+/* Waits for knelld's end, reading on; its wait status. */
+static int ended(fixture *self)
+{
+	int status = -1;
+
+	while (read_log(self))
+		;
+	if (waitpid(self->pid, &status, 0) != self->pid)
+		status = -1;
+	self->pid = 0;
+	close(self->pipe);
+	return status;
+}
+
+static int stop(fixture *self)
+{
+	kill(self->pid, SIGTERM);
+	return ended(self);
+}
+
+/* The process that the log named last when it said that @name was started. */
+static pid_t main_pid(fixture *self, const char *name)
+{
+	const char *at = NULL;
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s: started, main process ", name);
+	for (const char *s = self->log; (s = strstr(s, text)); s++)
+		at = s;
+	return at ? atoi(at + strlen(text)) : -1;
+}
+
+/* Waits for a file that a service makes. */
+static bool appears(fixture *self, const char *name)
+{
+	struct timespec tick = { .tv_nsec = 10 * NSEC_PER_MSEC };
+	uint64_t end = clock_ns(CLOCK_MONOTONIC) + PATIENCE_S * NSEC_PER_SEC;
+
+	while (access(path_of(self, name), F_OK)) {
+		if (clock_ns(CLOCK_MONOTONIC) > end)
+			return false;
+		nanosleep(&tick, NULL);
+	}
+	return true;
+}
+
+#define SLEEPER "[Service]\nExecStart=/bin/sleep 100000\n"
+
+/* Restart= */
+
+static const char *const policies[] = {
+	"no", "always", "on-success", "on-failure", "on-abnormal", "on-abort",
+};
+
+static const struct {
+	const char *name, *first;	/* what the first run does, each later one sleeps */
+	bool restarts[6];		/* by policy, as the table of systemd.service(5) */
+} ends[] = {
+	{ "zero", "exit 0", { 0, 1, 1, 0, 0, 0 } },
+	{ "one", "exit 1", { 0, 1, 0, 1, 0, 0 } },
+	{ "hup", "kill -HUP $$$$", { 0, 1, 1, 0, 0, 0 } },
+	{ "int", "kill -INT $$$$", { 0, 1, 1, 0, 0, 0 } },
+	{ "term", "kill -TERM $$$$", { 0, 1, 1, 0, 0, 0 } },
+	{ "pipe", "kill -PIPE $$$$", { 0, 1, 1, 0, 0, 0 } },
+	{ "kill", "kill -KILL $$$$", { 0, 1, 0, 1, 1, 1 } },
+	{ "abrt", "kill -ABRT $$$$", { 0, 1, 0, 1, 1, 1 } },
+	{ "usr1", "kill -USR1 $$$$", { 0, 1, 0, 1, 1, 1 } },
+	{ "timeout", NULL, { 0, 1, 0, 1, 1, 0 } },
+};
+
+#define NR_ENDS (sizeof(ends) / sizeof(*ends))
+
+static void policy_unit(fixture *self, size_t end, size_t policy)
+{
+	const char *run = "[ -e @/%s ] && exec sleep 100000; : >@/%s; %s";
+	char name[64], file[80], script[256];
+
+	snprintf(name, sizeof(name), "%s-%s", ends[end].name, policies[policy]);
+	snprintf(file, sizeof(file), "%s.service", name);
+	if (ends[end].first) {
+		snprintf(script, sizeof(script), run, name, name, ends[end].first);
+		unit(self, file, "[Service]\nExecStart=/bin/sh -c '%s'\nRestart=%s\n", script,
+		     policies[policy]);
+		return;
+	}
+	unit(self, file, "[Service]\nExecStart=/bin/sleep 100000\nTimeoutStartSec=300ms\n"
+	     "ExecStartPre=/bin/sh -c '[ -e @/%s ] || { : >@/%s; exec sleep 100000; }'\n"
+	     "Restart=%s\n", name, name, policies[policy]);
+}
+
+/* The line that decides what becomes of a unit after its first end. */
+static bool decided(fixture *self, const char *name, bool restart)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s.service: %s", name, restart ? "restart in 100ms" :
+		 !strncmp(name, "zero", 4) || !strncmp(name, "hup", 3) ||
+		 !strncmp(name, "int", 3) || !strncmp(name, "term", 4) ||
+		 !strncmp(name, "pipe", 4) ? "finished\n" : "failed, result ");
+	return told(self, text);
+}
+
+TEST_F_TIMEOUT(knelld, restart_policy_by_end, LIMIT_S)
+{
+	char name[64], text[128];
+
+	for (size_t e = 0; e < NR_ENDS; e++)
+		for (size_t p = 0; p < 6; p++)
+			policy_unit(self, e, p);
+	ASSERT_TRUE(start(self));
+	for (size_t e = 0; e < NR_ENDS; e++) {
+		for (size_t p = 0; p < 6; p++) {
+			snprintf(name, sizeof(name), "%s-%s", ends[e].name, policies[p]);
+			ASSERT_TRUE(decided(self, name, ends[e].restarts[p]))
+				TH_LOG("%s: wrong decision", name);
+			if (!ends[e].restarts[p])
+				continue;
+			snprintf(text, sizeof(text), "%s.service: started, main process", name);
+			ASSERT_TRUE(told_times(self, ends[e].first ? 2 : 1, text));
+		}
+	}
+	ASSERT_EQ(0, stop(self));
+	/* Those that were not to come back did not. */
+	for (size_t e = 0; e < NR_ENDS; e++) {
+		for (size_t p = 0; p < 6; p++) {
+			snprintf(text, sizeof(text), "%s-%s.service: restart in", ends[e].name,
+				 policies[p]);
+			EXPECT_EQ(ends[e].restarts[p], occurrences(self, text)) TH_LOG("%s", text);
+		}
+	}
+}
+
+TEST_F_TIMEOUT(knelld, start_limit_stops_a_crash_loop, LIMIT_S)
+{
+	unit(self, "a.service", "[Unit]\nStartLimitBurst=3\nStartLimitIntervalSec=infinity\n"
+	     "[Service]\nExecStart=/bin/false\nRestart=always\nRestartSec=10ms\n");
+	unit(self, "b.service", "[Service]\nStartLimitBurst=4\nStartLimitIntervalSec=1h\n"
+	     "ExecStart=/bin/true\nRestart=always\nRestartSec=0\n");
+	unit(self, "c.service", "[Service]\nExecStart=/bin/true\nRestart=always\n"
+	     "StartLimitIntervalSec=600s\n");
+	unit(self, "up.service", SLEEPER);
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "a.service: start limit hit: 3 starts in infinity"));
+	ASSERT_TRUE(told(self, "b.service: start limit hit: 4 starts in 3600s"));
+	ASSERT_TRUE(told(self, "c.service: start limit hit: 5 starts in 600s"));
+	EXPECT_EQ(3, occurrences(self, "a.service: main process"));
+	EXPECT_EQ(4, occurrences(self, "b.service: main process"));
+	EXPECT_EQ(5, occurrences(self, "c.service: main process"));
+	EXPECT_TRUE(has(self, "a.service: restart in 10ms (2 of 3 starts in infinity are used)"));
+	ASSERT_EQ(0, stop(self));
+	EXPECT_TRUE(has(self, "up.service: stopped\n"));
+}
+
+TEST_F_TIMEOUT(knelld, without_a_limit_it_goes_on, LIMIT_S)
+{
+	unit(self, "a.service", "[Service]\nStartLimitIntervalSec=0\nExecStart=/bin/false\n"
+	     "Restart=always\nRestartSec=1ms\n");
+	unit(self, "b.service", "[Service]\nStartLimitBurst=0\nExecStart=/bin/sh -c 'exit 3'\n"
+	     "Restart=on-failure\nRestartSec=1ms\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told_times(self, 60, "a.service: main process"));
+	ASSERT_TRUE(told_times(self, 60, "b.service: main process"));
+	ASSERT_EQ(0, stop(self));
+	EXPECT_FALSE(has(self, "start limit"));
+}
+
+/* The script notes when it starts: from start to start it is RestartSec= at least. */
+TEST_F_TIMEOUT(knelld, restart_is_never_early, LIMIT_S)
+{
+	double at[4];
+
+	unit(self, "a.service", "[Service]\nRestart=always\nRestartSec=700ms\nStartLimitBurst=4\n"
+	     "StartLimitIntervalSec=1h\n"
+	     "ExecStart=/bin/sh -c 'read up rest </proc/uptime; echo $up >>@/times; exit 1'\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "a.service: start limit hit"));
+	ASSERT_EQ(4, sscanf(contents(self, "times"), "%lf %lf %lf %lf", &at[0], &at[1], &at[2],
+			    &at[3]));
+	for (int i = 1; i < 4; i++)
+		EXPECT_GE(at[i] - at[i - 1], 0.69);	/* uptime has two digits, cut off */
+	ASSERT_EQ(0, stop(self));
+}
+
+/* Order */
+
+TEST_F_TIMEOUT(knelld, after_a_oneshot_waits_for_its_end, LIMIT_S)
+{
+	unit(self, "b.service", "[Unit]\nAfter=a.service\n[Service]\nType=oneshot\n"
+	     "ExecStart=/bin/sh -c 'echo b >>@/order'\n");
+	unit(self, "a.service", "[Service]\nType=oneshot\n"
+	     "ExecStart=/bin/sh -c 'sleep 1; echo a1 >>@/order'\n"
+	     "ExecStart=/bin/sh -c 'sleep 1; echo a2 >>@/order' ; /bin/sh -c 'echo a3 >>@/order'\n");
+	unit(self, "c.service", "[Unit]\nBefore=a.service\n[Service]\nType=oneshot\n"
+	     "ExecStart=/bin/sh -c 'sleep 1; echo c >>@/order'\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "startup finished: 3 started, 0 failed"));
+	EXPECT_STREQ("c\na1\na2\na3\nb\n", contents(self, "order"));
+	ASSERT_EQ(0, stop(self));
+}
+
+/* Each waits for a sign of the other: they end only if both run at once. */
+TEST_F_TIMEOUT(knelld, without_order_starts_are_parallel, LIMIT_S)
+{
+	const char *text = "[Service]\nType=oneshot\n"
+		"ExecStart=/bin/sh -c ': >@/%s; until [ -e @/%s ]; do sleep 0.1; done'\n";
+
+	unit(self, "a.service", text, "a", "b");
+	unit(self, "b.service", text, "b", "a");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "startup finished: 2 started, 0 failed"));
+	ASSERT_EQ(0, stop(self));
+}
+
+TEST_F_TIMEOUT(knelld, stops_in_reverse_order, LIMIT_S)
+{
+	const char *text = "[Unit]\n%s\n[Service]\nExecStart=/bin/sleep 100000\n"
+		"ExecStopPost=/bin/sh -c 'sleep 0.2; echo %s >>@/order'\n";
+
+	unit(self, "c.service", text, "After=b.service", "c");
+	unit(self, "a.service", text, "Before=b.service", "a");
+	unit(self, "b.service", text, "", "b");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "startup finished: 3 started"));
+	EXPECT_TRUE(in_order(self, "a.service: started", "b.service: started"));
+	EXPECT_TRUE(in_order(self, "b.service: started", "c.service: started"));
+	ASSERT_EQ(0, stop(self));
+	EXPECT_STREQ("c\nb\na\n", contents(self, "order"));
+	EXPECT_TRUE(in_order(self, "c.service: stopped", "b.service: stopping"));
+	EXPECT_TRUE(in_order(self, "b.service: stopped", "a.service: stopping"));
+	EXPECT_TRUE(has(self, "all services are stopped"));
+}
+
+/* Told to end, each waits until the other was told, too. */
+TEST_F_TIMEOUT(knelld, without_order_stops_are_parallel, LIMIT_S)
+{
+	const char *text = "[Service]\nTimeoutStopSec=infinity\nExecStart=/bin/sh -c "
+		"'trap \": >@/%s.told; until [ -e @/%s.told ]; do sleep 0.1; done; exit 0\" TERM;"
+		" : >@/%s.up; while :; do sleep 0.1; done'\n";
+
+	unit(self, "a.service", text, "a", "b", "a");
+	unit(self, "b.service", text, "b", "a", "b");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(appears(self, "a.up") && appears(self, "b.up"));
+	ASSERT_EQ(0, stop(self));
+	EXPECT_TRUE(has(self, "a.service: stopped\n"));
+	EXPECT_TRUE(has(self, "b.service: stopped\n"));
+}
+
+TEST_F_TIMEOUT(knelld, a_failed_requirement_fails_the_dependant, LIMIT_S)
+{
+	unit(self, "a.service", "[Service]\nType=oneshot\nExecStart=/bin/false\n");
+	unit(self, "b.service", "[Unit]\nRequires=a.service\nAfter=a.service\n"
+	     "[Service]\nExecStart=/bin/sh -c ': >@/b.ran'\n");
+	unit(self, "c.service", "[Unit]\nWants=a.service\nAfter=a.service\n" SLEEPER);
+	unit(self, "d.service", "[Unit]\nDescription=x\nRequires=gone.service\n" SLEEPER);
+	unit(self, "e.service", "[Unit]\nAfter=b.service\nRequires=b.service\n" SLEEPER);
+	unit(self, "f.service", "[Unit]\nRequires=broken.service\n" SLEEPER);
+	unit(self, "broken.service", "[Service]\nExecStart=not/absolute\n");
+	unit(self, "g.service", "[Unit]\nAfter=network.target gone.service\n"
+	     "Requires=sysinit.target\n" SLEEPER);
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "startup finished: 2 started, 6 failed"));
+	EXPECT_TRUE(has(self, "b.service:2: Requires=a.service: it did not start"));
+	EXPECT_TRUE(has(self, "e.service:3: Requires=b.service: it did not start"));
+	EXPECT_TRUE(has(self, "d.service:3: Requires=gone.service: there is no such unit"));
+	EXPECT_TRUE(has(self, "f.service:2: Requires=broken.service: it did not start"));
+	EXPECT_TRUE(has(self, "broken.service:2: ExecStart=not/absolute: expected an absolute"));
+	EXPECT_TRUE(has(self, "c.service: started"));
+	EXPECT_TRUE(has(self, "g.service: started"));
+	ASSERT_EQ(0, stop(self));
+	EXPECT_NE(0, access(path_of(self, "b.ran"), F_OK));
+}
+
+TEST_F_TIMEOUT(knelld, a_cycle_fails_its_units_only, LIMIT_S)
+{
+	unit(self, "a.service", "[Unit]\nDescription=x\nAfter=b.service\n" SLEEPER);
+	unit(self, "b.service", "[Unit]\nBefore=a.service\nAfter=c.service\n" SLEEPER);
+	unit(self, "c.service", "[Unit]\n\n\nAfter=a.service\n" SLEEPER);
+	unit(self, "behind.service", "[Unit]\nAfter=a.service\n" SLEEPER);
+	unit(self, "ahead.service", "[Unit]\nBefore=a.service\n" SLEEPER);
+	unit(self, "self.service", "[Unit]\nAfter=self.service\n" SLEEPER);
+	unit(self, "needy.service", "[Unit]\nRequires=a.service\n" SLEEPER);
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "startup finished: 3 started, 4 failed"));
+	EXPECT_TRUE(has(self, "a.service:3: After=b.service: an ordering cycle (a.service -> "
+			"b.service -> c.service -> a.service)"));
+	EXPECT_TRUE(has(self, "b.service:3: After=c.service: an ordering cycle"));
+	EXPECT_TRUE(has(self, "c.service:4: After=a.service: an ordering cycle"));
+	EXPECT_TRUE(has(self, "behind.service: started"));
+	EXPECT_TRUE(has(self, "ahead.service: started"));
+	EXPECT_TRUE(has(self, "self.service:2: a dependency on itself, ignored"));
+	EXPECT_TRUE(has(self, "self.service: started"));
+	EXPECT_TRUE(has(self, "needy.service:2: Requires=a.service: it did not start"));
+	ASSERT_EQ(0, stop(self));
+}
+
+/* Timeouts */
+
+TEST_F_TIMEOUT(knelld, stop_timeout_then_kill, LIMIT_S)
+{
+	uint64_t before;
+
+	unit(self, "a.service", "[Service]\nTimeoutStopSec=1500ms\nRestart=always\n"
+	     "ExecStart=/bin/sh -c 'trap \"\" TERM; : >@/up; exec sleep 100000'\n"
+	     "ExecStopPost=/bin/sh -c 'echo $SERVICE_RESULT $EXIT_CODE $EXIT_STATUS >@/post'\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(appears(self, "up"));
+	before = clock_ns(CLOCK_MONOTONIC);
+	kill(self->pid, SIGTERM);
+	ASSERT_TRUE(told(self, "is still there after 1.500s, SIGKILL"));
+	EXPECT_GE(clock_ns(CLOCK_MONOTONIC) - before, 1500 * NSEC_PER_MSEC);
+	ASSERT_EQ(0, ended(self));
+	EXPECT_TRUE(has(self, "killed by SIGKILL, cpu "));
+	EXPECT_TRUE(has(self, "a.service: stopped, result timeout"));
+	EXPECT_FALSE(has(self, "restart in"));
+	EXPECT_STREQ("timeout killed KILL\n", contents(self, "post"));
+}
+
+TEST_F_TIMEOUT(knelld, start_timeout, LIMIT_S)
+{
+	unit(self, "a.service", "[Service]\nType=oneshot\nTimeoutStartSec=300ms\n"
+	     "ExecStart=/bin/true\nExecStart=/bin/sleep 100000\n");
+	unit(self, "b.service", "[Service]\nTimeoutStartSec=300ms\nTimeoutStopSec=300ms\n"
+	     "ExecStartPre=/bin/sh -c 'trap \"\" TERM; exec sleep 100000'\nExecStart=/bin/true\n");
+	unit(self, "c.service", "[Unit]\nAfter=a.service b.service\n" SLEEPER);
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "startup finished: 1 started, 2 failed"));
+	EXPECT_TRUE(has(self, "a.service: ExecStart= not done within TimeoutStartSec=300ms"));
+	EXPECT_TRUE(has(self, "a.service: failed, result timeout"));
+	EXPECT_TRUE(has(self, "b.service: ExecStartPre= not done within TimeoutStartSec=300ms"));
+	EXPECT_TRUE(has(self, "is still there after 300ms, SIGKILL"));
+	EXPECT_TRUE(has(self, "b.service: failed, result timeout"));
+	ASSERT_EQ(0, stop(self));
+}
+
+TEST_F_TIMEOUT(knelld, stop_post_timeout, LIMIT_S)
+{
+	unit(self, "a.service", "[Service]\nTimeoutStopSec=300ms\nExecStart=/bin/true\n"
+	     "ExecStopPost=/bin/sh -c 'trap \"\" TERM; exec sleep 100000'\n"
+	     "ExecStopPost=/bin/sh -c ': >@/second'\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "a.service: failed, result timeout"));
+	EXPECT_TRUE(has(self, "a.service: ExecStopPost process"));
+	EXPECT_EQ(0, access(path_of(self, "second"), F_OK));
+	ASSERT_EQ(0, stop(self));
+}
+
+/* A timer that a start had set does not hit what runs afterwards; the sleeper is the clock. */
+TEST_F_TIMEOUT(knelld, timers_end_with_what_they_were_for, LIMIT_S)
+{
+	unit(self, "a.service", "[Service]\nTimeoutStartSec=1s\nTimeoutStopSec=1s\n"
+	     "ExecStartPre=/bin/true\nRestart=always\nRestartSec=1ms\n"
+	     "ExecStart=/bin/sh -c '[ -e @/ran ] && exec sleep 100000; : >@/ran; exit 1'\n");
+	unit(self, "clock.service", "[Service]\nExecStart=/bin/sleep 4\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "clock.service: finished"));
+	EXPECT_EQ(2, occurrences(self, "a.service: started"));
+	EXPECT_EQ(1, occurrences(self, "a.service: main process"));
+	ASSERT_EQ(0, stop(self));
+}
+
+/* What happens to one unit does not touch what another one waits for. */
+TEST_F_TIMEOUT(knelld, a_pending_restart_survives_others, LIMIT_S)
+{
+	unit(self, "a.service", "[Service]\nRestart=always\nRestartSec=3s\n"
+	     "ExecStart=/bin/sh -c '[ -e @/ran ] && exec sleep 100000; : >@/ran; exit 1'\n");
+	unit(self, "b.service", "[Service]\nRestart=always\nRestartSec=20ms\n"
+	     "StartLimitBurst=20\nStartLimitIntervalSec=1h\nExecStart=/bin/false\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "b.service: start limit hit"));
+	ASSERT_TRUE(told_times(self, 2, "a.service: started"));
+	ASSERT_EQ(0, stop(self));
+	EXPECT_EQ(1, occurrences(self, "a.service: restart in 3s"));
+}
+
+/* Commands */
+
+TEST_F_TIMEOUT(knelld, a_failed_start_pre_ends_the_start, LIMIT_S)
+{
+	unit(self, "a.service", "[Service]\nExecStartPre=/bin/true\nExecStartPre=/bin/sh -c 'exit 4'\n"
+	     "ExecStartPre=/bin/sh -c ': >@/third'\nExecStart=/bin/sh -c ': >@/main'\n"
+	     "ExecStopPost=/bin/sh -c ': >@/post'\n");
+	unit(self, "b.service", "[Service]\nExecStartPre=-/bin/false\nExecStartPre=-/no/such\n"
+	     "ExecStart=/bin/sleep 100000\n");
+	unit(self, "c.service", "[Service]\nExecStart=-/bin/false\nRestart=on-failure\n");
+	unit(self, "d.service", "[Service]\nExecStart=-/no/such\nRestart=on-failure\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "a.service: failed, result exit-code"));
+	ASSERT_TRUE(told(self, "b.service: started"));
+	ASSERT_TRUE(told(self, "c.service: finished"));
+	ASSERT_TRUE(told(self, "d.service: finished"));
+	EXPECT_TRUE(has(self, " exited with status 4, cpu "));
+	EXPECT_TRUE(has(self, "d.service:2: ExecStart=/no/such: cannot run: No such file"));
+	ASSERT_EQ(0, stop(self));
+	EXPECT_NE(0, access(path_of(self, "third"), F_OK));
+	EXPECT_NE(0, access(path_of(self, "main"), F_OK));
+	EXPECT_EQ(0, access(path_of(self, "post"), F_OK));
+}
+
+TEST_F_TIMEOUT(knelld, stop_post_runs_after_every_end, LIMIT_S)
+{
+	const char *text = "[Service]\nExecStart=/bin/sh -c '%s'\n"
+		"ExecStopPost=/bin/sh -c 'echo $SERVICE_RESULT $EXIT_CODE $EXIT_STATUS >@/%s'\n";
+
+	unit(self, "a.service", text, "exit 0", "a");
+	unit(self, "b.service", text, "exit 9", "b");
+	unit(self, "c.service", text, "kill -SEGV $$$$", "c");
+	unit(self, "d.service", text, "exec sleep 100000", "d");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "a.service: finished"));
+	ASSERT_TRUE(told(self, "b.service: failed, result exit-code"));
+	ASSERT_TRUE(told(self, "c.service: failed, result "));
+	EXPECT_STREQ("success exited 0\n", contents(self, "a"));
+	EXPECT_STREQ("exit-code exited 9\n", contents(self, "b"));
+	EXPECT_NE(NULL, strstr(contents(self, "c"), "ed SEGV\n"));
+	ASSERT_TRUE(told(self, "d.service: started"));
+	ASSERT_EQ(0, stop(self));
+	EXPECT_STREQ("success killed TERM\n", contents(self, "d"));
+}
+
+TEST_F_TIMEOUT(knelld, environment, LIMIT_S)
+{
+	unit(self, "env", "# comment\n; another\n\nFILE=from file  \nQUOTED=\"two  words\"' three'\n"
+	     "OVER=file\nthis is no assignment\nCONT=one\\\ntwo\nEMPTY=\n");
+	unit(self, "a.service", "[Service]\nEnvironment=DROPPED=1\nEnvironment=\n"
+	     "Environment=A=1 \"B=two words\" 'C=x=y' OVER=unit bad-name=1\n"
+	     "EnvironmentFile=@/env\nEnvironmentFile=-@/not-there\n"
+	     "ExecStart=/bin/sh -c 'echo \"[$$A][$$B][$$C][$$OVER][$$FILE][$$QUOTED][$$CONT]"
+	     "[$${EMPTY-unset}][$${DROPPED-unset}][$$PATH]\" >@/out'\n");
+	unit(self, "b.service", "[Service]\nEnvironment=\"WORDS=a 'b c' d\" X=ex NONE=\n"
+	     "ExecStart=/bin/sh -c 'echo \"$$#:$$0:$$*\" >@/args' $WORDS pre-${X}-${WORDS} \\\n"
+	     "  # a comment amid a continued line\n"
+	     "  $NONE $UNSET ${UNSET} $$X \"quoted \\x41\\t%%%%n=%%n\" \\; -\n");
+	unit(self, "c.service", "[Service]\nEnvironmentFile=@/not-there\nExecStart=/bin/true\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "a.service: finished"));
+	ASSERT_TRUE(told(self, "b.service: finished"));
+	ASSERT_TRUE(told(self, "c.service: failed, result exit-code"));
+	EXPECT_STREQ("[1][two words][x=y][file][from file][two  words three][onetwo][][unset]"
+		     "[/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin]\n",
+		     contents(self, "out"));
+	EXPECT_STREQ("8:a:b c d pre-ex-a 'b c' d  $X quoted A\t%n=b.service ; -\n",
+		     contents(self, "args"));
+	EXPECT_TRUE(has(self, "a.service:4: Environment="));
+	EXPECT_TRUE(has(self, "line 7 is no NAME=value, ignored"));
+	EXPECT_TRUE(has(self, "c.service:2: EnvironmentFile="));
+	ASSERT_EQ(0, stop(self));
+}
+
+TEST_F_TIMEOUT(knelld, user_group_and_directory, LIMIT_S)
+{
+	const char *who = "ExecStart=/bin/sh -c 'echo $$(id -u) $$(id -g) $$(id -G) $$(pwd) "
+		"$$USER $$HOME >@/%s'\n";
+	char text[512];
+
+	snprintf(text, sizeof(text), "[Service]\nUser=nobody\nWorkingDirectory=@\n%s", who);
+	unit(self, "a.service", text, "a");
+	snprintf(text, sizeof(text), "[Service]\nUser=nobody\nGroup=root\n%s", who);
+	unit(self, "b.service", text, "b");
+	snprintf(text, sizeof(text), "[Service]\nGroup=12345\nWorkingDirectory=-/no/such\n%s", who);
+	unit(self, "c.service", text, "c");
+	snprintf(text, sizeof(text), "[Service]\nUser=4321\n%s", who);
+	unit(self, "d.service", text, "d");
+	snprintf(text, sizeof(text), "[Service]\nUser=nobody\nExecStartPre=+/bin/sh -c "
+		 "'id -u >@/pre'\n%s", who);
+	unit(self, "e.service", text, "e");
+	unit(self, "f.service", "[Service]\nExecStart=/bin/true\nUser=no-such-user\n");
+	unit(self, "g.service", "[Service]\nExecStart=/bin/true\n\nGroup=no-such-group\n");
+	unit(self, "h.service", "[Service]\nExecStart=/bin/true\nWorkingDirectory=/no/such\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told_times(self, 5, ": finished"));
+	ASSERT_TRUE(told_times(self, 3, ": failed, result exit-code"));
+	snprintf(text, sizeof(text), "65534 65534 65534 %s nobody /nonexistent\n", self->dir);
+	EXPECT_STREQ(text, contents(self, "a"));
+	EXPECT_STREQ("65534 0 0 / nobody /nonexistent\n", contents(self, "b"));
+	EXPECT_STREQ("0 12345 12345 /\n", contents(self, "c"));
+	EXPECT_STREQ("4321 4321 4321 /\n", contents(self, "d"));
+	EXPECT_STREQ("0\n", contents(self, "pre"));
+	EXPECT_STREQ("65534 65534 65534 / nobody /nonexistent\n", contents(self, "e"));
+	EXPECT_TRUE(has(self, "f.service:3: User=no-such-user: no such user"));
+	EXPECT_TRUE(has(self, "g.service:4: Group=no-such-group: no such group"));
+	EXPECT_TRUE(has(self, "h.service:3: WorkingDirectory=/no/such: cannot enter"));
+	ASSERT_EQ(0, stop(self));
+}
+
+/* Signals are as a program expects them, and nothing is open but 0, 1 and 2. */
+TEST_F_TIMEOUT(knelld, a_service_inherits_nothing, LIMIT_S)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	int kept = open("/dev/null", O_RDONLY);
+
+	ASSERT_LE(0, kept);
+	unit(self, "a.service", "[Service]\nExecStart=/bin/sh -c "
+	     "'grep -E \"^Sig(Blk|Ign)\" /proc/self/status >@/signals; "
+	     "readlink /proc/$$$$/fd/0 >@/stdin; cut -d\" \" -f6 /proc/$$$$/stat >@/sid; "
+	     "echo $$$$ >@/pid; ls /proc/$$$$/fd >@/fds'\n");
+	sigaction(SIGHUP, &ignore, NULL);
+	sigaction(SIGINT, &ignore, NULL);
+	sigaction(SIGCHLD, &ignore, NULL);
+	ASSERT_TRUE(start(self));
+	signal(SIGCHLD, SIG_DFL);
+	ASSERT_TRUE(told(self, "a.service: finished"));
+	EXPECT_STREQ("SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n",
+		     contents(self, "signals"));
+	EXPECT_STREQ("/dev/null\n", contents(self, "stdin"));
+	EXPECT_STREQ("0\n1\n2\n", strndupa(contents(self, "fds"), 6));
+	EXPECT_EQ(atoi(strdupa(contents(self, "pid"))), atoi(contents(self, "sid")));
+	ASSERT_EQ(0, stop(self));
+	close(kept);
+}
+
+/* Unit files as they should not be: each is told of, and the good one runs. */
+
+TEST_F_TIMEOUT(knelld, a_missing_program, LIMIT_S)
+{
+	unit(self, "a.service", "[Unit]\nDescription=x\n[Service]\nExecStart=/no/such/program\n");
+	unit(self, "b.service", "[Service]\nExecStart=/no/such/program\nRestart=on-failure\n"
+	     "RestartSec=1ms\nStartLimitIntervalSec=1h\n");
+	unit(self, "c.service", "[Service]\nExecStart=/etc/passwd\n");
+	unit(self, "d.service", "[Unit]\nRequires=a.service\nAfter=a.service\n" SLEEPER);
+	unit(self, "e.service", "[Service]\nExecStart=sleep 100000\n");
+	unit(self, "good.service", SLEEPER);
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "startup finished: 2 started, 4 failed"));
+	ASSERT_TRUE(told(self, "b.service: start limit hit: 5 starts"));
+	EXPECT_TRUE(has(self, "a.service:4: ExecStart=/no/such/program: cannot run: No such file"));
+	EXPECT_TRUE(has(self, "a.service: failed, result exit-code"));
+	EXPECT_EQ(5, occurrences(self, "b.service:2: ExecStart=/no/such/program: cannot run"));
+	EXPECT_TRUE(has(self, "c.service:2: ExecStart=/etc/passwd: cannot run: Permission denied"));
+	EXPECT_TRUE(has(self, "e.service: started"));
+	EXPECT_TRUE(has(self, "good.service: started"));
+	ASSERT_EQ(0, stop(self));
+}
+
+TEST_F_TIMEOUT(knelld, unreadable_unit_files, LIMIT_S)
+{
+	static char zeros[4096];
+	FILE *f;
+
+	ASSERT_EQ(0, mkdir(path_of(self, "directory.service"), 0755));
+	ASSERT_EQ(0, mkfifo(path_of(self, "fifo.service"), 0644));
+	ASSERT_EQ(0, symlink("/no/such", path_of(self, "dangling.service")));
+	ASSERT_EQ(0, symlink("loop.service", path_of(self, "loop.service")));
+	ASSERT_EQ(0, symlink("/dev/null", path_of(self, "masked.service")));
+	f = fopen(path_of(self, "huge.service"), "w");
+	ASSERT_NE(NULL, f);
+	for (int i = 0; i < 300; i++)
+		fprintf(f, "#%04095d\n", i);
+	ASSERT_EQ(0, fclose(f));
+	f = fopen(path_of(self, "binary.service"), "w");
+	ASSERT_NE(NULL, f);
+	fprintf(f, "[Service]\n\nExec");
+	ASSERT_EQ(1, fwrite(zeros, sizeof(zeros), 1, f));
+	ASSERT_EQ(0, fclose(f));
+	unit(self, "header.service", "[Service\nExecStart=/bin/true\n");
+	unit(self, "nothing.service", "[Unit]\nDescription=x\n");
+	unit(self, "two.service", "[Service]\nExecStart=/bin/true\nExecStart=/bin/true\n");
+	unit(self, "forks.service", "[Service]\nType=forking\nExecStart=/bin/true\n");
+	unit(self, "quote.service", "[Service]\nExecStart=/bin/echo \"a\n");
+	unit(self, "template@.service", SLEEPER);
+	unit(self, "other.timer", "[Timer]\nOnActiveSec=3s\n");
+	unit(self, "good.service", SLEEPER);
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "startup finished: 1 started, 11 failed"));
+	EXPECT_TRUE(has(self, "directory.service: cannot read the unit file: Is a directory"));
+	EXPECT_TRUE(has(self, "fifo.service: cannot read the unit file: not a regular file"));
+	EXPECT_TRUE(has(self, "dangling.service: cannot read the unit file: No such file"));
+	EXPECT_TRUE(has(self, "loop.service: cannot read the unit file: Too many levels"));
+	EXPECT_TRUE(has(self, "huge.service: cannot read the unit file: larger than 1 MiB"));
+	EXPECT_TRUE(has(self, "binary.service:3: a NUL byte"));
+	EXPECT_TRUE(has(self, "header.service:1: [Service: expected [Section]"));
+	EXPECT_TRUE(has(self, "nothing.service: ExecStart= is missing"));
+	EXPECT_TRUE(has(self, "two.service:3: ExecStart=: more than one command"));
+	EXPECT_TRUE(has(self, "forks.service:2: Type=forking: expected simple or oneshot"));
+	EXPECT_TRUE(has(self, "quote.service:2: ExecStart=/bin/echo \"a: expected"));
+	EXPECT_TRUE(has(self, "masked.service: masked"));
+	EXPECT_TRUE(has(self, "template@.service: a template"));
+	EXPECT_TRUE(has(self, "other.timer: knelld knows *.service only"));
+	ASSERT_EQ(0, stop(self));
+}
+
+TEST_F_TIMEOUT(knelld, unknown_and_bad_values_are_ignored, LIMIT_S)
+{
+	unit(self, "a.service", "early=1\n[Unit]\nDescription=x\nNoSuchKey=1\n\n[Nonsense]\na=b\n"
+	     "[X-Mine]\nc=d\n[Service]\nExecStart=/bin/sleep 100000\nRestart=perhaps\n"
+	     "RestartSec=soon\nTimeoutStopSec=1 fortnight\nno equals sign\nProtectSystem=full\n"
+	     "X-Own=1\n[Install]\nWantedBy=multi-user.target\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "startup finished: 1 started, 0 failed"));
+	EXPECT_TRUE(has(self, "a.service:1: assignment outside of a section"));
+	EXPECT_TRUE(has(self, "a.service:4: NoSuchKey=: not a key that knelld knows in [Unit]"));
+	EXPECT_TRUE(has(self, "a.service:6: [Nonsense]: not a section"));
+	EXPECT_TRUE(has(self, "a.service:12: Restart=perhaps: expected no, always,"));
+	EXPECT_TRUE(has(self, "a.service:13: RestartSec=soon: expected a time span"));
+	EXPECT_TRUE(has(self, "a.service:14: TimeoutStopSec=1 fortnight: expected a time span"));
+	EXPECT_TRUE(has(self, "a.service:15: no \"=\" in"));
+	EXPECT_TRUE(has(self, "a.service:16: ProtectSystem=: not a key"));
+	EXPECT_FALSE(has(self, "Mine"));
+	EXPECT_FALSE(has(self, "X-Own"));
+	EXPECT_FALSE(has(self, "WantedBy"));
+	ASSERT_EQ(0, stop(self));
+}
+
+/* SIGHUP */
+
+TEST_F_TIMEOUT(knelld, sighup_reads_the_directory_again, LIMIT_S)
+{
+	pid_t pid;
+
+	unit(self, "a.service", "[Service]\nRestart=always\nRestartSec=1ms\n"
+	     "ExecStart=/bin/sh -c 'echo old >>@/a; exec sleep 100000'\n");
+	unit(self, "same.service", SLEEPER);
+	unit(self, "vanishing.service", "[Service]\nRestart=always\nExecStart=/bin/sleep 100000\n");
+	unit(self, "broken.service", "[Service]\nExecStart=relative/path\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "startup finished: 3 started, 1 failed"));
+	ASSERT_TRUE(appears(self, "a"));
+	pid = main_pid(self, "a.service");
+
+	unit(self, "a.service", "[Service]\nRestart=always\nRestartSec=1ms\n"
+	     "ExecStart=/bin/sh -c 'echo new >>@/a; : >@/changed; exec sleep 100000'\n");
+	unit(self, "broken.service", SLEEPER);
+	unit(self, "new.service", "[Unit]\nAfter=same.service\n" SLEEPER);
+	ASSERT_EQ(0, unlink(path_of(self, "vanishing.service")));
+	kill(self->pid, SIGHUP);
+	ASSERT_TRUE(told(self, "new.service: started"));
+	ASSERT_TRUE(told(self, "broken.service: started"));
+	/* What is gone is not counted. */
+	ASSERT_TRUE(told(self, "startup finished: 4 started, 0 failed"));
+	EXPECT_TRUE(has(self, "a.service: changed, which takes effect at its next start"));
+	EXPECT_TRUE(has(self, "vanishing.service: its file is gone"));
+	EXPECT_FALSE(has(self, "same.service: changed"));
+	EXPECT_EQ(pid, main_pid(self, "a.service"));
+	EXPECT_STREQ("old\n", contents(self, "a"));
+	EXPECT_EQ(1, occurrences(self, "same.service: started"));
+
+	/* The change is in force from the next start on; what vanished ends with its process. */
+	kill(pid, SIGKILL);
+	ASSERT_TRUE(appears(self, "changed"));
+	EXPECT_STREQ("old\nnew\n", contents(self, "a"));
+	kill(main_pid(self, "vanishing.service"), SIGKILL);
+	ASSERT_TRUE(told(self, "vanishing.service: failed, result signal"));
+	EXPECT_FALSE(has(self, "vanishing.service: restart in"));
+
+	/* It is back, and a file that was good is spoilt: its unit goes on as it was. */
+	unit(self, "vanishing.service", SLEEPER);
+	unit(self, "same.service", "[Service]\nExecStart=relative\\path/x\n");
+	kill(self->pid, SIGHUP);
+	ASSERT_TRUE(told_times(self, 2, "vanishing.service: started"));
+	EXPECT_TRUE(has(self, "same.service: keeps its former settings"));
+	ASSERT_EQ(0, stop(self));
+	EXPECT_TRUE(has(self, "same.service: stopped\n"));
+}
+
+/* Many */
+
+/* Every one of 400 ends is heard of, though each comes in the instant of the start. */
+TEST_F_TIMEOUT(knelld, ends_in_the_instant_of_the_start, LIMIT_S)
+{
+	char name[64];
+
+	for (int i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "s%02d.service", i);
+		unit(self, name, "[Service]\nExecStart=/bin/true\nRestart=always\nRestartSec=0\n"
+		     "StartLimitBurst=20\nStartLimitIntervalSec=1h\n");
+	}
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told_times(self, 20, "start limit hit"));
+	EXPECT_EQ(400, occurrences(self, ": started, main process "));
+	EXPECT_EQ(400, occurrences(self, " exited with status 0, cpu "));
+	ASSERT_EQ(0, stop(self));
+}
+
+/* What /proc says that a process has done so far. */
+struct work {
+	unsigned long long voluntary, involuntary, utime, stime;
+};
+
+static struct work work_of(pid_t pid)
+{
+	struct work w = { 0 };
+	char path[64], line[512];
+	const char *after;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f)) {
+		sscanf(line, "voluntary_ctxt_switches: %llu", &w.voluntary);
+		sscanf(line, "nonvoluntary_ctxt_switches: %llu", &w.involuntary);
+	}
+	if (f)
+		fclose(f);
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "r");
+	if (f && fgets(line, sizeof(line), f) && (after = strrchr(line, ')')))
+		sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu",
+		       &w.utime, &w.stime);
+	if (f)
+		fclose(f);
+	return w;
+}
+
+/* Waits until a process is asleep in read(2). */
+static bool asleep_in_read(pid_t pid)
+{
+	struct timespec tick = { .tv_nsec = 20 * NSEC_PER_MSEC };
+	char path[64], line[256];
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
+	for (int i = 0; i < PATIENCE_S * 50; i++) {
+		FILE *f = fopen(path, "r");
+		bool asleep = f && fgets(line, sizeof(line), f) && !strncmp(line, "0 0x", 4);
+
+		if (f)
+			fclose(f);
+		if (asleep)
+			return true;
+		nanosleep(&tick, NULL);
+	}
+	return false;
+}
+
+static void idle(struct __test_metadata *_metadata, fixture *self, unsigned int seconds)
+{
+	struct work before, after;
+
+	ASSERT_TRUE(asleep_in_read(self->pid));
+	before = work_of(self->pid);
+	EXPECT_LT(0, before.voluntary);
+	sleep(seconds);
+	after = work_of(self->pid);
+	EXPECT_EQ(before.voluntary, after.voluntary);
+	EXPECT_EQ(before.involuntary, after.involuntary);
+	EXPECT_EQ(before.utime, after.utime);
+	EXPECT_EQ(before.stime, after.stime);
+}
+
+/* Services that run, and restarts that are far off: nothing of it costs anything. */
+TEST_F_TIMEOUT(knelld, idle_is_idle_and_awake_at_once, LIMIT_S)
+{
+	char name[64];
+
+	for (int i = 0; i < 10; i++) {
+		snprintf(name, sizeof(name), "up%d.service", i);
+		unit(self, name, "[Service]\nExecStart=/bin/sleep 100000\nRestart=always\n"
+		     "RestartSec=1ms\n");
+		snprintf(name, sizeof(name), "later%d.service", i);
+		unit(self, name, "[Service]\nExecStart=/bin/true\nRestart=always\nRestartSec=2h\n");
+	}
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "startup finished: 20 started"));
+	ASSERT_TRUE(told_times(self, 10, "restart in 7200s"));
+	idle(_metadata, self, 20);
+	EXPECT_EQ(1, occurrences(self, "up3.service: started"));
+	kill(main_pid(self, "up3.service"), SIGKILL);
+	ASSERT_TRUE(told_times(self, 2, "up3.service: started"));
+	ASSERT_EQ(0, stop(self));
+}
+
+/* 200 at once, all killed at once, all back; then silence; then all stopped. */
+TEST_F_TIMEOUT(knelld, two_hundred_services, LIMIT_S)
+{
+	const size_t nr = 200;
+	char name[64];
+
+	for (size_t i = 0; i < nr; i++) {
+		snprintf(name, sizeof(name), "s%03zu.service", i);
+		unit(self, name, "[Service]\nExecStart=/bin/sleep 100000\nRestart=always\n");
+	}
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "startup finished: 200 started, 0 failed"));
+	for (size_t i = 0; i < nr; i++) {
+		snprintf(name, sizeof(name), "s%03zu.service", i);
+		ASSERT_LT(1, main_pid(self, name));
+		ASSERT_EQ(0, kill(main_pid(self, name), SIGKILL));
+	}
+	ASSERT_TRUE(told_times(self, 2 * nr, ": started, main process "));
+	EXPECT_EQ(nr, occurrences(self, "killed by SIGKILL, cpu "));
+	idle(_metadata, self, 5);
+	ASSERT_EQ(0, stop(self));
+	EXPECT_EQ(nr, occurrences(self, ".service: stopped\n"));
+	EXPECT_EQ(nr, occurrences(self, "killed by SIGTERM, cpu "));
+}
+
+/* What the record says about the dead is what the dead used. */
+TEST_F_TIMEOUT(knelld, usage_comes_from_the_record, LIMIT_S)
+{
+	unsigned long s, ms, kb;
+	const char *at;
+	int pid;
+
+	unit(self, "a.service", "[Service]\nExecStart=/bin/sh -c "
+	     "'i=0; while [ $$i -lt 300000 ]; do i=$$((i+1)); done; exit 5'\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "a.service: failed, result exit-code"));
+	at = strstr(self->log, "a.service: main process");
+	ASSERT_NE(NULL, at);
+	ASSERT_EQ(4, sscanf(at, "a.service: main process %d exited with status 5, cpu %lu.%lus, "
+			    "max rss %lu KiB", &pid, &s, &ms, &kb));
+	EXPECT_EQ(main_pid(self, "a.service"), pid);
+	EXPECT_LT(0, s * 1000 + ms);
+	EXPECT_LT(0, kb);
+	ASSERT_EQ(0, stop(self));
+}
+
+/* How it works: no wait(2), no fork(2), no kill(2) in the whole life of a supervisor. */
+TEST_F_TIMEOUT(knelld, neither_waits_nor_copies_itself, LIMIT_S)
+{
+	unit(self, "a.service", "[Service]\nExecStart=/bin/true\nRestart=always\nRestartSec=1ms\n"
+	     "StartLimitIntervalSec=1h\n");
+	unit(self, "b.service", "[Service]\nExecStart=/bin/sleep 100000\n"
+	     "ExecStopPost=/bin/true\n");
+	unit(self, "c.service", "[Service]\nType=oneshot\nTimeoutStartSec=200ms\n"
+	     "ExecStart=/bin/sleep 100000\n");
+	unit(self, "d.service", "[Service]\nExecStart=/no/such\n");
+	ASSERT_TRUE(start_as(self, NO_WAIT));
+	ASSERT_TRUE(told(self, "a.service: start limit hit"));
+	ASSERT_TRUE(told(self, "b.service: started"));
+	ASSERT_TRUE(told(self, "c.service: failed, result timeout"));
+	kill(self->pid, SIGHUP);
+	ASSERT_TRUE(told(self, "SIGHUP: reading"));
+	ASSERT_EQ(0, stop(self));
+	EXPECT_TRUE(has(self, "b.service: stopped\n"));
+}
+
+/* Signals */
+
+TEST_F_TIMEOUT(knelld, signals_at_any_time, LIMIT_S)
+{
+	unit(self, "a.service", "[Service]\nExecStart=/bin/true\nRestart=always\nRestartSec=0\n"
+	     "StartLimitIntervalSec=0\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "startup finished"));
+	for (size_t i = 1; i <= 50; i++) {
+		kill(self->pid, SIGHUP);
+		ASSERT_TRUE(told_times(self, i, "SIGHUP: reading"));
+	}
+	kill(self->pid, SIGINT);
+	ASSERT_EQ(0, ended(self));
+	EXPECT_TRUE(has(self, "SIGINT: stopping all services"));
+	EXPECT_TRUE(has(self, "all services are stopped"));
+}
+
+TEST_F_TIMEOUT(knelld, stop_during_the_start, LIMIT_S)
+{
+	unit(self, "a.service", "[Service]\nType=oneshot\nExecStart=/bin/sleep 100000\n");
+	unit(self, "b.service", "[Unit]\nAfter=a.service\n[Service]\n"
+	     "ExecStart=/bin/sh -c ': >@/b'\n");
+	unit(self, "c.service", "[Service]\nExecStart=/bin/false\nRestart=always\nRestartSec=1h\n");
+	unit(self, "d.service", "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"
+	     "ExecStopPost=/bin/sh -c ': >@/d'\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "c.service: restart in 3600s"));
+	ASSERT_TRUE(told(self, "d.service: done, stays up"));
+	EXPECT_NE(0, access(path_of(self, "d"), F_OK));
+	ASSERT_EQ(0, stop(self));
+	EXPECT_TRUE(has(self, "a.service: stopped"));
+	EXPECT_NE(0, access(path_of(self, "b"), F_OK));
+	EXPECT_EQ(0, access(path_of(self, "d"), F_OK));
+}
+
+TEST_F_TIMEOUT(knelld, without_the_device, LIMIT_S)
+{
+	unit(self, "a.service", SLEEPER);
+	ASSERT_TRUE(start_as(self, NO_DEVICE));
+	ASSERT_EQ(1, WEXITSTATUS(ended(self)));
+	EXPECT_TRUE(has(self, "cannot open /dev/knell: No such file or directory; load the module"));
+	EXPECT_TRUE(has(self, "insmod knell.ko"));
+}
+
+/* The first process */
+
+/* The children of @pid: how many live, how many are zombies. */
+static void count_children(pid_t pid, size_t *alive, size_t *zombies)
+{
+	char path[300], line[512];
+	DIR *d = opendir("/proc");
+	struct dirent *entry;
+	char state;
+	FILE *f;
+	int ppid;
+
+	*alive = *zombies = 0;
+	while (d && (entry = readdir(d))) {
+		snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
+		f = atoi(entry->d_name) ? fopen(path, "r") : NULL;
+		if (f && fgets(line, sizeof(line), f) && strrchr(line, ')') &&
+		    sscanf(strrchr(line, ')') + 1, " %c %d", &state, &ppid) == 2 && ppid == pid) {
+			*zombies += state == 'Z';
+			*alive += state != 'Z';
+		}
+		if (f)
+			fclose(f);
+	}
+	if (d)
+		closedir(d);
+}
+
+/* 100 processes whose parents leave them, and who end at all times. */
+TEST_F_TIMEOUT(knelld, pid1_orphans_never_become_zombies, LIMIT_S)
+{
+	struct timespec tick = { .tv_nsec = 50 * NSEC_PER_MSEC };
+	size_t alive, zombies;
+	int tries = PATIENCE_S * 20;
+
+	unit(self, "orphans.service", "[Service]\nType=oneshot\nExecStart=/bin/sh -c "
+	     "'i=0; while [ $$i -lt 100 ]; do (sleep 0.$$((i %%%% 10)) & ); i=$$((i+1)); done'\n");
+	unit(self, "up.service", SLEEPER);
+	unit(self, "left.service", "[Service]\nType=oneshot\nExecStart=/bin/sh -c "
+	     "'(trap \"\" TERM; sleep 100000) & sleep 0'\n");
+	ASSERT_TRUE(start_as(self, FIRST));
+	ASSERT_TRUE(told(self, "version "));
+	EXPECT_TRUE(has(self, ", pid 1, units from"));
+	ASSERT_TRUE(told(self, "startup finished: 3 started, 0 failed"));
+	/* up.service's process and what left.service has left are there for good. */
+	do {
+		nanosleep(&tick, NULL);
+		count_children(self->pid, &alive, &zombies);
+	} while (alive + zombies > 2 && --tries);
+	EXPECT_EQ(2, alive);
+	EXPECT_EQ(0, zombies);
+	ASSERT_EQ(0, stop(self));
+	EXPECT_TRUE(in_order(self, "all services are stopped", "SIGTERM to what is left"));
+	EXPECT_TRUE(has(self, "SIGKILL to what is left"));
+}
+
+TEST_F_TIMEOUT(knelld, pid1_supervises_and_leaves_a_container, LIMIT_S)
+{
+	unit(self, "a.service", "[Service]\nExecStart=/bin/sleep 100000\nRestart=always\n");
+	unit(self, "b.service", "[Unit]\nAfter=a.service\n[Service]\nExecStart=/bin/sleep 100000\n");
+	ASSERT_TRUE(start_as(self, FIRST));
+	ASSERT_TRUE(told(self, "startup finished: 2 started"));
+	idle(_metadata, self, 3);
+	kill(self->pid, SIGINT);
+	ASSERT_EQ(0, ended(self));
+	EXPECT_TRUE(in_order(self, "b.service: stopped", "a.service: stopping"));
+	EXPECT_FALSE(has(self, "what is left"));
+}
+
+TEST_F_TIMEOUT(knelld, pid1_without_the_device_does_not_end, LIMIT_S)
+{
+	int status;
+
+	unit(self, "a.service", SLEEPER);
+	ASSERT_TRUE(start_as(self, FIRST_NO_DEVICE));
+	ASSERT_TRUE(told(self, "must not end"));
+	EXPECT_TRUE(has(self, "cannot open /dev/knell"));
+	EXPECT_TRUE(has(self, "insmod knell.ko"));
+	kill(self->pid, SIGTERM);
+	kill(self->pid, SIGHUP);
+	ASSERT_EQ(0, waitpid(self->pid, &status, WNOHANG));
+	kill(self->pid, SIGKILL);
+	status = ended(self);
+	EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+/* Options */
+
+static int run_options(const char *a, const char *b, const char *c)
+{
+	const char *knelld = getenv("KNELLD") ? getenv("KNELLD") : "/sbin/knelld";
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		int fd = open("/dev/null", O_RDWR);
+
+		dup2(fd, STDOUT_FILENO);
+		dup2(fd, STDERR_FILENO);
+		execl(knelld, "knelld", a, b, c, (char *)NULL);
+		_exit(95);
+	}
+	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+TEST_F_TIMEOUT(knelld, options, LIMIT_S)
+{
+	unit(self, "a.service", "[Service]\nFoo=bar\nExecStart=/bin/true\n");
+	EXPECT_EQ(0, run_options("--help", NULL, NULL));
+	EXPECT_EQ(0, run_options("--version", NULL, NULL));
+	EXPECT_EQ(2, run_options("--no-such-option", NULL, NULL));
+	EXPECT_EQ(2, run_options("word", NULL, NULL));
+	EXPECT_EQ(0, run_options("--unit-dir", self->dir, "--check"));
+	EXPECT_EQ(1, run_options("--unit-dir", "/no/such", "--check"));
+	EXPECT_EQ(1, run_options("--unit-dir", "/no/such", NULL));
+	unit(self, "b.service", "[Service]\nExecStart=x/y\n");
+	EXPECT_EQ(1, run_options("--unit-dir", self->dir, "--check"));
+}
+
+TEST_HARNESS_MAIN
