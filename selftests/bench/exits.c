@@ -67,6 +67,7 @@
 #define NR_SINGLE	500
 #define NR_PARTS	1000		/* watches in the tests of single operations */
 #define SETTLE_NS	100000000ULL
+#define TURN_NS		20000ULL	/* a turn of settle()'s loop */
 #define NAP_NS		20000000ULL
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
@@ -97,10 +98,14 @@ static unsigned int *child_of_pid;
 static unsigned int pid_max;
 static int gate[2], last_one[2];
 static int queue_fd = -1;
-static struct knell_event events[BATCH];
+static struct knell_event *events;
+static struct knell_op *ops;
 static uint64_t nr_calls, nr_reads;
 static volatile unsigned int *ready;		/* shared with the children */
+static uint32_t *took;				/* settle()'s */
 static uint32_t seed = 20231;
+
+#define MAX_TURNS	(2 * SETTLE_NS / TURN_NS)
 
 static void die(const char *what, long err)
 {
@@ -189,15 +194,13 @@ static bool clock_counts_instructions(void)
  */
 static uint64_t settle(void)
 {
-	enum { TURNS = (int)(SETTLE_NS / 20000) };
-	static uint32_t took[2 * TURNS];
 	uint64_t end, prev, t, shortest = UINT64_MAX, disturbed = 0;
 	unsigned int i, n = 0;
 
 	prev = now_ns(CLOCK_MONOTONIC);
 	end = prev + SETTLE_NS;
-	while (prev < end && n < ARRAY_SIZE(took)) {
-		count_down(10000);
+	while (prev < end && n < MAX_TURNS) {
+		count_down(TURN_NS / 2);
 		t = now_ns(CLOCK_MONOTONIC);
 		took[n++] = (uint32_t)(t - prev);
 		prev = t;
@@ -251,7 +254,6 @@ static void knell_open_queue(void)
 
 static void knell_add(unsigned int from, unsigned int nr)
 {
-	static struct knell_op ops[KNELL_MAX_OPS];
 	struct knell_submit s = { .ops = (uintptr_t)ops, .nr_ops = nr };
 	unsigned int i;
 
@@ -282,10 +284,10 @@ static void knell_enrol(unsigned int n)
 static inline unsigned int knell_read(unsigned int room)
 {
 	long ret = must("read", sys(SYS_read, queue_fd, (long)events,
-				    (long)(room * sizeof(events[0])), 0, 0));
+				    (long)(room * sizeof(*events)), 0, 0));
 
 	nr_reads++;
-	return (unsigned int)((size_t)ret / sizeof(events[0]));
+	return (unsigned int)((size_t)ret / sizeof(*events));
 }
 
 static void knell_take(unsigned int n, unsigned int room)
@@ -731,7 +733,6 @@ static double part_read(unsigned int n, unsigned int room, double *close_insns)
 
 static double part_del(unsigned int n)
 {
-	static struct knell_op ops[NR_PARTS];
 	static struct knell_watch_info watches[NR_PARTS];
 	struct knell_list list = { .watches = (uintptr_t)watches, .nr = n };
 	struct knell_submit s = { .ops = (uintptr_t)ops, .nr_ops = n };
@@ -824,6 +825,20 @@ static void check(const struct result *r, unsigned int n)
 	at_most("knell, both sides, over the baseline's", r[KNELL].total / r[BASELINE].total, 1.05);
 }
 
+/*
+ * Memory that no child gets, so that an exit costs the same in all ways and rounds; there from
+ * the beginning.
+ */
+static void *own_memory(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (p == MAP_FAILED || madvise(p, size, MADV_DONTFORK))
+		die("memory", -errno);
+	return p;
+}
+
 static void prepare(void)
 {
 	struct rlimit nofile = { MAX_CHILDREN + 64, MAX_CHILDREN + 64 };
@@ -833,11 +848,14 @@ static void prepare(void)
 		die("pid_max", -errno);
 	if (setrlimit(RLIMIT_NOFILE, &nofile))
 		die("RLIMIT_NOFILE", -errno);
-	children = calloc(MAX_CHILDREN, sizeof(*children));
-	child_of_pid = calloc(pid_max, sizeof(*child_of_pid));
+	children = own_memory(MAX_CHILDREN * sizeof(*children));
+	child_of_pid = own_memory(pid_max * sizeof(*child_of_pid));
+	events = own_memory(BATCH * sizeof(*events));
+	ops = own_memory(KNELL_MAX_OPS * sizeof(*ops));
+	took = own_memory(MAX_TURNS * sizeof(*took));
 	ready = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (!children || !child_of_pid || ready == MAP_FAILED)
-		die("memory", -ENOMEM);
+	if (ready == MAP_FAILED)
+		die("memory", -errno);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 }
 
