@@ -444,7 +444,8 @@ static const char *enter_section(struct parser *p, char *line)
 	size_t len = strlen(line);
 
 	if (line[len - 1] != ']') {
-		log_line("%s:%u: %.60s: expected [Section]; the unit fails", p->unit, p->line, line);
+		log_line("%s:%u: %.60s: expected [Section]; the unit fails", p->unit, p->line,
+			 line);
 		p->fatal = true;
 		return "";
 	}
@@ -468,7 +469,8 @@ static void parse_lines(struct parser *p, char *text)
 		if (*line == '[')
 			section = enter_section(p, line);
 		else if (!section)
-			log_line("%s:%u: assignment outside of a section, ignored", p->unit, p->line);
+			log_line("%s:%u: assignment outside of a section, ignored", p->unit,
+				 p->line);
 		else if (*section)
 			assign(p, section, line);
 	}

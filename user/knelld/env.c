@@ -117,9 +117,13 @@ static void expand_words(const char *value, struct strv *argv)
 /* The value of the "${NAME}" at *@s, which is moved behind it; NULL if there is none there. */
 static const char *braces(const char **s, const struct strv *env)
 {
-	const char *name = *s + 2, *end, *value;
+	const char *name, *end, *value;
 
-	if (strncmp(*s, "${", 2) || !(end = strchr(name, '}')) || !env_name_ok(name, end - name))
+	if (strncmp(*s, "${", 2))
+		return NULL;
+	name = *s + 2;
+	end = name + strcspn(name, "}");
+	if (!*end || !env_name_ok(name, end - name))
 		return NULL;
 	value = lookup(env, name, end - name);
 	*s = end + 1;
