@@ -1,0 +1,1163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The queue: reading, sharing, waking, and what it tells about itself. runner-limit: 900 */
+#include "kselftest_harness.h"
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/uio.h>
+
+#include "queue_test.h"
+
+QUEUE_FIXTURE(queue)
+
+/* @nr bells with tokens from 1 on; 0 or -errno. */
+static int add_bells(int fd, uint32_t *watch, int nr)
+{
+	int64_t handle;
+	int i;
+
+	for (i = 0; i < nr; i++) {
+		handle = add_watch(fd, op_user(i + 1));
+		if (handle <= 0)
+			return handle ? (int)handle : -EPROTO;
+		watch[i] = handle;
+	}
+	return 0;
+}
+
+/* One record of each, in order, all in one call. */
+static int ring_bells(int fd, const uint32_t *watch, int nr)
+{
+	struct knell_op ops[64];
+	int i, err;
+
+	for (i = 0; i < nr; i++)
+		ops[i] = op_trigger(watch[i], 1);
+	err = submit_ops(fd, ops, nr);
+	for (i = 0; !err && i < nr; i++)
+		err = ops[i].result;
+	return err;
+}
+
+static int set_blocking(int fd, int blocking)
+{
+	return fcntl(fd, F_SETFL, O_RDWR | (blocking ? 0 : O_NONBLOCK));
+}
+
+TEST_F_TIMEOUT(queue, read_wants_room_for_a_record, LIMIT)
+{
+	struct knell_event ev;
+	uint32_t watch;
+	size_t size;
+
+	ASSERT_EQ(0, add_bells(self->fd, &watch, 1));
+	for (size = 0; size < sizeof(ev); size++) {
+		ASSERT_EQ(-1, read(self->fd, &ev, size));
+		ASSERT_EQ(EINVAL, errno);
+	}
+	ASSERT_EQ(0, ring_bells(self->fd, &watch, 1));
+	for (size = 0; size < sizeof(ev); size++) {
+		ASSERT_EQ(-1, read(self->fd, &ev, size));
+		ASSERT_EQ(EINVAL, errno);
+	}
+	ASSERT_EQ(1, take(self->fd, &ev));
+	EXPECT_EQ(1, ev.token);
+}
+
+TEST_F_TIMEOUT(queue, read_takes_whole_records, LIMIT)
+{
+	struct knell_event ev[6];
+	uint32_t watch[5];
+	int i;
+
+	ASSERT_EQ(0, add_bells(self->fd, watch, 5));
+	ASSERT_EQ(0, ring_bells(self->fd, watch, 5));
+	memset(ev, 0xee, sizeof(ev));
+	ASSERT_EQ(2 * RECORD, read(self->fd, ev, 3 * sizeof(ev[0]) - 1));
+	EXPECT_EQ(0xeeeeeeeeeeeeeeeeULL, ev[2].token);
+	ASSERT_EQ(3 * RECORD, read(self->fd, ev + 2, 4 * sizeof(ev[0])));
+	for (i = 0; i < 5; i++) {
+		EXPECT_EQ(i + 1, ev[i].token);
+		EXPECT_EQ(watch[i], ev[i].watch);
+		EXPECT_EQ(i + 1, ev[i].seq);
+	}
+	EXPECT_EQ(0xeeeeeeeeeeeeeeeeULL, ev[5].token);
+	EXPECT_EQ(-1, read(self->fd, ev, sizeof(ev)));
+	EXPECT_EQ(EAGAIN, errno);
+}
+
+/* More than any page of the kernel's holds, in one call. */
+TEST_F_TIMEOUT(queue, read_takes_many, LIMIT)
+{
+	static struct knell_event ev[1001];
+	static uint32_t watch[1000];
+	int i;
+
+	ASSERT_EQ(0, add_bells(self->fd, watch, 1000));
+	for (i = 0; i < 1000; i++) {
+		ASSERT_EQ(0, trigger(self->fd, watch[999 - i], i));
+	}
+	ASSERT_EQ(1000 * RECORD, read(self->fd, ev, sizeof(ev)));
+	for (i = 0; i < 1000; i++) {
+		ASSERT_EQ(watch[999 - i], ev[i].watch);
+		ASSERT_EQ(i, ev[i].user.value);
+		ASSERT_EQ(i + 1, ev[i].seq);
+	}
+}
+
+TEST_F_TIMEOUT(queue, readv_fills_every_segment, LIMIT)
+{
+	struct knell_event ev[4];
+	char *bytes = (char *)ev;
+	const struct iovec whole[] = { { &ev[0], RECORD }, { &ev[1], RECORD } };
+	const struct iovec parts[] = {
+		{ bytes, 1 }, { bytes + 1, 63 }, { bytes + 64, 100 }, { bytes + 164, 192 },
+	};
+	const struct iovec small[] = { { bytes, 64 }, { bytes + 64, 63 } };
+	uint32_t watch[4];
+	int i;
+
+	ASSERT_EQ(0, add_bells(self->fd, watch, 4));
+	ASSERT_EQ(0, ring_bells(self->fd, watch, 4));
+	EXPECT_EQ(-1, readv(self->fd, small, 2));
+	EXPECT_EQ(EINVAL, errno);
+	ASSERT_EQ(2 * RECORD, readv(self->fd, whole, 2));
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(i + 1, ev[i].token);
+	/* 356 bytes in pieces: two records, and they are whole. */
+	memset(ev, 0, sizeof(ev));
+	ASSERT_EQ(2 * RECORD, readv(self->fd, parts, 4));
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(i + 3, ev[i].token);
+		EXPECT_EQ(watch[i + 2], ev[i].watch);
+		EXPECT_EQ(1, ev[i].user.count);
+	}
+	EXPECT_EQ(-1, readv(self->fd, whole, 2));
+	EXPECT_EQ(EAGAIN, errno);
+}
+
+TEST_F_TIMEOUT(queue, efault_loses_nothing, LIMIT)
+{
+	struct knell_event ev;
+	uint32_t watch[5];
+	char *end = guarded(1), *volatile nowhere = NULL;
+	struct knell_event *fits = (struct knell_event *)(end - 3 * RECORD);
+	int i, round;
+
+	ASSERT_EQ(0, add_bells(self->fd, watch, 5));
+	for (round = 0; round < 3; round++) {
+		ASSERT_EQ(0, ring_bells(self->fd, watch, 5));
+		EXPECT_EQ(-1, read(self->fd, nowhere, 5 * RECORD));
+		EXPECT_EQ(EFAULT, errno);
+		EXPECT_EQ(-1, read(self->fd, end, 5 * RECORD));
+		EXPECT_EQ(EFAULT, errno);
+		EXPECT_EQ(-1, read(self->fd, end - RECORD + 1, 5 * RECORD));
+		EXPECT_EQ(EFAULT, errno);
+		EXPECT_EQ(-1, read(self->fd, (void *)~0xfffUL, 5 * RECORD));
+		EXPECT_EQ(EFAULT, errno);
+		EXPECT_EQ(5, nr_pending(self->fd));
+
+		/* Three before the hole, whole; the other two come again, in order. */
+		ASSERT_EQ(3 * RECORD, read(self->fd, fits, 5 * RECORD));
+		for (i = 0; i < 3; i++)
+			EXPECT_EQ(i + 1, fits[i].token);
+		EXPECT_EQ(2, nr_pending(self->fd));
+		/* And with a hole in the middle of the second. */
+		ASSERT_EQ(RECORD, read(self->fd, end - RECORD - 64, 5 * RECORD));
+		memcpy(&ev, end - RECORD - 64, sizeof(ev));
+		EXPECT_EQ(4, ev.token);
+		ASSERT_EQ(1, take(self->fd, &ev));
+		EXPECT_EQ(5, ev.token);
+		EXPECT_EQ(5 * (round + 1), ev.seq);
+		EXPECT_EQ(0, take(self->fd, &ev));
+	}
+}
+
+/* What rings while a reader faults is neither lost nor counted twice. */
+TEST_F_TIMEOUT(queue, efault_keeps_the_count, LIMIT)
+{
+	char *end = guarded(1);
+	struct knell_event ev;
+	uint32_t watch;
+	int i;
+
+	ASSERT_EQ(0, add_bells(self->fd, &watch, 1));
+	for (i = 1; i <= 10; i++) {
+		ASSERT_EQ(0, trigger(self->fd, watch, 1ULL << i));
+		EXPECT_EQ(-1, read(self->fd, end, RECORD));
+		EXPECT_EQ(EFAULT, errno);
+	}
+	ASSERT_EQ(1, take(self->fd, &ev));
+	EXPECT_EQ(10, ev.user.count);
+	EXPECT_EQ(0x7fe, ev.user.value);
+	EXPECT_EQ(1, ev.seq);
+	EXPECT_EQ(0, take(self->fd, &ev));
+}
+
+struct waker {
+	pid_t pid;
+	pid_t tid;
+	int fd;
+	uint32_t watch;
+	long nr;		/* the system call to find it asleep in */
+	int ring;		/* whether to ring after the signal, when asleep again */
+};
+
+static volatile int caught;
+
+static void count_signal(int sig)
+{
+	(void)sig;
+	caught++;
+}
+
+static void *signal_then_ring(void *arg)
+{
+	struct waker *w = arg;
+
+	wait_blocked(w->pid, w->tid, w->nr);
+	syscall(SYS_tgkill, w->pid, w->tid, SIGUSR1);
+	if (!w->ring)
+		return NULL;
+	while (!caught)
+		sched_yield();
+	wait_blocked(w->pid, w->tid, w->nr);
+	trigger(w->fd, w->watch, 1);
+	return NULL;
+}
+
+TEST_F_TIMEOUT(queue, read_and_signals, LIMIT)
+{
+	struct waker w = { getpid(), own_tid(), self->fd, 0, SYS_read, 0 };
+	struct knell_event ev;
+	pthread_t thread;
+
+	ASSERT_EQ(0, add_bells(self->fd, &w.watch, 1));
+	ASSERT_EQ(0, set_blocking(self->fd, 1));
+
+	catch_signal(SIGUSR1, count_signal, 0);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, signal_then_ring, &w));
+	ASSERT_EQ(-1, read(self->fd, &ev, sizeof(ev)));
+	EXPECT_EQ(EINTR, errno);
+	EXPECT_EQ(1, caught);
+	pthread_join(thread, NULL);
+
+	caught = 0;
+	w.ring = 1;
+	catch_signal(SIGUSR1, count_signal, SA_RESTART);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, signal_then_ring, &w));
+	ASSERT_EQ(RECORD, read(self->fd, &ev, sizeof(ev)));
+	EXPECT_EQ(1, caught);
+	EXPECT_EQ(1, ev.token);
+	pthread_join(thread, NULL);
+}
+
+TEST_F_TIMEOUT(queue, nonblock, LIMIT)
+{
+	struct knell_event ev;
+	int i;
+
+	/* Both ways to say so; a blocking one is what the other cases block in. */
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(-1, read(self->fd, &ev, sizeof(ev)));
+		EXPECT_EQ(EAGAIN, errno);
+		ASSERT_EQ(0, set_blocking(self->fd, 1));
+		ASSERT_EQ(0, set_blocking(self->fd, 0));
+	}
+	/* It concerns read(2) only: SUBMIT waits, here for its own deadline. */
+	EXPECT_EQ(0, wait_events(self->fd, &ev, 1,
+				 clock_ns(CLOCK_MONOTONIC) + 10 * NSEC_PER_MSEC));
+}
+
+TEST_F_TIMEOUT(queue, no_command_by_write, LIMIT)
+{
+	struct knell_op op = op_user(1);
+	const struct iovec iov = { &op, sizeof(op) };
+	char byte;
+
+	EXPECT_EQ(-1, write(self->fd, &op, sizeof(op)));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-1, write(self->fd, &op, 1));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-1, writev(self->fd, &iov, 1));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(0, nr_watches(self->fd));
+
+	EXPECT_EQ(-1, lseek(self->fd, 0, SEEK_SET));
+	EXPECT_EQ(ESPIPE, errno);
+	EXPECT_EQ(-1, pread(self->fd, &byte, 1, 0));
+	EXPECT_EQ(ESPIPE, errno);
+	EXPECT_EQ(-1, pwrite(self->fd, &byte, 1, 0));
+	EXPECT_EQ(ESPIPE, errno);
+}
+
+/* Readers that share a queue: what each has got, by seq. */
+#define SHARERS		4
+#define BELLS		64
+#define RINGS		20000
+
+struct share {
+	volatile int stop;
+	int overrun;
+	struct {
+		volatile unsigned int nr;
+		uint64_t count;
+		uint64_t seq[RINGS + 1];
+	} got[SHARERS];
+};
+
+struct sharer {
+	struct share *share;
+	int fd;
+	int nr;
+	int room;
+};
+
+static void share_records(struct sharer *s)
+{
+	struct knell_event ev[8];
+	ssize_t n, i;
+
+	while (!s->share->stop) {
+		n = read(s->fd, ev, s->room * sizeof(*ev));
+		if (n < 0)
+			continue;
+		for (i = 0; i < n / RECORD; i++) {
+			if (ev[i].token == ~0ULL)
+				continue;
+			if (s->share->got[s->nr].nr > RINGS) {
+				s->share->overrun = 1;
+				return;
+			}
+			s->share->got[s->nr].seq[s->share->got[s->nr].nr++] = ev[i].seq;
+			s->share->got[s->nr].count += ev[i].user.count;
+		}
+	}
+}
+
+static void *sharer_thread(void *arg)
+{
+	share_records(arg);
+	return NULL;
+}
+
+static int compare_seq(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static uint64_t rings_heard(struct share *share)
+{
+	uint64_t count = 0;
+	int i;
+
+	for (i = 0; i < SHARERS; i++)
+		count += *(volatile uint64_t *)&share->got[i].count;
+	return count;
+}
+
+/* Each reader's are in order; together they are all there is, each once. */
+static void check_shares(struct __test_metadata *_metadata, struct share *share)
+{
+	static uint64_t all[RINGS + 1];
+	unsigned int n = 0, i, r;
+
+	ASSERT_EQ(0, share->overrun);
+	for (r = 0; r < SHARERS; r++) {
+		for (i = 0; i < share->got[r].nr; i++) {
+			if (i) {
+				ASSERT_LT(share->got[r].seq[i - 1], share->got[r].seq[i]);
+			}
+			ASSERT_GT(RINGS, n);
+			all[n++] = share->got[r].seq[i];
+		}
+	}
+	qsort(all, n, sizeof(all[0]), compare_seq);
+	for (i = 0; i < n; i++) {
+		ASSERT_EQ(i + 1, all[i]);
+	}
+	EXPECT_EQ(RINGS, rings_heard(share));
+}
+
+static int ring_at_random(int fd, const uint32_t *watch)
+{
+	uint64_t seed = 0x72696e67ULL;
+	int i, err = 0;
+
+	for (i = 0; !err && i < RINGS; i++)
+		err = trigger(fd, watch[next_random(&seed) % BELLS], 1);
+	return err;
+}
+
+/* A bell of its own gets every reader that still sleeps out of read(). */
+static int stop_readers(int fd, struct share *share, uint32_t bell)
+{
+	share->stop = 1;
+	return trigger(fd, bell, 1);
+}
+
+TEST_F_TIMEOUT(queue, threads_share, LIMIT)
+{
+	struct share *share = shared(sizeof(*share));
+	struct sharer sharers[SHARERS];
+	pthread_t threads[SHARERS];
+	uint32_t watch[BELLS];
+	int64_t last;
+	int i;
+
+	ASSERT_EQ(0, add_bells(self->fd, watch, BELLS));
+	ASSERT_EQ(0, set_blocking(self->fd, 1));
+	for (i = 0; i < SHARERS; i++) {
+		sharers[i] = (struct sharer){ share, self->fd, i, 1 + i * 2 };
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, sharer_thread, &sharers[i]));
+	}
+	ASSERT_EQ(0, ring_at_random(self->fd, watch));
+	while (rings_heard(share) < RINGS && !share->overrun)
+		sched_yield();
+	last = add_watch(self->fd, op_user(~0ULL));
+	ASSERT_LT(0, last);
+	for (i = 0; i < SHARERS; i++) {
+		while (pthread_tryjoin_np(threads[i], NULL)) {
+			ASSERT_EQ(0, stop_readers(self->fd, share, last));
+		}
+	}
+	check_shares(_metadata, share);
+}
+
+TEST_F_TIMEOUT(queue, processes_share, LIMIT)
+{
+	struct share *share = shared(sizeof(*share));
+	uint32_t watch[BELLS];
+	pid_t pids[SHARERS];
+	int64_t last;
+	int i, status;
+
+	ASSERT_EQ(0, add_bells(self->fd, watch, BELLS));
+	ASSERT_EQ(0, set_blocking(self->fd, 1));
+	for (i = 0; i < SHARERS; i++) {
+		pids[i] = fork();
+		ASSERT_LE(0, pids[i]);
+		if (!pids[i]) {
+			share_records(&(struct sharer){ share, self->fd, i, 1 + i % 2 });
+			_exit(0);
+		}
+	}
+	ASSERT_EQ(0, ring_at_random(self->fd, watch));
+	while (rings_heard(share) < RINGS && !share->overrun)
+		sched_yield();
+	last = add_watch(self->fd, op_user(~0ULL));
+	ASSERT_LT(0, last);
+	for (i = 0; i < SHARERS; i++) {
+		while (!waitpid(pids[i], &status, WNOHANG)) {
+			ASSERT_EQ(0, stop_readers(self->fd, share, last));
+		}
+		EXPECT_EQ(0, status);
+	}
+	check_shares(_metadata, share);
+}
+
+/* Threads that take one record each, and are asked how often they slept. */
+#define SLEEPERS	6
+
+struct sleeper {
+	pthread_t thread;
+	int fd;
+	void *buf;
+	volatile pid_t tid;
+	volatile int done;
+	ssize_t ret;
+	int err;
+	struct knell_event ev;
+};
+
+static void *sleep_in_read(void *arg)
+{
+	struct sleeper *s = arg;
+
+	s->tid = own_tid();
+	s->ret = read(s->fd, s->buf ?: &s->ev, sizeof(s->ev));
+	s->err = errno;
+	s->done = 1;
+	return NULL;
+}
+
+static int start_sleeper(struct sleeper *s, int fd, void *buf)
+{
+	memset(s, 0, sizeof(*s));
+	s->fd = fd;
+	s->buf = buf;
+	if (pthread_create(&s->thread, NULL, sleep_in_read, s))
+		return -EAGAIN;
+	while (!s->tid)
+		sched_yield();
+	wait_blocked(getpid(), s->tid, SYS_read);
+	return 0;
+}
+
+static int nr_done(const struct sleeper *s, int nr)
+{
+	int i, n = 0;
+
+	for (i = 0; i < nr; i++)
+		n += s[i].done;
+	return n;
+}
+
+TEST_F_TIMEOUT(queue, a_record_wakes_one, LIMIT)
+{
+	struct sleeper s[SLEEPERS];
+	long slept[SLEEPERS];
+	uint32_t watch;
+	int i, round;
+
+	ASSERT_EQ(0, add_bells(self->fd, &watch, 1));
+	ASSERT_EQ(0, set_blocking(self->fd, 1));
+	for (i = 0; i < SLEEPERS; i++) {
+		ASSERT_EQ(0, start_sleeper(&s[i], self->fd, NULL));
+	}
+	for (i = 0; i < SLEEPERS; i++)
+		slept[i] = nr_sleeps(getpid(), s[i].tid);
+
+	for (round = 1; round <= SLEEPERS; round++) {
+		ASSERT_EQ(0, ring_bells(self->fd, &watch, 1));
+		while (nr_done(s, SLEEPERS) < round)
+			sched_yield();
+		ASSERT_EQ(round, nr_done(s, SLEEPERS));
+		/* The others have not so much as stirred. */
+		for (i = 0; i < SLEEPERS; i++)
+			if (!s[i].done)
+				EXPECT_EQ(slept[i], nr_sleeps(getpid(), s[i].tid));
+	}
+	for (i = 0; i < SLEEPERS; i++) {
+		pthread_join(s[i].thread, NULL);
+		EXPECT_EQ(RECORD, s[i].ret);
+	}
+}
+
+TEST_F_TIMEOUT(queue, readers_pass_the_wake_on, LIMIT)
+{
+	struct sleeper s[SLEEPERS];
+	uint32_t watch[SLEEPERS];
+	uint64_t seen;
+	int i, round;
+
+	ASSERT_EQ(0, add_bells(self->fd, watch, SLEEPERS));
+	ASSERT_EQ(0, set_blocking(self->fd, 1));
+	for (round = 0; round < 50; round++) {
+		for (i = 0; i < SLEEPERS; i++) {
+			ASSERT_EQ(0, start_sleeper(&s[i], self->fd, NULL));
+		}
+		ASSERT_EQ(0, ring_bells(self->fd, watch, SLEEPERS));
+		seen = 0;
+		for (i = 0; i < SLEEPERS; i++) {
+			pthread_join(s[i].thread, NULL);
+			ASSERT_EQ(RECORD, s[i].ret);
+			seen |= 1ULL << s[i].ev.token;
+		}
+		ASSERT_EQ((1ULL << (SLEEPERS + 1)) - 2, seen);
+	}
+}
+
+/* A reader that is woken and cannot take the record leaves it to the next one. */
+TEST_F_TIMEOUT(queue, a_faulting_reader_passes_the_wake_on, LIMIT)
+{
+	struct sleeper bad, good;
+	uint32_t watch;
+	int round;
+
+	ASSERT_EQ(0, add_bells(self->fd, &watch, 1));
+	ASSERT_EQ(0, set_blocking(self->fd, 1));
+	for (round = 0; round < 50; round++) {
+		ASSERT_EQ(0, start_sleeper(&bad, self->fd, guarded(1)));
+		ASSERT_EQ(0, start_sleeper(&good, self->fd, NULL));
+		ASSERT_EQ(0, ring_bells(self->fd, &watch, 1));
+		pthread_join(good.thread, NULL);
+		ASSERT_EQ(RECORD, good.ret);
+		ASSERT_EQ(1, good.ev.user.count);
+		if (!bad.done) {
+			ASSERT_EQ(0, ring_bells(self->fd, &watch, 1));
+		}
+		pthread_join(bad.thread, NULL);
+		ASSERT_EQ(-1, bad.ret);
+		ASSERT_EQ(EFAULT, bad.err);
+		/* What was rung once more than needed. */
+		while (wait_events(self->fd, &good.ev, 1, 0) == 1)
+			;
+	}
+}
+
+TEST_F_TIMEOUT(queue, an_interrupted_reader_passes_the_wake_on, LIMIT)
+{
+	struct sleeper first, second;
+	struct knell_event ev;
+	uint32_t watch;
+	int round;
+
+	catch_signal(SIGUSR1, nop_handler, 0);
+	ASSERT_EQ(0, add_bells(self->fd, &watch, 1));
+	for (round = 0; round < 300; round++) {
+		ASSERT_EQ(0, set_blocking(self->fd, 1));
+		ASSERT_EQ(0, start_sleeper(&first, self->fd, NULL));
+		ASSERT_EQ(0, start_sleeper(&second, self->fd, NULL));
+		/* Whichever of the two comes first for the one that sleeps longest. */
+		if (round % 2) {
+			ASSERT_EQ(0, ring_bells(self->fd, &watch, 1));
+		}
+		syscall(SYS_tgkill, getpid(), first.tid, SIGUSR1);
+		if (!(round % 2)) {
+			ASSERT_EQ(0, ring_bells(self->fd, &watch, 1));
+		}
+		pthread_join(first.thread, NULL);
+		if (first.ret == RECORD) {
+			ASSERT_EQ(0, second.done);
+			ASSERT_EQ(0, ring_bells(self->fd, &watch, 1));
+		} else {
+			ASSERT_EQ(EINTR, first.err);
+		}
+		pthread_join(second.thread, NULL);
+		ASSERT_EQ(RECORD, second.ret);
+		ASSERT_EQ(0, set_blocking(self->fd, 0));
+		ASSERT_EQ(0, take(self->fd, &ev));
+	}
+}
+
+struct deadliner {
+	int fd;
+	uint64_t deadline;
+	volatile pid_t tid;
+	int ret;
+	struct knell_event ev;
+};
+
+static void *wait_until(void *arg)
+{
+	struct deadliner *d = arg;
+
+	d->tid = own_tid();
+	d->ret = wait_events(d->fd, &d->ev, 1, d->deadline);
+	return NULL;
+}
+
+/* The same for a SUBMIT whose deadline and record come at the same time. */
+TEST_F_TIMEOUT(queue, a_late_reader_passes_the_wake_on, LIMIT)
+{
+	struct deadliner first = { .fd = self->fd }, second = { .fd = self->fd };
+	pthread_t threads[2];
+	uint32_t watch;
+	int round;
+
+	ASSERT_EQ(0, add_bells(self->fd, &watch, 1));
+	for (round = 0; round < 300; round++) {
+		first.tid = second.tid = 0;
+		second.deadline = KNELL_FOREVER;
+		first.deadline = clock_ns(CLOCK_MONOTONIC) + 3 * NSEC_PER_MSEC;
+		ASSERT_EQ(0, pthread_create(&threads[0], NULL, wait_until, &first));
+		while (!first.tid)
+			sched_yield();
+		ASSERT_EQ(0, pthread_create(&threads[1], NULL, wait_until, &second));
+		while (!second.tid)
+			sched_yield();
+		while (clock_ns(CLOCK_MONOTONIC) < first.deadline + round * 1000)
+			;
+		ASSERT_EQ(0, ring_bells(self->fd, &watch, 1));
+		pthread_join(threads[0], NULL);
+		if (first.ret == 1) {
+			ASSERT_EQ(0, ring_bells(self->fd, &watch, 1));
+		} else {
+			ASSERT_EQ(0, first.ret);
+		}
+		pthread_join(threads[1], NULL);
+		ASSERT_EQ(1, second.ret);
+		ASSERT_EQ(0, take(self->fd, &second.ev));
+	}
+}
+
+static short polled(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN | POLLRDNORM | POLLOUT | POLLPRI };
+
+	return poll(&p, 1, 0) < 0 ? -1 : p.revents;
+}
+
+TEST_F_TIMEOUT(queue, poll_is_level, LIMIT)
+{
+	struct knell_event ev;
+	uint32_t watch[2];
+
+	ASSERT_EQ(0, add_bells(self->fd, watch, 2));
+	EXPECT_EQ(0, polled(self->fd));
+	ASSERT_EQ(0, ring_bells(self->fd, watch, 2));
+	EXPECT_EQ(POLLIN | POLLRDNORM, polled(self->fd));
+	EXPECT_EQ(POLLIN | POLLRDNORM, polled(self->fd));
+	ASSERT_EQ(1, take(self->fd, &ev));
+	EXPECT_EQ(POLLIN | POLLRDNORM, polled(self->fd));
+	ASSERT_EQ(1, take(self->fd, &ev));
+	EXPECT_EQ(0, polled(self->fd));
+}
+
+TEST_F_TIMEOUT(queue, del_between_poll_and_read, LIMIT)
+{
+	struct knell_event ev;
+	uint32_t watch;
+
+	ASSERT_EQ(0, add_bells(self->fd, &watch, 1));
+	ASSERT_EQ(0, ring_bells(self->fd, &watch, 1));
+	EXPECT_EQ(POLLIN | POLLRDNORM, polled(self->fd));
+	ASSERT_EQ(0, del_watch(self->fd, watch));
+	EXPECT_EQ(-1, read(self->fd, &ev, sizeof(ev)));
+	EXPECT_EQ(EAGAIN, errno);
+	EXPECT_EQ(0, polled(self->fd));
+	EXPECT_EQ(0, nr_pending(self->fd));
+}
+
+TEST_F_TIMEOUT(queue, select, LIMIT)
+{
+	struct timeval now = { };
+	struct knell_event ev;
+	uint32_t watch;
+	fd_set set;
+
+	ASSERT_EQ(0, add_bells(self->fd, &watch, 1));
+	FD_ZERO(&set);
+	FD_SET(self->fd, &set);
+	EXPECT_EQ(0, select(self->fd + 1, &set, NULL, NULL, &now));
+	ASSERT_EQ(0, ring_bells(self->fd, &watch, 1));
+	FD_SET(self->fd, &set);
+	EXPECT_EQ(1, select(self->fd + 1, &set, NULL, NULL, NULL));
+	EXPECT_NE(0, FD_ISSET(self->fd, &set));
+	ASSERT_EQ(1, take(self->fd, &ev));
+}
+
+static int epoll_on(int fd, uint32_t events)
+{
+	struct epoll_event ee = { .events = events };
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+
+	if (ep >= 0 && epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ee)) {
+		close(ep);
+		return -1;
+	}
+	return ep;
+}
+
+static int epolled(int ep)
+{
+	struct epoll_event ee;
+
+	return epoll_wait(ep, &ee, 1, 0);
+}
+
+TEST_F_TIMEOUT(queue, epoll_level, LIMIT)
+{
+	int ep = epoll_on(self->fd, EPOLLIN);
+	struct knell_event ev;
+	uint32_t watch[2];
+
+	ASSERT_LE(0, ep);
+	ASSERT_EQ(0, add_bells(self->fd, watch, 2));
+	EXPECT_EQ(0, epolled(ep));
+	ASSERT_EQ(0, ring_bells(self->fd, watch, 2));
+	EXPECT_EQ(1, epolled(ep));
+	EXPECT_EQ(1, epolled(ep));
+	ASSERT_EQ(1, take(self->fd, &ev));
+	EXPECT_EQ(1, epolled(ep));
+	ASSERT_EQ(1, take(self->fd, &ev));
+	EXPECT_EQ(0, epolled(ep));
+	close(ep);
+}
+
+TEST_F_TIMEOUT(queue, epoll_edge, LIMIT)
+{
+	int ep = epoll_on(self->fd, EPOLLIN | EPOLLET);
+	struct knell_event ev;
+	uint32_t watch[3];
+	struct knell_op op;
+	int64_t timer;
+	int i;
+
+	ASSERT_LE(0, ep);
+	ASSERT_EQ(0, add_bells(self->fd, watch, 3));
+	EXPECT_EQ(0, epolled(ep));
+	/* Every record that becomes pending wakes. */
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, ring_bells(self->fd, &watch[i], 1));
+		EXPECT_EQ(1, epolled(ep));
+		EXPECT_EQ(0, epolled(ep));
+	}
+	/* Folding does not, */
+	ASSERT_EQ(0, ring_bells(self->fd, watch, 3));
+	EXPECT_EQ(0, epolled(ep));
+	/* and a reader that leaves some behind does not. */
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(1, take(self->fd, &ev));
+		EXPECT_EQ(2, ev.user.count);
+		EXPECT_EQ(0, epolled(ep));
+	}
+	ASSERT_EQ(0, take(self->fd, &ev));
+	EXPECT_EQ(0, epolled(ep));
+	ASSERT_EQ(0, ring_bells(self->fd, watch, 1));
+	EXPECT_EQ(1, epolled(ep));
+	ASSERT_EQ(1, take(self->fd, &ev));
+
+	/* A period that nobody reads makes one edge, and one for each reading. */
+	timer = add_watch(self->fd, op_timer(CLOCK_MONOTONIC, 0, 1, 1000, 9));
+	ASSERT_LT(0, timer);
+	for (i = 0; i < 10; i++) {
+		struct epoll_event ee;
+
+		ASSERT_EQ(1, epoll_wait(ep, &ee, 1, -1));
+		EXPECT_EQ(EPOLLIN, ee.events);
+		EXPECT_EQ(0, epolled(ep));
+		ASSERT_EQ(1, take(self->fd, &ev));
+		EXPECT_EQ(9, ev.token);
+	}
+	op = op_mod_timer(timer, CLOCK_MONOTONIC, 0, 0, 0, 9);
+	ASSERT_EQ(0, submit_op(self->fd, &op));
+	close(ep);
+}
+
+TEST_F_TIMEOUT(queue, epoll_oneshot, LIMIT)
+{
+	struct epoll_event ee = { .events = EPOLLIN | EPOLLONESHOT };
+	int ep = epoll_on(self->fd, EPOLLIN | EPOLLONESHOT);
+	struct knell_event ev;
+	uint32_t watch[3];
+
+	ASSERT_LE(0, ep);
+	ASSERT_EQ(0, add_bells(self->fd, watch, 3));
+	ASSERT_EQ(0, ring_bells(self->fd, watch, 1));
+	EXPECT_EQ(1, epolled(ep));
+	ASSERT_EQ(0, ring_bells(self->fd, watch + 1, 1));
+	EXPECT_EQ(0, epolled(ep));
+	/* Armed again, it sees what there is already; */
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_MOD, self->fd, &ee));
+	EXPECT_EQ(1, epolled(ep));
+	EXPECT_EQ(0, epolled(ep));
+	ASSERT_EQ(1, take(self->fd, &ev));
+	ASSERT_EQ(1, take(self->fd, &ev));
+	/* and with nothing there, what comes. */
+	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_MOD, self->fd, &ee));
+	EXPECT_EQ(0, epolled(ep));
+	ASSERT_EQ(0, ring_bells(self->fd, watch + 2, 1));
+	EXPECT_EQ(1, epolled(ep));
+	close(ep);
+}
+
+struct epoller {
+	int ep;
+	volatile pid_t tid;
+	volatile int woken;
+};
+
+static void *wait_in_epoll(void *arg)
+{
+	struct epoller *e = arg;
+	struct epoll_event ee;
+
+	e->tid = own_tid();
+	while (epoll_wait(e->ep, &ee, 1, -1) != 1)
+		;
+	e->woken = 1;
+	return NULL;
+}
+
+TEST_F_TIMEOUT(queue, epoll_wakes_a_sleeper, LIMIT)
+{
+	const uint32_t events[] = { EPOLLIN, EPOLLIN | EPOLLET, EPOLLIN | EPOLLONESHOT };
+	struct knell_event ev;
+	struct epoller e = { };
+	pthread_t thread;
+	uint32_t watch;
+	int i;
+
+	ASSERT_EQ(0, add_bells(self->fd, &watch, 1));
+	for (i = 0; i < 3; i++) {
+		e = (struct epoller){ .ep = epoll_on(self->fd, events[i]) };
+		ASSERT_LE(0, e.ep);
+		ASSERT_EQ(0, pthread_create(&thread, NULL, wait_in_epoll, &e));
+		while (!e.tid)
+			sched_yield();
+		wait_blocked(getpid(), e.tid, SYS_epoll_wait);
+		EXPECT_EQ(0, e.woken);
+		ASSERT_EQ(0, ring_bells(self->fd, &watch, 1));
+		pthread_join(thread, NULL);
+		ASSERT_EQ(1, take(self->fd, &ev));
+		close(e.ep);
+	}
+}
+
+/* Sleeping readers and pollers at once: a reader gets the record, pollers hear of it. */
+TEST_F_TIMEOUT(queue, readers_and_pollers, LIMIT)
+{
+	int ep = epoll_on(self->fd, EPOLLIN | EPOLLET);
+	struct sleeper s[2];
+	uint32_t watch[2];
+	int i;
+
+	ASSERT_LE(0, ep);
+	ASSERT_EQ(0, add_bells(self->fd, watch, 2));
+	ASSERT_EQ(0, set_blocking(self->fd, 1));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, start_sleeper(&s[i], self->fd, NULL));
+	}
+	ASSERT_EQ(0, ring_bells(self->fd, watch, 2));
+	for (i = 0; i < 2; i++)
+		pthread_join(s[i].thread, NULL);
+	/* Level is asked for again by epoll when it reports: there is none left. */
+	EXPECT_EQ(0, epolled(ep));
+	EXPECT_EQ(0, nr_pending(self->fd));
+	close(ep);
+}
+
+TEST_F_TIMEOUT(queue, info_is_exact, LIMIT)
+{
+	struct knell_event ev;
+	struct knell_info info;
+	uint32_t watch[10];
+	int i, other;
+
+	memset(&info, 0xff, sizeof(info));
+	ASSERT_EQ(0, ioctl(self->fd, KNELL_IOC_INFO, &info));
+	EXPECT_EQ(KNELL_ABI, info.abi);
+	EXPECT_EQ(sizeof(struct knell_event), info.event_size);
+	EXPECT_EQ(sizeof(struct knell_op), info.op_size);
+	EXPECT_EQ(0, info.pad);
+	EXPECT_NE(0, info.id);
+	EXPECT_NE(0, info.max_watches);
+	EXPECT_EQ(0, info.watches);
+	EXPECT_EQ(0, info.pending);
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(0, info.reserved[i]);
+	for (i = KNELL_PROCESS; i <= KNELL_USER; i++)
+		EXPECT_NE(0, info.features & 1ULL << i);
+
+	/* Another queue is another one, also when the first is gone. */
+	for (i = 0; i < 10; i++) {
+		other = knell_open(O_NONBLOCK);
+		ASSERT_LE(0, other);
+		EXPECT_LT(info.id, queue_info(other).id);
+		info.id = queue_info(other).id;
+		close(other);
+	}
+
+	ASSERT_EQ(0, add_bells(self->fd, watch, 10));
+	for (i = 0; i < 10; i++) {
+		ASSERT_EQ(0, ring_bells(self->fd, &watch[i], 1));
+		EXPECT_EQ(i + 1, nr_pending(self->fd));
+		EXPECT_EQ(10, nr_watches(self->fd));
+	}
+	for (i = 0; i < 5; i++) {
+		ASSERT_EQ(0, del_watch(self->fd, watch[i]));
+		EXPECT_EQ(9 - i, nr_pending(self->fd));
+		EXPECT_EQ(9 - i, nr_watches(self->fd));
+	}
+	for (i = 0; i < 5; i++) {
+		ASSERT_EQ(1, take(self->fd, &ev));
+		EXPECT_EQ(4 - i, nr_pending(self->fd));
+		EXPECT_EQ(5, nr_watches(self->fd));
+	}
+}
+
+TEST_F_TIMEOUT(queue, list_by_handle, LIMIT)
+{
+	struct knell_watch_info wi[301];
+	struct knell_list list = { .watches = (uintptr_t)wi };
+	uint32_t watch[300];
+	unsigned int i, n, seen, after;
+
+	/* Empty. */
+	ASSERT_EQ(0, ioctl(self->fd, KNELL_IOC_LIST, &list));
+	EXPECT_EQ(0, list.nr);
+	EXPECT_EQ(0, list.total);
+	list.nr = 10;
+	ASSERT_EQ(0, ioctl(self->fd, KNELL_IOC_LIST, &list));
+	EXPECT_EQ(0, list.nr);
+	EXPECT_EQ(0, list.total);
+
+	ASSERT_EQ(0, add_bells(self->fd, watch, 300));
+	/* A hole in every third place. */
+	for (i = 0; i < 300; i += 3) {
+		ASSERT_EQ(0, del_watch(self->fd, watch[i]));
+	}
+
+	/* No room, or no address: it counts. */
+	list = (struct knell_list){ .total = 77 };
+	ASSERT_EQ(0, ioctl(self->fd, KNELL_IOC_LIST, &list));
+	EXPECT_EQ(0, list.nr);
+	EXPECT_EQ(200, list.total);
+
+	/* All at once, and no byte beyond them. */
+	memset(wi, 0xee, sizeof(wi));
+	list = (struct knell_list){ .watches = (uintptr_t)wi, .nr = 300 };
+	ASSERT_EQ(0, ioctl(self->fd, KNELL_IOC_LIST, &list));
+	ASSERT_EQ(200, list.nr);
+	EXPECT_EQ(200, list.total);
+	for (i = n = 0; i < 300; i++) {
+		if (i % 3 == 0)
+			continue;
+		ASSERT_EQ(watch[i], wi[n].watch);
+		ASSERT_EQ(KNELL_USER, wi[n].type);
+		ASSERT_EQ(1, wi[n].state);
+		ASSERT_EQ(0, wi[n].flags);
+		ASSERT_EQ(i + 1, wi[n].token);
+		if (n) {
+			ASSERT_LT(wi[n - 1].watch, wi[n].watch);
+		}
+		n++;
+	}
+	EXPECT_EQ(0xeeeeeeee, wi[200].watch);
+
+	/* By pages of 7. */
+	for (after = seen = 0;; after = wi[n - 1].watch) {
+		list = (struct knell_list){ .watches = (uintptr_t)wi, .nr = 7, .after = after };
+		ASSERT_EQ(0, ioctl(self->fd, KNELL_IOC_LIST, &list));
+		EXPECT_EQ(200, list.total);
+		n = list.nr;
+		if (!n)
+			break;
+		for (i = 0; i < n; i++) {
+			ASSERT_EQ(seen + i + (seen + i) / 2 + 2, wi[i].token);
+		}
+		seen += n;
+	}
+	EXPECT_EQ(200, seen);
+	list = (struct knell_list){ .watches = (uintptr_t)wi, .nr = 7, .after = ~0U };
+	ASSERT_EQ(0, ioctl(self->fd, KNELL_IOC_LIST, &list));
+	EXPECT_EQ(0, list.nr);
+}
+
+/* The line of fdinfo that tells of @watch; 0 if there is none. */
+static int fdinfo_line(int fd, uint32_t watch, char *line, size_t size)
+{
+	char path[64], word[16];
+	int found = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	snprintf(word, sizeof(word), "%u", watch);
+	f = fopen(path, "r");
+	while (f && !found && fgets(line, size, f)) {
+		char copy[512], *w, *rest = copy;
+
+		if (strncmp(line, "watch", 5))
+			continue;
+		snprintf(copy, sizeof(copy), "%s", line);
+		while (!found && (w = strsep(&rest, " \t\n:=,")))
+			found = !strcmp(w, word);
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+TEST_F_TIMEOUT(queue, fdinfo_tells_the_watches, LIMIT)
+{
+	char line[512];
+	uint32_t watch[3];
+	int i;
+
+	ASSERT_EQ(0, add_bells(self->fd, watch, 3));
+	ASSERT_EQ(0, del_watch(self->fd, watch[1]));
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(i != 1, fdinfo_line(self->fd, watch[i], line, sizeof(line)));
+}
+
+TEST_F_TIMEOUT(queue, close_under_a_reader, LIMIT)
+{
+	struct sleeper s;
+	int64_t watch;
+	pid_t pid;
+	int fd, round;
+
+	for (round = 0; round < 20; round++) {
+		fd = knell_open(0);
+		ASSERT_LE(0, fd);
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid) {
+			pause();
+			_exit(1);
+		}
+		watch = add_watch(fd, op_process(pid, 0, round));
+		ASSERT_LT(0, watch);
+		ASSERT_EQ(0, start_sleeper(&s, fd, NULL));
+		ASSERT_EQ(0, close(fd));
+		/* Nobody can name the queue any more, and it still does its work. */
+		EXPECT_EQ(0, s.done);
+		kill(pid, SIGKILL);
+		pthread_join(s.thread, NULL);
+		ASSERT_EQ(RECORD, s.ret);
+		EXPECT_EQ(KNELL_EV_EXIT, s.ev.type);
+		EXPECT_EQ(round, s.ev.token);
+		EXPECT_EQ(watch, s.ev.watch);
+		ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+	}
+}
+
+TEST_F_TIMEOUT(queue, queues_are_independent, LIMIT)
+{
+	int other = knell_open(O_NONBLOCK);
+	struct knell_event ev;
+	uint32_t watch[2];
+	int64_t theirs;
+
+	ASSERT_LE(0, other);
+	ASSERT_EQ(0, add_bells(self->fd, watch, 2));
+	theirs = add_watch(other, op_user(9));
+	ASSERT_LT(0, theirs);
+	EXPECT_EQ(2, nr_watches(self->fd));
+	EXPECT_EQ(1, nr_watches(other));
+	ASSERT_EQ(0, trigger(self->fd, watch[1], 1));
+	EXPECT_EQ(0, nr_pending(other));
+	EXPECT_EQ(0, take(other, &ev));
+	/* The second handle of the one names nothing in the other, unless by chance. */
+	if (watch[1] != theirs)
+		EXPECT_EQ(-ENOENT, trigger(other, watch[1], 1));
+	ASSERT_EQ(0, trigger(other, theirs, 2));
+	close(other);
+	ASSERT_EQ(1, take(self->fd, &ev));
+	EXPECT_EQ(2, ev.token);
+	EXPECT_EQ(1, ev.seq);
+	EXPECT_EQ(0, take(self->fd, &ev));
+}
+
+static int compare_handle(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+#define HANDLES		100000
+
+TEST_F_TIMEOUT(queue, handles_are_not_soon_used_again, LIMIT)
+{
+	static struct knell_op ops[KNELL_MAX_OPS];
+	static uint32_t handles[HANDLES];
+	int i, n, k;
+
+	for (n = 0; n < HANDLES; n += k) {
+		for (k = 0; k < KNELL_MAX_OPS / 2 && n + k < HANDLES; k++) {
+			ops[2 * k] = op_user(n);
+			ops[2 * k + 1] = op_del(KNELL_LAST);
+		}
+		ASSERT_EQ(0, submit_ops(self->fd, ops, 2 * k));
+		for (i = 0; i < k; i++) {
+			ASSERT_EQ(0, ops[2 * i].result);
+			ASSERT_EQ(0, ops[2 * i + 1].result);
+			handles[n + i] = ops[2 * i].watch;
+		}
+	}
+	qsort(handles, HANDLES, sizeof(handles[0]), compare_handle);
+	ASSERT_NE(0, handles[0]);
+	ASSERT_NE(KNELL_LAST, handles[HANDLES - 1]);
+	for (i = 1; i < HANDLES; i++) {
+		ASSERT_NE(handles[i - 1], handles[i]);
+	}
+	EXPECT_EQ(0, nr_watches(self->fd));
+}
+
+TEST_HARNESS_MAIN
