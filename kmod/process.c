@@ -42,13 +42,17 @@ struct knell_death {
 	u32 nivcsw;
 	kuid_t uid;
 	s32 status;
+	pid_t nr;
 };
 
 /**
  * struct knell_process - one process, dead or alive
  * @watch: what all kinds share
  * @wait: in @pid's wait queue while the watch is armed; that queue's lock
- * @pid: target, referenced; NULL until OPF_NEXT's process is born. Set once
+ * @pid: target, referenced unless the watch is bare; NULL until OPF_NEXT's
+ *	process is born. Set once. A process of the initial pid namespace has
+ *	one number, @death.nr, so the reference goes when it dies: @pid then
+ *	only tells it from others, as long as it is a zombie
  * @euid: who added it
  * @trusted: at ADD its owner had a right to the status, whatever comes
  * @next: until the child has linked @wait; only with OPF_NEXT
@@ -71,6 +75,13 @@ static_assert(sizeof(struct knell_process) <= KNELL_WATCH_SIZE);
 static struct knell_process *to_process(struct knell_watch *watch)
 {
 	return container_of(watch, struct knell_process, watch);
+}
+
+/* NULL if it is not born yet. */
+static struct pid *knell_process_target(struct knell_process *process)
+{
+	/* Pairs with knell_process_born(), which no lock of the queue's covers. */
+	return smp_load_acquire(&process->pid);
 }
 
 /* Held back by a tracer that is not the parent? As ptrace_reparented(), but under RCU. */
@@ -142,11 +153,15 @@ static void knell_death_usage(struct knell_death *death, struct task_struct *tas
 	death->nivcsw = knell_saturate(sig->nivcsw + (own ? task->nivcsw : 0));
 }
 
-/* Under RCU and the lock of the target's wait queue. */
+/*
+ * Under RCU, which holds @pid while @task is in its list: the reference can go
+ * here and is never the last, so that no reader has to free what a reaper left.
+ */
 static void knell_process_fire(struct knell_process *process, struct task_struct *task)
 {
 	struct knell_death *death = &process->death;
 	struct knell_queue *queue = process->watch.queue;
+	struct pid *pid = process->pid;
 	u64 now = ktime_get_ns();
 	unsigned long flags;
 	bool wake;
@@ -154,6 +169,7 @@ static void knell_process_fire(struct knell_process *process, struct task_struct
 	*death = (struct knell_death){
 		.start = task->start_time,
 		.uid = task_uid(task),
+		.nr = pid_nr(pid),
 		.cgroup_id = knell_cgroup_id(task),
 	};
 	if (knell_process_trusted(process, task))
@@ -163,9 +179,14 @@ static void knell_process_fire(struct knell_process *process, struct task_struct
 
 	spin_lock_irqsave(&queue->lock, flags);
 	wake = knell_post(&process->watch, now);
-	spin_unlock_irqrestore(&queue->lock, flags);
 	if (wake)
-		knell_queue_wake(queue);
+		process->watch.bare = !pid->level;
+	spin_unlock_irqrestore(&queue->lock, flags);
+	if (!wake)
+		return;
+	if (!pid->level)
+		put_pid(pid);
+	knell_queue_wake(queue);
 }
 
 static int knell_process_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, void *key)
@@ -202,8 +223,20 @@ static bool knell_process_linked(struct knell_queue *queue, struct pid *pid)
 	return false;
 }
 
-/* The same, fired ones and those of children that have yet to link them included. */
-static bool knell_process_known(struct knell_queue *queue, struct pid *pid, u32 but)
+/* Is @process for @pid, whose task was made at @start? */
+static bool knell_process_is(struct knell_process *process, struct pid *pid, u64 start)
+{
+	bool is;
+
+	spin_lock_irq(&process->watch.queue->lock);
+	is = knell_process_target(process) == pid &&
+	     (!process->watch.seq || process->death.start == start);
+	spin_unlock_irq(&process->watch.queue->lock);
+	return is;
+}
+
+/* As knell_process_linked(), with those that have fired or whose child is still on its way. */
+static bool knell_process_known(struct knell_queue *queue, struct pid *pid, u64 start, u32 but)
 {
 	struct knell_watch *watch;
 	u32 slot = 0;
@@ -211,7 +244,7 @@ static bool knell_process_known(struct knell_queue *queue, struct pid *pid, u32 
 	lockdep_assert_held(&queue->mutex);
 	while ((watch = knell_watch_next(queue, &slot)))
 		if (watch->ops == &knell_process_ops && watch->handle != but &&
-		    READ_ONCE(to_process(watch)->pid) == pid)
+		    knell_process_is(to_process(watch), pid, start))
 			return true;
 	return false;
 }
@@ -248,12 +281,12 @@ static int knell_process_link(struct knell_process *process, bool *dead)
 }
 
 /* Dead before it was linked: fires at once, if nobody has reaped it. */
-static int knell_process_late(struct knell_process *process)
+static int knell_process_late(struct knell_process *process, u64 start)
 {
 	struct task_struct *task;
 
 	/* An armed watch would have been linked, one that has fired is not. */
-	if (knell_process_known(process->watch.queue, process->pid, process->watch.handle))
+	if (knell_process_known(process->watch.queue, process->pid, start, process->watch.handle))
 		return -EEXIST;
 	rcu_read_lock();
 	task = pid_task(process->pid, PIDTYPE_TGID);
@@ -271,7 +304,7 @@ static bool knell_process_may_know(struct task_struct *task)
 }
 
 /* What can be said of the target before it is linked. */
-static int knell_process_check(struct knell_process *process)
+static int knell_process_check(struct knell_process *process, u64 *start)
 {
 	struct knell_queue *queue = process->watch.queue;
 	struct task_struct *task;
@@ -285,9 +318,10 @@ static int knell_process_check(struct knell_process *process)
 		err = -EPERM;
 	else
 		process->trusted |= knell_process_may_know(task);
+	*start = task ? task->start_time : 0;
 	rcu_read_unlock();
 	if (!err && atomic_read(&queue->unborn) &&
-	    knell_process_known(queue, process->pid, process->watch.handle))
+	    knell_process_known(queue, process->pid, *start, process->watch.handle))
 		err = -EEXIST;
 	return err;
 }
@@ -328,13 +362,6 @@ static struct pid *knell_pidfd_pid(int fd)
 	}
 	fput(file);
 	return pid;
-}
-
-/* NULL if it is not born yet. */
-static struct pid *knell_process_target(struct knell_process *process)
-{
-	/* Pairs with knell_process_born(), which no lock of the queue's covers. */
-	return smp_load_acquire(&process->pid);
 }
 
 /* In fork, by the parent: KILL works from here on. */
@@ -415,6 +442,7 @@ static int knell_process_add(struct knell_watch *watch, const struct knell_op *o
 	struct knell_process *process = to_process(watch);
 	struct pid *pid;
 	bool dead;
+	u64 start;
 	int err;
 
 	init_waitqueue_func_entry(&process->wait, knell_process_wake);
@@ -431,11 +459,11 @@ static int knell_process_add(struct knell_watch *watch, const struct knell_op *o
 		return PTR_ERR(pid);
 	process->pid = pid;
 	process->trusted = op->flags & KNELL_OPF_SELF;
-	err = knell_process_check(process);
+	err = knell_process_check(process, &start);
 	if (!err)
 		err = knell_process_link(process, &dead);
 	if (!err && dead)
-		err = knell_process_late(process);
+		err = knell_process_late(process, start);
 	return err;
 }
 
@@ -443,16 +471,31 @@ static int knell_process_add(struct knell_watch *watch, const struct knell_op *o
 static int knell_process_kill(struct knell_watch *watch, int sig)
 {
 	struct pid *pid = knell_process_target(to_process(watch));
-	bool dead;
+	int err = -ESRCH;
 
-	spin_lock_irq(&watch->queue->lock);
-	dead = watch->state != KNELL_ARMED;
-	spin_unlock_irq(&watch->queue->lock);
-	if (dead || !pid)
-		return -ESRCH;
-	if (!pid_vnr(pid))
-		return -EPERM;
-	return kill_pid(pid, sig, 0);
+	/* If it dies now, RCU holds the pid that the hook lets go. */
+	rcu_read_lock();
+	if (READ_ONCE(watch->state) == KNELL_ARMED && pid)
+		err = pid_vnr(pid) ? kill_pid(pid, sig, 0) : -EPERM;
+	rcu_read_unlock();
+	return err;
+}
+
+/* 0 if it is not visible in @ns, or not yet born. */
+static pid_t knell_process_nr(struct knell_process *process, struct pid_namespace *ns)
+{
+	struct pid *pid = knell_process_target(process);
+
+	lockdep_assert_held(&process->watch.queue->lock);
+	if (process->watch.bare)
+		return ns == &init_pid_ns ? process->death.nr : 0;
+	return pid ? pid_nr_ns(pid, ns) : 0;
+}
+
+/* In the initial namespace a kuid is the uid. */
+static u32 knell_uid(struct user_namespace *ns, kuid_t uid)
+{
+	return ns == &init_user_ns ? __kuid_val(uid) : from_kuid_munged(ns, uid);
 }
 
 static void knell_process_fill(struct knell_watch *watch, struct knell_event *ev,
@@ -461,9 +504,10 @@ static void knell_process_fill(struct knell_watch *watch, struct knell_event *ev
 	struct knell_process *process = to_process(watch);
 	struct knell_death *death = &process->death;
 
-	ev->exit.pid = pid_nr_ns(process->pid, reader->pid_ns);
+	ev->exit.pid = knell_process_nr(process, reader->pid_ns);
 	ev->exit.status = death->status;
-	ev->exit.uid = from_kuid_munged(reader->user_ns, death->uid);
+	ev->exit.uid = knell_uid(reader->user_ns, death->uid);
+	ev->exit.members = 0;
 	ev->exit.start_ns = death->start + reader->mono_offset;
 	ev->exit.utime_ns = death->utime;
 	ev->exit.stime_ns = death->stime;
@@ -472,7 +516,10 @@ static void knell_process_fill(struct knell_watch *watch, struct knell_event *ev
 	ev->exit.majflt = death->majflt;
 	ev->exit.nvcsw = death->nvcsw;
 	ev->exit.nivcsw = death->nivcsw;
+	ev->exit.killer_pid = 0;
+	ev->exit.killer_uid = 0;
 	ev->exit.cgroup_id = death->cgroup_id;
+	memset(ev->exit.reserved, 0, sizeof(ev->exit.reserved));
 }
 
 static bool knell_process_consume(struct knell_watch *watch)
@@ -506,9 +553,7 @@ static void knell_process_release(struct knell_watch *watch)
 
 static pid_t knell_process_pid(struct knell_watch *watch, struct pid_namespace *ns)
 {
-	struct pid *pid = knell_process_target(to_process(watch));
-
-	return pid ? pid_nr_ns(pid, ns) : 0;
+	return knell_process_nr(to_process(watch), ns);
 }
 
 const struct knell_watch_ops knell_process_ops = {

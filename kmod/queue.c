@@ -131,7 +131,6 @@ static int knell_queue_wait(struct knell_queue *queue, u64 deadline)
 static void knell_queue_fill(struct knell_event *ev, struct knell_watch *watch,
 			     const struct knell_reader *reader)
 {
-	memset(ev, 0, sizeof(*ev));
 	ev->type = watch->ops->ev;
 	ev->flags = watch->evflags;
 	ev->watch = watch->handle;
@@ -148,51 +147,68 @@ static unsigned int knell_queue_peek(struct knell_queue *queue, unsigned int max
 		.user_ns = current_user_ns(),
 		.mono_offset = knell_timens_offset(CLOCK_MONOTONIC),
 	};
-	struct knell_watch *watch, *next;
+	struct list_head *last = NULL;
+	struct knell_watch *watch;
 	unsigned int n = 0;
 
 	lockdep_assert_held(&queue->reader);
 	spin_lock_irq(&queue->lock);
-	list_for_each_entry_safe(watch, next, &queue->ready, node) {
+	list_for_each_entry(watch, &queue->ready, node) {
 		if (n == max)
 			break;
 		knell_queue_fill(&queue->bounce[n++], watch, &reader);
-		list_move_tail(&watch->node, &queue->reading);
+		last = &watch->node;
 	}
+	if (last)
+		list_cut_position(&queue->reading, &queue->ready, last);
 	spin_unlock_irq(&queue->lock);
 	return n;
+}
+
+/* What was read up to seq @last becomes @taken, the rest is as if nobody had looked. */
+static bool knell_queue_cut(struct knell_queue *queue, u64 last, struct list_head *taken)
+{
+	struct list_head *end = &queue->reading;
+	struct knell_watch *watch;
+	bool rest;
+
+	lockdep_assert_held(&queue->lock);
+	list_for_each_entry_reverse(watch, &queue->reading, node) {
+		if (watch->seq > last)
+			continue;
+		end = &watch->node;
+		break;
+	}
+	list_cut_position(taken, &queue->reading, end);
+	rest = !list_empty(&queue->reading);
+	list_splice_init(&queue->reading, &queue->ready);
+	return rest;
 }
 
 /* Records up to seq @last are with the reader, what else was peeked at is not. */
 static void knell_queue_commit(struct knell_queue *queue, u64 last)
 {
 	struct knell_watch *watch, *next;
-	LIST_HEAD(done);
-	bool wake = false;
+	LIST_HEAD(taken);
+	bool wake;
 
 	lockdep_assert_held(&queue->reader);
 	mutex_lock(&queue->mutex);
 	spin_lock_irq(&queue->lock);
-	list_for_each_entry_safe(watch, next, &queue->reading, node) {
-		if (watch->seq > last)
-			break;
+	wake = knell_queue_cut(queue, last, &taken);
+	list_for_each_entry_safe(watch, next, &taken, node) {
 		queue->pending--;
-		list_del_init(&watch->node);
 		if (!watch->ops->consume(watch)) {
 			watch->state = KNELL_DEAD;
-			list_add_tail(&watch->node, &done);
-		} else if (watch->state == KNELL_PENDING) {
-			/* It rang while its record was on the way. */
-			wake = true;
+			continue;
 		}
-	}
-	if (!list_empty(&queue->reading)) {
-		list_splice_init(&queue->reading, &queue->ready);
-		wake = true;
+		list_del_init(&watch->node);
+		/* It may have rung while its record was on the way. */
+		if (watch->ops->again)
+			wake |= watch->ops->again(watch);
 	}
 	spin_unlock_irq(&queue->lock);
-	list_for_each_entry_safe(watch, next, &done, node)
-		knell_watch_drop(watch);
+	knell_watch_drop(queue, &taken);
 	mutex_unlock(&queue->mutex);
 	if (wake)
 		knell_queue_wake(queue);

@@ -145,10 +145,11 @@ void knell_quota_put(struct knell_quota *quota)
 	mutex_unlock(&knell_quota_mutex);
 }
 
-static void knell_quota_uncharge_below(struct knell_quota *quota, const struct knell_quota *end)
+static void knell_quota_uncharge_below(struct knell_quota *quota, const struct knell_quota *end,
+				       unsigned int nr)
 {
 	for (; quota != end; quota = quota->parent)
-		atomic_long_dec(&quota->watches);
+		atomic_long_sub(nr, &quota->watches);
 }
 
 /**
@@ -167,19 +168,20 @@ int knell_quota_charge(struct knell_quota *quota)
 			continue;
 		if (capable(CAP_SYS_RESOURCE))
 			continue;
-		knell_quota_uncharge_below(quota, level->parent);
+		knell_quota_uncharge_below(quota, level->parent, 1);
 		return -ENOSPC;
 	}
 	return 0;
 }
 
 /**
- * knell_quota_uncharge() - count one watch less. Any context
+ * knell_quota_uncharge() - count some watches less. Any context
  * @quota: the user
+ * @nr: how many
  */
-void knell_quota_uncharge(struct knell_quota *quota)
+void knell_quota_uncharge(struct knell_quota *quota, unsigned int nr)
 {
-	knell_quota_uncharge_below(quota, NULL);
+	knell_quota_uncharge_below(quota, NULL, nr);
 }
 
 /* 4 % of the memory is what epoll gives each user too, fs/eventpoll.c. */

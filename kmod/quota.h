@@ -10,7 +10,7 @@ struct knell_quota;
 struct knell_quota *knell_quota_get(void);
 void knell_quota_put(struct knell_quota *quota);
 int knell_quota_charge(struct knell_quota *quota);
-void knell_quota_uncharge(struct knell_quota *quota);
+void knell_quota_uncharge(struct knell_quota *quota, unsigned int nr);
 unsigned long knell_quota_max(void);
 
 void knell_quota_init(void);

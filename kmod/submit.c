@@ -215,7 +215,7 @@ static long knell_submit_events(struct knell_queue *queue, const struct knell_su
 	if (!room)
 		return 0;
 	if (deadline != KNELL_FOREVER)
-		deadline = knell_timens_to_host(CLOCK_MONOTONIC, deadline);
+		deadline = max(knell_timens_to_host(CLOCK_MONOTONIC, deadline), 0LL);
 	iov_iter_ubuf(&to, ITER_DEST, u64_to_user_ptr(submit->events), room);
 	ret = knell_queue_read(queue, &to, wait, deadline);
 	if (ret == -ERESTARTSYS && submit->ops_done)

@@ -22,14 +22,14 @@ static inline s64 knell_timens_offset(clockid_t clock)
 	return 0;
 }
 
-/* A time of current's @clock, 0 or more, on the host's; what lies before the host's start is 0. */
+/* A time of current's @clock, 0 or more, on the host's; negative before the host's began. */
 static inline ktime_t knell_timens_to_host(clockid_t clock, ktime_t time)
 {
 	s64 offset = knell_timens_offset(clock);
 
 	if (offset < 0)
 		return ktime_add_safe(time, -offset);
-	return time > offset ? time - offset : 0;
+	return time - offset;
 }
 
 #endif /* _KNELL_TIMENS_H */

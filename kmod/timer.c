@@ -40,12 +40,14 @@ struct knell_timers {
 
 /**
  * struct knell_schedule - what ADD and MOD ask for, on the host's clocks
- * @first: first expiration, 0: disarmed
+ * @first: first expiration; negative before the host's clock began, as a time
+ *	in a namespace may be
  * @interval: period or 0
  * @slack: may be late by it
  * @clock: the clock it runs on, KNELL_MONOTONIC...
  * @clockid: the clock its owner asked for. A relative REALTIME timer runs on
  *	MONOTONIC, so that setting the clock does not move it
+ * @on: to be armed, or fired and not read yet
  */
 struct knell_schedule {
 	ktime_t first;
@@ -53,6 +55,7 @@ struct knell_schedule {
 	u64 slack;
 	u8 clock;
 	u8 clockid;
+	bool on;
 };
 
 /**
@@ -93,6 +96,12 @@ static ktime_t knell_clock_now(u8 clock)
 	}
 }
 
+/* ktime_add_safe() for a first term that may be negative. */
+static ktime_t knell_ktime_add(ktime_t time, u64 delta)
+{
+	return delta > (u64)(KTIME_MAX - max(time, 0LL)) ? KTIME_MAX : (s64)(time + delta);
+}
+
 /* Any context, under queue->lock, also inside the alarm's own callback: it only starts it. */
 static void knell_clock_program(struct knell_clock *clock)
 {
@@ -106,7 +115,8 @@ static void knell_clock_program(struct knell_clock *clock)
 		return;
 	}
 	timer = container_of(node, struct knell_timer, node);
-	hrtimer_start_range_ns(&clock->alarm, timer->when.first, timer->when.slack,
+	/* hrtimers take a negative time for an overflow. */
+	hrtimer_start_range_ns(&clock->alarm, max(timer->when.first, 0LL), timer->when.slack,
 			       HRTIMER_MODE_ABS);
 }
 
@@ -141,10 +151,10 @@ static void knell_timer_arm(struct knell_timer *timer)
 	struct knell_clock *clock = knell_timer_clock(timer);
 
 	lockdep_assert_held(&clock->queue->lock);
-	timer->watch.state = timer->when.first ? KNELL_ARMED : KNELL_DISARMED;
-	if (timer->watch.state != KNELL_ARMED)
+	timer->watch.state = timer->when.on ? KNELL_ARMED : KNELL_DISARMED;
+	if (!timer->when.on)
 		return;
-	timer->node.expires = ktime_add_safe(timer->when.first, timer->when.slack);
+	timer->node.expires = knell_ktime_add(timer->when.first, timer->when.slack);
 	if (timerqueue_add(&clock->due, &timer->node))
 		knell_clock_program(clock);
 }
@@ -191,13 +201,10 @@ static int knell_timer_parse(const struct knell_op *op, struct knell_schedule *w
 	when->clockid = op->timer.clockid;
 	when->interval = op->timer.interval_ns;
 	when->slack = op->timer.slack_ns;
-	if (abs) {
-		/* 0 is no time: what lies before the host's clock began is just as past at 1. */
-		when->first = max_t(ktime_t, knell_timens_to_host(when->clockid, expires), 1);
-		return 0;
-	}
 	expires = expires ?: when->interval;
-	when->first = expires ? ktime_add_safe(knell_clock_now(when->clock), expires) : 0;
+	when->on = expires;
+	when->first = abs ? knell_timens_to_host(when->clockid, expires) :
+		      knell_ktime_add(knell_clock_now(when->clock), expires);
 	return 0;
 }
 
@@ -296,6 +303,7 @@ static void knell_timer_fill(struct knell_watch *watch, struct knell_event *ev,
 	/* REALTIME may have been set back since. */
 	if (timer->when.interval && late > 0)
 		timer->expirations += div64_u64(late, timer->when.interval);
+	memset(ev->raw, 0, sizeof(ev->raw));
 	ev->timer.expirations = timer->expirations;
 	ev->timer.due_ns = knell_timer_to_user(timer, timer->when.first);
 }
@@ -307,12 +315,12 @@ static bool knell_timer_consume(struct knell_watch *watch)
 	if (watch->flags & KNELL_OPF_ONESHOT)
 		return false;
 	if (timer->when.interval) {
-		timer->when.first = ktime_add_safe(timer->when.first,
-						   timer->expirations * timer->when.interval);
+		timer->when.first = knell_ktime_add(timer->when.first,
+						    timer->expirations * timer->when.interval);
 		knell_timer_arm(timer);
 		return true;
 	}
-	timer->when.first = 0;
+	timer->when.on = false;
 	watch->state = watch->flags & KNELL_OPF_ACK ? KNELL_DELIVERED : KNELL_DISARMED;
 	return true;
 }
@@ -332,7 +340,7 @@ static u64 knell_timer_value(struct knell_watch *watch)
 {
 	struct knell_timer *timer = to_timer(watch);
 
-	return timer->when.first ? knell_timer_to_user(timer, timer->when.first) : 0;
+	return timer->when.on ? knell_timer_to_user(timer, timer->when.first) : 0;
 }
 
 const struct knell_watch_ops knell_timer_ops = {

@@ -34,6 +34,7 @@ static int knell_user_add(struct knell_watch *watch, const struct knell_op *op)
 {
 	spin_lock_irq(&watch->queue->lock);
 	watch->state = KNELL_ARMED;
+	watch->bare = true;
 	spin_unlock_irq(&watch->queue->lock);
 	return 0;
 }
@@ -66,6 +67,7 @@ static void knell_user_fill(struct knell_watch *watch, struct knell_event *ev,
 	user->shown_count += user->count;
 	user->value = 0;
 	user->count = 0;
+	memset(ev->raw, 0, sizeof(ev->raw));
 	ev->user.value = user->shown_value;
 	ev->user.count = user->shown_count;
 }
@@ -79,13 +81,14 @@ static bool knell_user_consume(struct knell_watch *watch)
 	user->shown_value = 0;
 	user->shown_count = 0;
 	watch->state = KNELL_ARMED;
-	if (user->count)
-		knell_post(watch, user->since);
 	return true;
 }
 
-static void knell_user_release(struct knell_watch *watch)
+static bool knell_user_again(struct knell_watch *watch)
 {
+	struct knell_user *user = to_user(watch);
+
+	return user->count && knell_post(watch, user->since);
 }
 
 static u64 knell_user_value(struct knell_watch *watch)
@@ -102,6 +105,6 @@ const struct knell_watch_ops knell_user_ops = {
 	.trigger = knell_user_trigger,
 	.fill = knell_user_fill,
 	.consume = knell_user_consume,
-	.release = knell_user_release,
+	.again = knell_user_again,
 	.value = knell_user_value,
 };

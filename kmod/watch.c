@@ -127,7 +127,7 @@ struct knell_watch *knell_watch_new(struct knell_queue *queue, const struct knel
 err_watch:
 	kmem_cache_free(knell_watch_cache, watch);
 err_quota:
-	knell_quota_uncharge(queue->quota);
+	knell_quota_uncharge(queue->quota, 1);
 	return ERR_PTR(err);
 }
 
@@ -178,25 +178,44 @@ void knell_watch_set(struct knell_watch *watch, const struct knell_op *op)
 	watch->flags = (watch->flags & ~watch->ops->mod_flags) | op->flags;
 }
 
-/**
- * knell_watch_drop() - a DEAD watch leaves the table
- * @watch: on no list that anybody else looks at; its queue's mutex is held. May sleep
- */
-void knell_watch_drop(struct knell_watch *watch)
+/* Out of the table and away from its hooks. */
+static void knell_watch_unhook(struct knell_watch *watch)
 {
 	struct knell_queue *queue = watch->queue;
 
-	lockdep_assert_held(&queue->mutex);
 	*knell_table_slot(&queue->table, watch->handle) = NULL;
 	queue->table.nr--;
-	watch->ops->release(watch);
-	if (queue->nr_spares == KNELL_SPARES || refcount_read(&watch->refs) > 1) {
-		knell_watch_put(watch);
-		return;
+	if (!watch->bare)
+		watch->ops->release(watch);
+}
+
+/**
+ * knell_watch_drop() - watches that are DEAD leave the queue
+ * @queue: its mutex is held. May sleep
+ * @dead: at most KNELL_BATCH watches, whom nobody else can find any more
+ */
+void knell_watch_drop(struct knell_queue *queue, struct list_head *dead)
+{
+	struct knell_watch *watch, *next;
+	void *free[KNELL_BATCH];
+	unsigned int nr = 0, nr_free = 0;
+
+	lockdep_assert_held(&queue->mutex);
+	list_for_each_entry_safe(watch, next, dead, node) {
+		knell_watch_unhook(watch);
+		/* A child on its way frees it later. */
+		if (refcount_read(&watch->refs) > 1 && !refcount_dec_and_test(&watch->refs))
+			continue;
+		nr++;
+		if (queue->nr_spares == KNELL_SPARES) {
+			free[nr_free++] = watch;
+			continue;
+		}
+		list_add(&watch->node, &queue->spares);
+		queue->nr_spares++;
 	}
-	knell_quota_uncharge(queue->quota);
-	list_add(&watch->node, &queue->spares);
-	queue->nr_spares++;
+	knell_quota_uncharge(queue->quota, nr);
+	kmem_cache_free_bulk(knell_watch_cache, nr_free, free);
 }
 
 /**
@@ -211,7 +230,8 @@ void knell_watch_remove(struct knell_watch *watch)
 	knell_unpost(watch);
 	watch->state = KNELL_DEAD;
 	spin_unlock_irq(&queue->lock);
-	knell_watch_drop(watch);
+	knell_watch_unhook(watch);
+	knell_watch_put(watch);
 }
 
 /**
@@ -222,7 +242,7 @@ void knell_watch_put(struct knell_watch *watch)
 {
 	if (!refcount_dec_and_test(&watch->refs))
 		return;
-	knell_quota_uncharge(watch->queue->quota);
+	knell_quota_uncharge(watch->queue->quota, 1);
 	kmem_cache_free(knell_watch_cache, watch);
 }
 
@@ -235,7 +255,7 @@ void knell_watch_exit_queue(struct knell_queue *queue)
 	struct knell_watch *watch, *next;
 	u32 slot = 0;
 
-	while ((watch = knell_watch_next(queue, &slot))) {
+	while (queue->table.nr && (watch = knell_watch_next(queue, &slot))) {
 		knell_watch_remove(watch);
 		cond_resched();
 	}

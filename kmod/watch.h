@@ -43,15 +43,16 @@ struct knell_reader {
  *	NULL: there is nothing but that
  * @trigger: rings it; NULL: EINVAL
  * @kill: sends a valid signal or 0; NULL: EINVAL
- * @fill: writes the union of a zeroed record; may be called again for the same record
+ * @fill: writes the union of a record, all of it; may be called again for the same record
  * @consume: the record has been read; returns false when the watch is done with
- * @release: lets go of all it holds; no hook touches the watch after it
+ * @again: it stays: posts what has come since @fill, true if there was any; NULL: never
+ * @release: lets go of all it holds, unless @bare; no hook touches the watch after it
  * @pid: for LIST, in @ns; NULL: none
  * @value: for LIST
  *
  * @add, @mod, @trigger, @kill and @release are called in process context with
  * queue->mutex held and without queue->lock, and may sleep. @fill, @consume,
- * @pid and @value are called with queue->lock held.
+ * @again, @pid and @value are called with queue->lock held.
  */
 struct knell_watch_ops {
 	u16 type;
@@ -67,6 +68,7 @@ struct knell_watch_ops {
 	void (*fill)(struct knell_watch *watch, struct knell_event *ev,
 		     const struct knell_reader *reader);
 	bool (*consume)(struct knell_watch *watch);
+	bool (*again)(struct knell_watch *watch);
 	void (*release)(struct knell_watch *watch);
 	pid_t (*pid)(struct knell_watch *watch, struct pid_namespace *ns);
 	u64 (*value)(struct knell_watch *watch);
@@ -85,6 +87,7 @@ struct knell_watch_ops {
  * @flags: KNELL_OPF_*; queue->mutex and queue->lock to write, either to read
  * @evflags: KNELL_EVF_* of the record; queue->lock
  * @state: enum knell_state; queue->lock
+ * @bare: @ops->release has nothing to do; queue->lock
  * @refs: the queue's table holds one, a fork under way another
  */
 struct knell_watch {
@@ -98,11 +101,12 @@ struct knell_watch {
 	u32 flags;
 	u16 evflags;
 	u8 state;
+	bool bare;
 	refcount_t refs;
 };
 
 /* Room for a watch of any kind: one size, so that any ADD can take any spare. */
-#define KNELL_WATCH_SIZE	224
+#define KNELL_WATCH_SIZE	200
 
 /**
  * struct knell_table - the watches of a queue by handle; queue->mutex
@@ -128,7 +132,7 @@ struct knell_watch *knell_watch_next(struct knell_queue *queue, u32 *slot);
 struct knell_watch *knell_watch_find(struct knell_queue *queue, u32 handle);
 void knell_watch_set(struct knell_watch *watch, const struct knell_op *op);
 void knell_watch_remove(struct knell_watch *watch);
-void knell_watch_drop(struct knell_watch *watch);
+void knell_watch_drop(struct knell_queue *queue, struct list_head *dead);
 void knell_watch_put(struct knell_watch *watch);
 void knell_watch_exit_queue(struct knell_queue *queue);
 
