@@ -15,7 +15,6 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
-#include <linux/rculist.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -30,7 +29,7 @@
 
 /* covers writing knell_nexts; raw, for the probe may take no other lock on PREEMPT_RT */
 static DEFINE_RAW_SPINLOCK(knell_next_lock);
-static DEFINE_HASHTABLE(knell_nexts, 6);
+static DEFINE_HASHTABLE(knell_nexts, 10);
 
 /* covers knell_fork_registered */
 static DEFINE_MUTEX(knell_fork_mutex);
@@ -48,8 +47,8 @@ static struct knell_next *knell_next_find(struct pid *parent)
 {
 	struct knell_next *next;
 
-	hlist_for_each_entry_rcu(next, knell_next_bucket(parent), node,
-				 lockdep_is_held(&knell_next_lock))
+	lockdep_assert_held(&knell_next_lock);
+	hlist_for_each_entry(next, knell_next_bucket(parent), node)
 		if (next->parent == parent)
 			return next;
 	return NULL;
@@ -76,7 +75,10 @@ static void knell_next_work(struct callback_head *work)
 	module_put(THIS_MODULE);
 }
 
-/* For all forks of the machine: whoever does not wait pays for the look at one bucket. */
+/*
+ * For all forks of the machine: whoever does not wait pays for the look at one
+ * bucket, without the lock, for only the thread itself puts itself there.
+ */
 static void knell_fork_probe(void *data, struct task_struct *parent, struct task_struct *child)
 {
 	struct pid *pid = task_pid(parent);
@@ -90,7 +92,7 @@ static void knell_fork_probe(void *data, struct task_struct *parent, struct task
 	next = knell_next_find(pid);
 	if (next) {
 		next->born(next, task_pid(child));
-		hash_del_rcu(&next->node);
+		hash_del(&next->node);
 		/* A new task takes work until it exits, and it cannot have run. */
 		WARN_ON_ONCE(task_work_add(child, &next->work, TWA_RESUME));
 	}
@@ -151,7 +153,7 @@ int knell_next_arm(struct knell_next *next)
 	if (knell_next_find(next->parent))
 		err = -EBUSY;
 	else
-		hash_add_rcu(knell_nexts, &next->node, (unsigned long)next->parent);
+		hlist_add_head(&next->node, knell_next_bucket(next->parent));
 	raw_spin_unlock(&knell_next_lock);
 	if (err)
 		goto err_parent;
@@ -178,7 +180,7 @@ bool knell_next_disarm(struct knell_next *next)
 	raw_spin_lock(&knell_next_lock);
 	armed = !hlist_unhashed(&next->node);
 	if (armed)
-		hash_del_rcu(&next->node);
+		hash_del(&next->node);
 	raw_spin_unlock(&knell_next_lock);
 	if (!armed)
 		return false;
