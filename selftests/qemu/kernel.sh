@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Which kernel everything is built for and booted on: what Debian's metapackage gives today. The
-# kernel that this machine happens to run has no part in it.
+# Which kernel everything is built for and booted on: what Debian's metapackage gives today, or the
+# release that KREL names, if its image and headers are installed. The kernel that this machine
+# happens to run has no part in it.
 #
 # usage: kernel.sh release|series|kdir|image
 set -eu
@@ -15,7 +16,7 @@ release()
 		sed -n 's/.*linux-headers-\([0-9][^ ,]*\).*/\1/p'
 }
 
-krel=$(release)
+krel=${KREL:-$(release)}
 if [ -z "$krel" ]; then
 	echo "kernel.sh: linux-headers-amd64 is not installed: make deps" >&2
 	exit 1
