@@ -16,7 +16,6 @@ build := build
 qemu := selftests/qemu
 
 # Asked when they are needed: on a fresh machine "deps" has to come first.
-krel = $(shell $(qemu)/kernel.sh release)
 KDIR ?= $(shell $(qemu)/kernel.sh kdir)
 PREFIX ?= /usr/local
 INSTALL ?= install
@@ -53,7 +52,7 @@ include selftests/bench/bench.mk
 
 bench: deps
 	@$(MAKE) --no-print-directory module $(BENCH_PROGS)
-	@KREL=$(krel) KERNEL=$(shell $(qemu)/kernel.sh image) selftests/bench/run.sh $(BENCH_ARGS)
+	@selftests/bench/run.sh $(BENCH_ARGS)
 
 lint: deps
 	@.ci/lint
