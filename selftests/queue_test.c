@@ -2,6 +2,7 @@
 /* The queue: reading, sharing, waking, and what it tells about itself. runner-limit: 900 */
 #include "kselftest_harness.h"
 
+#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
@@ -193,6 +194,143 @@ TEST_F_TIMEOUT(queue, efault_keeps_the_count, LIMIT)
 	EXPECT_EQ(0x7fe, ev.user.value);
 	EXPECT_EQ(1, ev.seq);
 	EXPECT_EQ(0, take(self->fd, &ev));
+}
+
+/*
+ * A page at which whoever touches it stops until it is told how to go on: to
+ * look at the queue while a reader is in the middle of its copy.
+ */
+struct trap {
+	int fd;
+	char *page;
+	size_t size;
+};
+
+static int set_trap(struct trap *t)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+
+	t->size = sysconf(_SC_PAGESIZE);
+	t->page = mmap(NULL, t->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	t->fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (t->page == MAP_FAILED || t->fd < 0 || ioctl(t->fd, UFFDIO_API, &api))
+		return -errno;
+	reg.range.start = (uintptr_t)t->page;
+	reg.range.len = t->size;
+	return ioctl(t->fd, UFFDIO_REGISTER, &reg) ? -errno : 0;
+}
+
+/* Returns once somebody is in it. */
+static int wait_trapped(struct trap *t)
+{
+	struct uffd_msg msg;
+
+	return read(t->fd, &msg, sizeof(msg)) == sizeof(msg) ? 0 : -errno;
+}
+
+/* He goes on; with a page, or with a fault. */
+static int release_trapped(struct trap *t, int fault)
+{
+	struct uffdio_zeropage zero = {
+		.range = { .start = (uintptr_t)t->page, .len = t->size },
+	};
+
+	if (!fault)
+		return ioctl(t->fd, UFFDIO_ZEROPAGE, &zero);
+	if (mprotect(t->page, t->size, PROT_NONE))
+		return -errno;
+	return ioctl(t->fd, UFFDIO_UNREGISTER, &zero.range);
+}
+
+struct trapped {
+	int fd;
+	void *buf;
+	ssize_t ret;
+	int err;
+};
+
+static void *read_two_records(void *arg)
+{
+	struct trapped *t = arg;
+
+	t->ret = read(t->fd, t->buf, 2 * sizeof(struct knell_event));
+	t->err = errno;
+	return NULL;
+}
+
+/* Bells 1 and 2 are with a reader that has stopped; 1 rings again, 2 is DELed, 3 rings. */
+static void use_under_a_trapped_reader(struct __test_metadata *_metadata, int fd, int fault,
+				       struct trap *trap, struct trapped *reader)
+{
+	uint32_t watch[3];
+	pthread_t thread;
+
+	ASSERT_EQ(0, set_trap(trap));
+	*reader = (struct trapped){ .fd = fd, .buf = trap->page };
+	ASSERT_EQ(0, add_bells(fd, watch, 3));
+	ASSERT_EQ(0, ring_bells(fd, watch, 2));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, read_two_records, reader));
+	ASSERT_EQ(0, wait_trapped(trap));
+
+	/* None of this waits for the reader's page. */
+	EXPECT_EQ(2, nr_pending(fd));
+	ASSERT_EQ(0, trigger(fd, watch[0], 2));
+	ASSERT_EQ(0, del_watch(fd, watch[1]));
+	EXPECT_EQ(2, nr_watches(fd));
+	ASSERT_EQ(0, ring_bells(fd, watch + 2, 1));
+	EXPECT_EQ(2, watch_info(fd, watch[0]).value);
+	EXPECT_EQ(2, watch_state(fd, watch[0]));
+	EXPECT_EQ(-ENOENT, trigger(fd, watch[1], 1));
+
+	ASSERT_EQ(0, release_trapped(trap, fault));
+	pthread_join(thread, NULL);
+	close(trap->fd);
+}
+
+TEST_F_TIMEOUT(queue, rings_under_a_reader, LIMIT)
+{
+	struct trapped reader;
+	struct knell_event *got, ev[3];
+	struct trap trap;
+
+	use_under_a_trapped_reader(_metadata, self->fd, 0, &trap, &reader);
+	/* What was read cannot be taken back. */
+	got = (struct knell_event *)trap.page;
+	ASSERT_EQ(2 * RECORD, reader.ret);
+	EXPECT_EQ(1, got[0].token);
+	EXPECT_EQ(1, got[0].user.count);
+	EXPECT_EQ(1, got[0].user.value);
+	EXPECT_EQ(2, got[1].token);
+	/* And what was not read is another record. */
+	ASSERT_EQ(2 * RECORD, read(self->fd, ev, sizeof(ev)));
+	EXPECT_EQ(3, ev[0].token);
+	EXPECT_EQ(1, ev[1].token);
+	EXPECT_EQ(1, ev[1].user.count);
+	EXPECT_EQ(2, ev[1].user.value);
+	EXPECT_LT(ev[0].seq, ev[1].seq);
+	EXPECT_EQ(0, take(self->fd, ev));
+}
+
+TEST_F_TIMEOUT(queue, rings_under_a_faulting_reader, LIMIT)
+{
+	struct trapped reader;
+	struct knell_event ev[3];
+	struct trap trap;
+
+	use_under_a_trapped_reader(_metadata, self->fd, 1, &trap, &reader);
+	ASSERT_EQ(-1, reader.ret);
+	EXPECT_EQ(EFAULT, reader.err);
+	/* As if nobody had read: 1 folded and in its place, 2 gone with its watch. */
+	ASSERT_EQ(2 * RECORD, read(self->fd, ev, sizeof(ev)));
+	EXPECT_EQ(1, ev[0].token);
+	EXPECT_EQ(1, ev[0].seq);
+	EXPECT_EQ(2, ev[0].user.count);
+	EXPECT_EQ(3, ev[0].user.value);
+	EXPECT_EQ(3, ev[1].token);
+	EXPECT_EQ(1, ev[1].user.count);
+	EXPECT_EQ(0, take(self->fd, ev));
+	EXPECT_EQ(0, nr_pending(self->fd));
 }
 
 struct waker {

@@ -8,6 +8,8 @@
  */
 #include "kselftest_harness.h"
 
+#include <poll.h>
+
 #include "queue_test.h"
 
 static const clockid_t clocks[] = { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME };
@@ -462,10 +464,9 @@ TEST_F_TIMEOUT(timer, rearmed_when_read_only, LIMIT)
 /* Waits for a record without taking it. */
 static void wait_pending(int fd)
 {
-	struct knell_event *nowhere = (void *)(guarded(1) - 1);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
 
-	/* A buffer that cannot take it: EFAULT, and the record stays. */
-	while (wait_events(fd, nowhere, 1, KNELL_FOREVER) != -EFAULT)
+	while (poll(&p, 1, -1) != 1)
 		;
 }
 
@@ -751,11 +752,13 @@ TEST_F_TIMEOUT(timer, ack_stays_until_del, LIMIT)
 TEST_F_TIMEOUT(timer, del_takes_the_record, LIMIT)
 {
 	struct knell_event ev;
-	int64_t watch[2];
+	int64_t watch[2] = { };
 	int i;
 
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 2; i++) {
 		watch[i] = add_watch(self->fd, op_timer(CLOCK_MONOTONIC, 0, 1, i * 1000, i));
+		ASSERT_LT(0, watch[i]);
+	}
 	while (nr_pending(self->fd) != 2)
 		sched_yield();
 	EXPECT_EQ(0, del_watch(self->fd, watch[0]));
@@ -836,6 +839,102 @@ TEST_F_TIMEOUT(timer, list_tells_the_next_expiration, LIMIT)
 		EXPECT_LE(before + HOUR_NS, wi.value);
 		EXPECT_GE(after + HOUR_NS, wi.value);
 	}
+}
+
+/*
+ * A schedule that is replaced while it fires, from another thread than the one
+ * that reads: a record is of one schedule, never of two halves.
+ */
+#define SCHEDULES	20000
+
+struct modder {
+	int fd;
+	uint32_t watch;
+	int err;
+	volatile int done;
+	uint64_t due[SCHEDULES];
+};
+
+static void *mod_all_the_time(void *arg)
+{
+	uint64_t seed = 0x6d6f64ULL;
+	struct modder *m = arg;
+	struct knell_op op;
+	int i;
+
+	pin_to_cpu(1);
+	for (i = 1; i < SCHEDULES && !m->err; i++) {
+		m->due[i] = now() + next_random(&seed) % 100000;
+		op = op_mod_timer(m->watch, CLOCK_MONOTONIC, KNELL_OPF_ABS, m->due[i],
+				  i % 2 ? 0 : HOUR_NS, i);
+		m->err = submit_op(m->fd, &op);
+	}
+	m->done = 1;
+	return NULL;
+}
+
+TEST_F_TIMEOUT(timer, mod_while_it_fires, LIMIT)
+{
+	static struct modder m;
+	uint64_t token = 0;
+	struct knell_event ev;
+	pthread_t thread;
+	int n;
+
+	m.fd = self->fd;
+	m.watch = add_watch(self->fd, op_timer(CLOCK_MONOTONIC, 0, 0, 0, 0));
+	ASSERT_NE(0, m.watch);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, mod_all_the_time, &m));
+	pin_to_cpu(0);
+	do {
+		n = wait_events(self->fd, &ev, 1, now() + NSEC_PER_MSEC);
+		ASSERT_LE(0, n);
+		if (!n)
+			continue;
+		ASSERT_LT(token, ev.token);
+		token = ev.token;
+		ASSERT_EQ(m.due[token], ev.timer.due_ns);
+		ASSERT_EQ(1, ev.timer.expirations);
+		ASSERT_LE(m.due[token], ev.time_ns);
+	} while (!m.done);
+	pthread_join(thread, NULL);
+	ASSERT_EQ(0, m.err);
+	/* The last one stands, and comes if it has not yet. */
+	if (token != SCHEDULES - 1) {
+		ASSERT_EQ(1, wait_event(self->fd, &ev));
+		EXPECT_EQ(SCHEDULES - 1, ev.token);
+	}
+	EXPECT_EQ(0, take(self->fd, &ev));
+}
+
+/* The same with timers that come and go: all that are not DELed fire once. */
+TEST_F_TIMEOUT(timer, del_while_it_fires, LIMIT)
+{
+	uint64_t seed = 0x64656cULL;
+	struct knell_event ev;
+	int i, deleted = 0, fired = 0, result;
+	int64_t watch;
+
+	for (i = 0; i < 5000; i++) {
+		watch = add_watch(self->fd, op_timer(CLOCK_MONOTONIC, KNELL_OPF_ONESHOT,
+						     1 + next_random(&seed) % 30000, 0, i));
+		ASSERT_LT(0, watch);
+		if (i % 3) {
+			fired += take(self->fd, &ev);
+			result = del_watch(self->fd, watch);
+			if (result) {
+				ASSERT_EQ(-ENOENT, result);
+			} else {
+				deleted++;
+			}
+		}
+	}
+	while (nr_watches(self->fd)) {
+		ASSERT_EQ(1, wait_event(self->fd, &ev));
+		fired++;
+	}
+	EXPECT_EQ(5000, fired + deleted);
+	EXPECT_EQ(0, nr_queued_timers());
 }
 
 #define MANY		50000
@@ -1062,8 +1161,28 @@ static int check_shifted_timers(int fd)
 		CHECK(ev.timer.due_ns == 1);
 		watch = add_watch(fd, op_timer(clocks[c], KNELL_OPF_ABS, S64_MAX, 0, c));
 		CHECK(watch > 0);
+		CHECK(watch_info(fd, watch).value == S64_MAX);
 	}
 	CHECK(wait_events(fd, &ev, 1, now() + 20 * NSEC_PER_MSEC) == 0);
+	return 0;
+}
+
+/* A grid that begins before the world outside did: all its points count. */
+static int check_shifted_grid(int fd)
+{
+	const uint64_t first = 500000 * NSEC_PER_SEC, interval = HOUR_NS;
+	struct knell_event ev;
+	uint64_t want;
+	int64_t watch;
+
+	want = (now() - first) / interval + 1;
+	watch = add_watch(fd, op_timer(CLOCK_MONOTONIC, KNELL_OPF_ABS, first, interval, 1));
+	CHECK(watch > 0);
+	CHECK(wait_event(fd, &ev) == 1);
+	CHECK(ev.timer.due_ns == first);
+	CHECK(ev.timer.expirations == want);
+	CHECK(watch_info(fd, watch).value == first + want * interval);
+	CHECK(del_watch(fd, watch) == 0);
 	return 0;
 }
 
@@ -1128,8 +1247,8 @@ static int shifted_child(int parents)
 	CHECK(fd >= 0);
 	CHECK(now() > MONOTONIC_SHIFT);
 	CHECK(clock_ns(CLOCK_BOOTTIME) > BOOTTIME_SHIFT);
-	if (check_shifted_timers(fd) || check_shifted_deadline(fd) || check_shifted_exit(fd) ||
-	    check_shifted_user(fd))
+	if (check_shifted_timers(fd) || check_shifted_grid(fd) || check_shifted_deadline(fd) ||
+	    check_shifted_exit(fd) || check_shifted_user(fd))
 		return 1;
 
 	due = now() + NSEC_PER_MSEC;
