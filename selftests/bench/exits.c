@@ -598,8 +598,8 @@ static void line(const char *name, const char *suffix, const char *mode, double 
 /*
  * Ways alternate, so that whatever drifts meets all of them; a round before the first fills the
  * slab caches. Always in the same order: about every 2,000 exits the kernel purges the freed stacks
- * (__purge_vmap_area_lazy(), 1.7 million instructions), with 500 children in one of three
- * or four rounds of a way, which the median passes over. Were the order rotated, it would be the
+ * (__purge_vmap_area_lazy(), 1.7 million instructions), with 500 children in every
+ * fourth round of a way, which the median passes over. Were the order rotated, it would be the
  * same way for rounds on end. Medians into @out.
  */
 static void measure_bulk(const bool *use, unsigned int n, unsigned int rounds, struct result *out)

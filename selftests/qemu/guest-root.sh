@@ -7,7 +7,8 @@
 # What a test program finds there: /dev/knell, the module as $KNELL_KO (/lib/knell.ko) and a plain
 # insmod as /sbin/insmod (by its full path: busybox's shell has its own), knelld as $KNELLD
 # (/sbin/knelld), a fresh tmpfs on /tmp, /run and /dev/shm; /proc, /sys, cgroup2, debugfs and
-# tracefs mounted where they belong; the users root, nobody and tester (1000), each with its group.
+# tracefs mounted where they belong; the users root, nobody and tester (1000), each with its group;
+# what examples.sh adds.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -35,5 +36,6 @@ tester:x:1000:
 nogroup:x:65534:
 END
 mkdir -p "$root/home/tester"
+[ ! -x "$build/selftests/examples_test.sh" ] || "$here/examples.sh" "$root"
 echo '127.0.0.1 localhost' >"$root/etc/hosts"
 "$here/mkinitramfs.sh" "$root" >"$build/guest/base.cpio.gz"
