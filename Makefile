@@ -66,7 +66,7 @@ modules_install: module
 
 clean:
 	[ ! -d $(KDIR) ] || $(kbuild) clean
-	rm -rf $(filter-out $(addprefix $(build)/,debs kernel kernel-files kselftest),$(wildcard $(build)/*))
+	rm -rf $(filter-out $(addprefix $(build)/,debs debian kernel kernel-files kselftest python),$(wildcard $(build)/*))
 
 distclean: clean
 	rm -rf $(build)
