@@ -104,11 +104,22 @@ static bool knell_waitable(struct task_struct *task)
 /*
  * Being reaped: exit_notify() and wait_task_zombie() pass through EXIT_DEAD
  * before the task is out of the pid's list. An ADD in between has no wake to
- * wait for; from 6.9 on the reaper wakes once more.
+ * wait for; from 6.9 on the reaper wakes once more. But when a thread execs,
+ * de_thread() gives the pid to it and then makes the old leader EXIT_DEAD.
  */
-static bool knell_gone(struct task_struct *task)
+static bool knell_gone(struct pid *pid, struct task_struct *task)
 {
-	return READ_ONCE(task->exit_state) == EXIT_DEAD;
+	if (READ_ONCE(task->exit_state) != EXIT_DEAD)
+		return false;
+	/* Not before exit_state, as de_thread() does. */
+	smp_rmb();
+	return pid_task(pid, PIDTYPE_TGID) == task;
+}
+
+/* Is there, or was there just now, something for the real parent to reap? Under RCU. */
+static bool knell_dead(struct pid *pid, struct task_struct *task)
+{
+	return knell_waitable(task) || knell_gone(pid, task);
 }
 
 /* wait_task_zombie()'s formula: the leader's own code may not be the group's. */
@@ -197,7 +208,7 @@ static int knell_process_wake(struct wait_queue_entry *wait, unsigned int mode, 
 	rcu_read_lock();
 	/* Not a task kept from before: exec by another thread changes the leader. */
 	task = pid_task(process->pid, PIDTYPE_TGID);
-	if (task && (knell_waitable(task) || knell_gone(task))) {
+	if (task && knell_dead(process->pid, task)) {
 		/* First: once it has fired a reader may recycle it. */
 		list_del_init(&wait->entry);
 		knell_process_fire(process, task);
@@ -264,7 +275,7 @@ static int knell_process_link(struct knell_process *process, bool *dead)
 	spin_lock_irq(&head->lock);
 	rcu_read_lock();
 	task = pid_task(process->pid, PIDTYPE_TGID);
-	*dead = task && (knell_waitable(task) || knell_gone(task));
+	*dead = task && knell_dead(process->pid, task);
 	if (!task)
 		err = -ESRCH;
 	else if (knell_process_linked(queue, process->pid))
@@ -280,20 +291,25 @@ static int knell_process_link(struct knell_process *process, bool *dead)
 	return err;
 }
 
-/* Dead before it was linked: fires at once, if nobody has reaped it. */
+/* Dead before it was linked: fires now, unless it has been reaped. -EAGAIN: it lives after all. */
 static int knell_process_late(struct knell_process *process, u64 start)
 {
 	struct task_struct *task;
+	int err = 0;
 
 	/* An armed watch would have been linked, one that has fired is not. */
 	if (knell_process_known(process->watch.queue, process->pid, start, process->watch.handle))
 		return -EEXIST;
 	rcu_read_lock();
 	task = pid_task(process->pid, PIDTYPE_TGID);
-	if (task)
+	if (!task)
+		err = -ESRCH;
+	else if (!knell_dead(process->pid, task))
+		err = -EAGAIN;
+	else
 		knell_process_fire(process, task);
 	rcu_read_unlock();
-	return task ? 0 : -ESRCH;
+	return err;
 }
 
 /* May current's owner know how @task ends, whoever it is by then? */
@@ -460,10 +476,13 @@ static int knell_process_add(struct knell_watch *watch, const struct knell_op *o
 	process->pid = pid;
 	process->trusted = op->flags & KNELL_OPF_SELF;
 	err = knell_process_check(process, &start);
-	if (!err)
+	if (err)
+		return err;
+	do {
 		err = knell_process_link(process, &dead);
-	if (!err && dead)
-		err = knell_process_late(process, start);
+		if (!err && dead)
+			err = knell_process_late(process, start);
+	} while (err == -EAGAIN);
 	return err;
 }
 
