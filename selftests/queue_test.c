@@ -699,6 +699,34 @@ TEST_F_TIMEOUT(queue, readers_pass_the_wake_on, LIMIT)
 	}
 }
 
+/* Timers that are due together come with one wake: it has to go from hand to hand. */
+TEST_F_TIMEOUT(queue, readers_pass_on_the_wake_of_many, LIMIT)
+{
+	struct knell_op ops[SLEEPERS];
+	struct sleeper s[SLEEPERS];
+	uint64_t due, seen;
+	int i, round;
+
+	ASSERT_EQ(0, set_blocking(self->fd, 1));
+	for (round = 0; round < 20; round++) {
+		for (i = 0; i < SLEEPERS; i++) {
+			ASSERT_EQ(0, start_sleeper(&s[i], self->fd, NULL));
+		}
+		due = clock_ns(CLOCK_MONOTONIC) + 20 * NSEC_PER_MSEC;
+		for (i = 0; i < SLEEPERS; i++)
+			ops[i] = op_timer(CLOCK_MONOTONIC, KNELL_OPF_ABS | KNELL_OPF_ONESHOT, due,
+					  0, i);
+		ASSERT_EQ(0, submit_ops(self->fd, ops, SLEEPERS));
+		seen = 0;
+		for (i = 0; i < SLEEPERS; i++) {
+			pthread_join(s[i].thread, NULL);
+			ASSERT_EQ(RECORD, s[i].ret);
+			seen |= 1ULL << s[i].ev.token;
+		}
+		ASSERT_EQ((1ULL << SLEEPERS) - 1, seen);
+	}
+}
+
 /* A reader that is woken and cannot take the record leaves it to the next one. */
 TEST_F_TIMEOUT(queue, a_faulting_reader_passes_the_wake_on, LIMIT)
 {
@@ -1167,24 +1195,21 @@ TEST_F_TIMEOUT(queue, list_by_handle, LIMIT)
 	EXPECT_EQ(0, list.nr);
 }
 
-/* The line of fdinfo that tells of @watch; 0 if there is none. */
+/* The line of fdinfo that tells of @watch, without its beginning; 0 if there is none. */
 static int fdinfo_line(int fd, uint32_t watch, char *line, size_t size)
 {
-	char path[64], word[16];
-	int found = 0;
+	unsigned int handle;
+	char path[64];
+	int found = 0, at;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	snprintf(word, sizeof(word), "%u", watch);
 	f = fopen(path, "r");
 	while (f && !found && fgets(line, size, f)) {
-		char copy[512], *w, *rest = copy;
-
-		if (strncmp(line, "watch", 5))
+		if (sscanf(line, "watch:%u %n", &handle, &at) != 1 || handle != watch)
 			continue;
-		snprintf(copy, sizeof(copy), "%s", line);
-		while (!found && (w = strsep(&rest, " \t\n:=,")))
-			found = !strcmp(w, word);
+		found = 1;
+		memmove(line, line + at, strlen(line + at) + 1);
 	}
 	if (f)
 		fclose(f);
@@ -1195,12 +1220,25 @@ TEST_F_TIMEOUT(queue, fdinfo_tells_the_watches, LIMIT)
 {
 	char line[512];
 	uint32_t watch[3];
+	int64_t timer;
 	int i;
 
 	ASSERT_EQ(0, add_bells(self->fd, watch, 3));
 	ASSERT_EQ(0, del_watch(self->fd, watch[1]));
-	for (i = 0; i < 3; i++)
-		EXPECT_EQ(i != 1, fdinfo_line(self->fd, watch[i], line, sizeof(line)));
+	ASSERT_EQ(0, trigger(self->fd, watch[2], 1));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(i != 1, fdinfo_line(self->fd, watch[i], line, sizeof(line)));
+		if (i == 1)
+			continue;
+		EXPECT_NE(NULL, strstr(line, "type:user"));
+		EXPECT_NE(NULL, strstr(line, i ? "state:pending" : "state:armed"));
+	}
+	timer = add_watch(self->fd, op_timer(CLOCK_MONOTONIC, KNELL_OPF_ABS, S64_MAX, 0, 0xabcdef));
+	ASSERT_LT(0, timer);
+	ASSERT_EQ(1, fdinfo_line(self->fd, timer, line, sizeof(line)));
+	EXPECT_NE(NULL, strstr(line, "type:timer state:armed"));
+	EXPECT_NE(NULL, strstr(line, "token:abcdef"));
+	EXPECT_NE(NULL, strstr(line, "value:9223372036854775807"));
 }
 
 TEST_F_TIMEOUT(queue, close_under_a_reader, LIMIT)

@@ -937,6 +937,28 @@ TEST_F_TIMEOUT(timer, del_while_it_fires, LIMIT)
 	EXPECT_EQ(0, nr_queued_timers());
 }
 
+/* A queue that goes while its timers fire: nothing of it is touched any more. */
+TEST_F_TIMEOUT(timer, close_while_it_fires, LIMIT)
+{
+	uint64_t seed = 0x636c6f7365ULL, until;
+	struct knell_op ops[24];
+	int fd, i, round;
+
+	for (round = 0; round < 2000; round++) {
+		fd = knell_open(O_NONBLOCK);
+		ASSERT_LE(0, fd);
+		for (i = 0; i < 24; i++)
+			ops[i] = op_timer(clocks[i % 3], 0, 1 + next_random(&seed) % 200000,
+					  i % 2 ? 1000 : 0, i);
+		ASSERT_EQ(0, submit_ops(fd, ops, 24));
+		until = now() + next_random(&seed) % 200000;
+		while (now() < until)
+			;
+		close(fd);
+	}
+	EXPECT_EQ(0, nr_queued_timers());
+}
+
 #define MANY		50000
 
 static uint64_t *many_due;
