@@ -9,6 +9,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 build=${KNELL_BUILD:-$top/build}
 qemu=$top/selftests/qemu
 out=$build/demo
+export KNELL_RUNNER=$$
 
 mkdir -p "$out"
 make --no-print-directory -C "$top/selftests" guest >/dev/null
@@ -25,8 +26,6 @@ fi
 : >"$out/console.log"
 "$qemu/boot.sh" -s 300 -t 1500 -a 'quiet loglevel=3' "$out" &
 boot=$!
-trap 'kill $boot 2>/dev/null || true' EXIT
-trap 'exit 130' INT TERM HUP
 tail -n +1 -s 0.2 -f --pid=$boot "$out/console.log" | tr -d '\r'
 wait $boot && status=0 || status=$?
 rm -f "$out/initrd"

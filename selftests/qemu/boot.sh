@@ -11,7 +11,8 @@
 #   -a    more for the kernel's command line
 #
 # The exit status is QEMU's: 0 when the guest has gone by itself (which says nothing about how);
-# 124 when it was killed. Never KVM: where /dev/kvm is there but does not work, it hangs.
+# 124 when it was killed. The guest does not outlive the process KNELL_RUNNER. Never KVM: where
+# /dev/kvm is there but does not work, it hangs.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -54,6 +55,7 @@ running()
 start=$(date +%s)
 while running; do
 	sleep 1
+	kill -0 "${KNELL_RUNNER:-$$}" 2>/dev/null || exit 130
 	now=$(date +%s)
 	last=$(stat -c %Y "$dir/result" "$dir/console.log" | sort -n | tail -n 1)
 	why=

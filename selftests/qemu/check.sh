@@ -13,6 +13,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
 out=$build/check
+export KNELL_RUNNER=$$
 append="loglevel=5 page_poison=1 slub_debug=FZPU ${APPEND:-}"
 
 rm -rf "$out"

@@ -12,6 +12,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
 limit=600 options=
+export KNELL_RUNNER=$$
 
 while getopts cm:a:l: opt; do
 	case $opt in

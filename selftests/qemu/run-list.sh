@@ -10,6 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
 dir=$1
 shift
+export KNELL_RUNNER="${KNELL_RUNNER:-$$}"
 
 rm -rf "$dir"
 mkdir -p "$dir/list/etc"
@@ -18,8 +19,6 @@ cat >"$dir/list/etc/programs"
 : >"$dir/result"
 "$here/boot.sh" "$@" "$dir" &
 boot=$!
-trap 'kill $boot 2>/dev/null || true' EXIT
-trap 'exit 130' INT TERM HUP
 tail -n +1 -s 0.5 -f --pid=$boot "$dir/result"
 wait $boot && status=0 || status=$?
 rm -f "$dir/initrd"
