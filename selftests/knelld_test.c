@@ -859,6 +859,7 @@ TEST_F_TIMEOUT(knelld, unknown_and_bad_values_are_ignored, LIMIT_S)
 
 TEST_F_TIMEOUT(knelld, sighup_reads_the_directory_again, LIMIT_S)
 {
+	char aside[80];
 	pid_t pid;
 
 	unit(self, "a.service", "[Service]\nRestart=always\nRestartSec=1ms\n"
@@ -902,6 +903,13 @@ TEST_F_TIMEOUT(knelld, sighup_reads_the_directory_again, LIMIT_S)
 	kill(self->pid, SIGHUP);
 	ASSERT_TRUE(told_times(self, 2, "vanishing.service: started"));
 	EXPECT_TRUE(has(self, "same.service: keeps its former settings"));
+
+	/* Without a directory everything stays as it is. */
+	snprintf(aside, sizeof(aside), "%s.aside", self->dir);
+	ASSERT_EQ(0, rename(self->dir, aside));
+	kill(self->pid, SIGHUP);
+	EXPECT_TRUE(told(self, "cannot read the unit directory"));
+	ASSERT_EQ(0, rename(aside, self->dir));
 	ASSERT_EQ(0, stop(self));
 	EXPECT_TRUE(has(self, "same.service: stopped\n"));
 }
@@ -1035,6 +1043,51 @@ TEST_F_TIMEOUT(knelld, two_hundred_services, LIMIT_S)
 	ASSERT_EQ(0, stop(self));
 	EXPECT_EQ(nr, occurrences(self, ".service: stopped\n"));
 	EXPECT_EQ(nr, occurrences(self, "killed by SIGTERM, cpu "));
+}
+
+/* status has it, too, but not exactly: the kernel counts in batches. */
+static unsigned long anonymous_kib(pid_t pid)
+{
+	unsigned long kib = 0;
+	char path[64], line[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", pid);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "Anonymous: %lu", &kib);
+	if (f)
+		fclose(f);
+	return kib;
+}
+
+/* Hundreds of restarts and readings of the directory leave nothing behind. */
+TEST_F_TIMEOUT(knelld, memory_does_not_grow, LIMIT_S)
+{
+	unsigned long before = 0;
+
+	unit(self, "env", "A=1\nB=2\n");
+	unit(self, "a.service", "[Service]\nStartLimitBurst=0\nRestart=always\nRestartSec=0\n"
+	     "Environment=X=1 Y=2\nEnvironmentFile=@/env\nUser=nobody\nExecStartPre=true\n"
+	     "ExecStart=/bin/sh -c 'exit 1' $X ${Y}\nExecStopPost=/bin/true\n");
+	unit(self, "b.service", "[Service]\nStartLimitBurst=0\nRestart=always\nRestartSec=50ms\n"
+	     "ExecStart=/no/such\nEnvironmentFile=-@/none\n");
+	unit(self, "c.service", "[Unit]\nAfter=a.service b.service\nNoSuchKey=1\n" SLEEPER);
+	unit(self, "d.service", "[Service]\nExecStart=\"open\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "c.service: started"));
+	for (size_t i = 1; i <= 50; i++) {
+		kill(self->pid, SIGHUP);
+		ASSERT_TRUE(told_times(self, i, "SIGHUP: reading"));
+		ASSERT_TRUE(told_times(self, 5 * i, "a.service: main process"));
+		/* It has seen everything once. */
+		if (i == 10)
+			before = anonymous_kib(self->pid);
+	}
+	EXPECT_LT(0, before);
+	/* The least that malloc gives, lost at each process, would be twice as much. */
+	EXPECT_GE(before + 8, anonymous_kib(self->pid));
+	ASSERT_EQ(0, stop(self));
 }
 
 /* What the record says about the dead is what the dead used. */

@@ -570,13 +570,21 @@ enum load conf_parse(const char *name, char *text, size_t len, struct conf **con
 
 static char *read_all(int fd, size_t *len)
 {
-	char *text = xcalloc(FILE_MAX + 2, 1);
+	size_t room = 4096;
+	char *text = xcalloc(room, 1);
 	ssize_t n;
 
 	*len = 0;
-	while ((n = read(fd, text + *len, FILE_MAX + 1 - *len)) > 0)
+	while ((n = read(fd, text + *len, room - 1 - *len)) > 0) {
 		*len += n;
-	if (n < 0 || *len > FILE_MAX) {
+		if (*len > FILE_MAX)
+			break;
+		if (*len == room - 1) {
+			text = xgrow(text, room, 1);
+			room *= 2;
+		}
+	}
+	if (n) {
 		errno = n < 0 ? errno : EFBIG;
 		free(text);
 		return NULL;

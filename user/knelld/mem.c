@@ -25,7 +25,7 @@ void *xcalloc(size_t nr, size_t size)
 	return p;
 }
 
-/* Room for one more after @nr elements; grows in powers of two. */
+/* Room for one more after @nr elements; what is there doubles at powers of two. */
 void *xgrow(void *p, size_t nr, size_t size)
 {
 	size_t room = nr ? nr * 2 : 1;
