@@ -11,7 +11,8 @@
 
 #include "process_test.h"
 
-#define EXITS		10000	/* of each variant: 20,000 for each SIGCHLD and for each buffer */
+/* Of each variant: 20,000 with each SIGCHLD, 20,000 with each buffer. */
+#define EXITS		10000
 #define MOST		250	/* in one burst */
 #define STACK_SIZE	4096
 

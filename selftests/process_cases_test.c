@@ -256,7 +256,8 @@ static void exec_self(struct target *t, int code)
 	snprintf(said, sizeof(said), "%d", t->said[1]);
 	snprintf(exit_code, sizeof(exit_code), "%d", code);
 	/* Not self: that is the leader, which may have left. */
-	execl("/proc/thread-self/exe", "process_cases_test", "then-exit", exit_code, go, said, NULL);
+	execl("/proc/thread-self/exe", "process_cases_test", "then-exit", exit_code, go, said,
+	      NULL);
 	_exit(BROKEN);
 }
 
@@ -596,7 +597,8 @@ static void write_file(struct __test_metadata *_metadata, const char *path, cons
 	close(fd);
 }
 
-static void read_file(struct __test_metadata *_metadata, const char *path, char *buf, size_t size)
+static void read_file(struct __test_metadata *_metadata, const char *path, char *buf,
+		      size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n;
