@@ -102,24 +102,28 @@ static bool knell_waitable(struct task_struct *task)
 }
 
 /*
- * Being reaped: exit_notify() and wait_task_zombie() pass through EXIT_DEAD
- * before the task is out of the pid's list. An ADD in between has no wake to
- * wait for; from 6.9 on the reaper wakes once more. But when a thread execs,
- * de_thread() gives the pid to it and then makes the old leader EXIT_DEAD.
+ * The leader that @pid has now, NULL if it was reaped; @dead: is there, or was
+ * there just now, something for the real parent to reap? Under RCU.
+ *
+ * exit_notify() and wait_task_zombie() pass through EXIT_DEAD before the task is
+ * out of the pid's list: an ADD in between has no wake to wait for. (From 6.9 on
+ * the reaper wakes once more.) But when a thread execs, de_thread() gives the
+ * pid to it and then makes the old leader EXIT_DEAD, and an ADD can't hold off
+ * either with tasklist_lock. So what was seen counts only if the task that it
+ * was seen of is still the leader afterwards.
  */
-static bool knell_gone(struct pid *pid, struct task_struct *task)
+static struct task_struct *knell_leader(struct pid *pid, bool *dead)
 {
-	if (READ_ONCE(task->exit_state) != EXIT_DEAD)
-		return false;
-	/* Not before exit_state, as de_thread() does. */
-	smp_rmb();
-	return pid_task(pid, PIDTYPE_TGID) == task;
-}
+	struct task_struct *task;
 
-/* Is there, or was there just now, something for the real parent to reap? Under RCU. */
-static bool knell_dead(struct pid *pid, struct task_struct *task)
-{
-	return knell_waitable(task) || knell_gone(pid, task);
+	do {
+		task = pid_task(pid, PIDTYPE_TGID);
+		*dead = task && (knell_waitable(task) ||
+				 READ_ONCE(task->exit_state) == EXIT_DEAD);
+		/* exit_state before the list, which de_thread() changes first. */
+		smp_rmb();
+	} while (task != pid_task(pid, PIDTYPE_TGID));
+	return task;
 }
 
 /* wait_task_zombie()'s formula: the leader's own code may not be the group's. */
@@ -204,11 +208,12 @@ static int knell_process_wake(struct wait_queue_entry *wait, unsigned int mode, 
 {
 	struct knell_process *process = container_of(wait, struct knell_process, wait);
 	struct task_struct *task;
+	bool dead;
 
 	rcu_read_lock();
 	/* Not a task kept from before: exec by another thread changes the leader. */
-	task = pid_task(process->pid, PIDTYPE_TGID);
-	if (task && knell_dead(process->pid, task)) {
+	task = knell_leader(process->pid, &dead);
+	if (dead) {
 		/* First: once it has fired a reader may recycle it. */
 		list_del_init(&wait->entry);
 		knell_process_fire(process, task);
@@ -274,8 +279,7 @@ static int knell_process_link(struct knell_process *process, bool *dead)
 
 	spin_lock_irq(&head->lock);
 	rcu_read_lock();
-	task = pid_task(process->pid, PIDTYPE_TGID);
-	*dead = task && knell_dead(process->pid, task);
+	task = knell_leader(process->pid, dead);
 	if (!task)
 		err = -ESRCH;
 	else if (knell_process_linked(queue, process->pid))
@@ -295,16 +299,17 @@ static int knell_process_link(struct knell_process *process, bool *dead)
 static int knell_process_late(struct knell_process *process, u64 start)
 {
 	struct task_struct *task;
+	bool dead;
 	int err = 0;
 
 	/* An armed watch would have been linked, one that has fired is not. */
 	if (knell_process_known(process->watch.queue, process->pid, start, process->watch.handle))
 		return -EEXIST;
 	rcu_read_lock();
-	task = pid_task(process->pid, PIDTYPE_TGID);
+	task = knell_leader(process->pid, &dead);
 	if (!task)
 		err = -ESRCH;
-	else if (!knell_dead(process->pid, task))
+	else if (!dead)
 		err = -EAGAIN;
 	else
 		knell_process_fire(process, task);
