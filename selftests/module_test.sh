@@ -195,6 +195,7 @@ cases='refuses_to_go_while_open leaves_nothing_behind outlived_by_a_watched_proc
 mode_is_honoured bad_modes_are_refused quota_is_honoured bad_quotas_are_refused
 loads_and_goes_200_times makes_the_kernel_complain_of_nothing'
 
+# shellcheck disable=SC2086 # a list
 set -- $cases
 echo 'TAP version 13'
 echo "1..$#"
