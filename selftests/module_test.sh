@@ -106,10 +106,10 @@ outlived_by_a_watched_process()
 {
 	sleep 100000 &
 	watched=$!
-	"$helper" $watched || return
+	"$helper" "$watched" || return
 	unload || no "a living process keeps it" || return
-	kill -9 $watched
-	wait $watched 2>/dev/null
+	kill -9 "$watched"
+	wait "$watched" 2>/dev/null
 	load
 }
 
@@ -118,14 +118,14 @@ loads_and_goes_200_times()
 	i=0
 	sleep 100000 &
 	watched=$!
-	while [ $i -lt 200 ]; do
-		"$helper" $watched || no "use $i" || return
+	while [ "$i" -lt 200 ]; do
+		"$helper" "$watched" || no "use $i" || return
 		unload || no "rmmod $i" || return
 		load || no "insmod $i" || return
 		i=$((i + 1))
 	done
-	kill -9 $watched
-	wait $watched 2>/dev/null
+	kill -9 "$watched"
+	wait "$watched" 2>/dev/null
 	"$helper" $$
 }
 
@@ -163,13 +163,13 @@ bad_modes_are_refused()
 quota_is_honoured()
 {
 	reload || return
-	default=$(cat $params/max_user_watches)
+	default=$(cat "$params"/max_user_watches)
 	[ "$default" -gt 1000 ] || no "default: $default" || return
 	reload max_user_watches=123 || return
-	[ "$(cat $params/max_user_watches)" = 123 ] || no "123 is not taken" || return
-	echo 4567 >$params/max_user_watches || return
-	[ "$(cat $params/max_user_watches)" = 4567 ] || no "4567 is not taken" || return
-	reload && [ "$(cat $params/max_user_watches)" = "$default" ]
+	[ "$(cat "$params"/max_user_watches)" = 123 ] || no "123 is not taken" || return
+	echo 4567 >"$params"/max_user_watches || return
+	[ "$(cat "$params"/max_user_watches)" = 4567 ] || no "4567 is not taken" || return
+	reload && [ "$(cat "$params"/max_user_watches)" = "$default" ]
 }
 
 bad_quotas_are_refused()
