@@ -16,9 +16,8 @@
 #include "knelld.h"
 
 #define INIT_PID_NS	0xeffffffcU	/* inode number of the first pid namespace, for ever */
-#define TICK_NS		(50 * NSEC_PER_MSEC)
-#define TERM_TICKS	100		/* 5 s to heed SIGTERM */
-#define KILL_TICKS	40		/* 2 s to die of SIGKILL */
+#define TERM_NS		(5 * NSEC_PER_SEC)	/* to heed SIGTERM */
+#define KILL_NS		(2 * NSEC_PER_SEC)	/* to die of SIGKILL */
 
 bool is_pid1(void)
 {
@@ -103,32 +102,46 @@ static bool somebody(const char *name)
 	return state != 'Z' && state != 'X' && !(flags & 0x00200000 /* PF_KTHREAD */);
 }
 
-static bool alone(void)
+/* Watches all that live; whether there are any. One that is watched already stays so. */
+static bool watch_the_rest(void)
 {
 	DIR *d = opendir("/proc");
 	struct dirent *entry;
+	uint32_t watch;
 	bool found = false;
 
 	/* Cannot tell: wait the whole time. */
 	if (!d)
-		return false;
-	while (!found && (entry = readdir(d)))
-		found = somebody(entry->d_name);
+		return true;
+	while ((entry = readdir(d))) {
+		if (!somebody(entry->d_name))
+			continue;
+		found = true;
+		queue_add_pid(atoi(entry->d_name), &watch);
+	}
 	closedir(d);
-	return !found;
+	return found;
 }
 
-/* Sleeps on the queue; all units are down, so every record but the ticks is stale. */
-static void wait_alone(uint32_t timer, int ticks)
+/*
+ * Sleeps on the queue until nobody is left, at most @ns. All units are down, so a record tells of
+ * one that is gone, and perhaps of others that it has left behind.
+ */
+static bool wait_alone(uint32_t timer, uint64_t ns)
 {
-	struct knell_event ev;
+	struct knell_event ev[64];
+	bool over = !timer;
+	int n;
 
-	if (!timer)
-		return;
-	queue_set_timer(timer, TOKEN_BELL, TICK_NS, TICK_NS);
-	while (ticks > 0 && !alone() && queue_read(&ev, 1) > 0)
-		ticks -= ev.type == KNELL_EV_TIMER && ev.watch == timer;
-	queue_set_timer(timer, TOKEN_BELL, 0, 0);
+	queue_set_timer(timer, TOKEN_BELL, ns);
+	while (watch_the_rest()) {
+		n = over ? 0 : queue_read(ev, ARRAY_SIZE(ev));
+		if (n <= 0)
+			return false;
+		for (int i = 0; i < n; i++)
+			over |= ev[i].type == KNELL_EV_TIMER && ev[i].watch == timer;
+	}
+	return true;
 }
 
 /* Ends what the services have left behind: daemons that went their own way. */
@@ -136,19 +149,18 @@ static void end_the_rest(void)
 {
 	uint32_t timer = 0;
 
-	if (alone())
+	if (!watch_the_rest())
 		return;
 	if (queue_add_timer(&timer) < 0)
 		log_line("no timer to wait with, killing what is left at once");
 	log_line("SIGTERM to what is left");
 	kill(-1, SIGTERM);
 	kill(-1, SIGCONT);
-	wait_alone(timer, TERM_TICKS);
-	if (alone())
+	if (wait_alone(timer, TERM_NS))
 		return;
 	log_line("SIGKILL to what is left");
 	kill(-1, SIGKILL);
-	wait_alone(timer, KILL_TICKS);
+	wait_alone(timer, KILL_NS);
 }
 
 /* If the first process ends, the kernel panics: this is what it does instead. */

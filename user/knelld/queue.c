@@ -88,6 +88,17 @@ int queue_add_next(uint32_t id, uint32_t *watch)
 	return add(&op, watch);
 }
 
+/* Enrols a process that is there already; EEXIST if it is enrolled. */
+int queue_add_pid(pid_t pid, uint32_t *watch)
+{
+	struct knell_op op = {
+		.op = KNELL_OP_ADD, .type = KNELL_PROCESS, .token = TOKEN_BELL,
+	};
+
+	op.process.pid = pid;
+	return add(&op, watch);
+}
+
 /* A timer that is not set. */
 int queue_add_timer(uint32_t *watch)
 {
@@ -97,14 +108,13 @@ int queue_add_timer(uint32_t *watch)
 	return add(&op, watch);
 }
 
-/* Rings in @ns, then each @interval_ns; 0 and 0 stop it. What was not read yet is forgotten. */
-int queue_set_timer(uint32_t watch, uint64_t token, uint64_t ns, uint64_t interval_ns)
+/* Rings in @ns; 0 stops it. What was not read yet is forgotten. */
+int queue_set_timer(uint32_t watch, uint64_t token, uint64_t ns)
 {
 	struct knell_op op = { .op = KNELL_OP_MOD, .watch = watch, .token = token };
 
 	op.timer.clockid = CLOCK_MONOTONIC;
 	op.timer.expires_ns = ns;
-	op.timer.interval_ns = interval_ns;
 	return submit(&op);
 }
 

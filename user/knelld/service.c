@@ -98,7 +98,7 @@ static void set_timer(struct unit *u, uint64_t ns)
 
 	u->armed = ns != 0;
 	u->timer_gen++;
-	err = queue_set_timer(u->timer, (uint64_t)u->timer_gen << 32 | u->id, ns, 0);
+	err = queue_set_timer(u->timer, (uint64_t)u->timer_gen << 32 | u->id, ns);
 	if (err < 0)
 		log_line("%s: cannot set its timer: %s", u->name, strerror(-err));
 }
