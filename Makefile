@@ -3,11 +3,12 @@
 #
 #	make			builds kmod/knell.ko and build/knelld
 #	make run		boots a machine whose PID 1 is knelld, INTERACTIVE=1 leaves a shell
-#	make check		runs the selftests in the same machine, TESTS="timer queue" only these
+#	make check		runs the selftests in the same machine, TESTS="timer queue" only these,
+#				KREL=RELEASE on another kernel that is installed with its headers
 #	make bench		counts instructions and system calls per exit
 #	make lint		W=1, sparse, checkpatch, gcc -fanalyzer, shellcheck
 #	make deps		installs what is missing for these (they call it themselves)
-#	make install		installs the module, knelld and the header; PREFIX, DESTDIR
+#	make install		installs the module, knelld, the header, the manual; PREFIX, DESTDIR
 #	make clean		removes what was built; distclean: what was fetched, too
 #
 # Variables: V=1 shows the commands, W=1 more warnings, WERROR=1 makes them errors.
@@ -60,9 +61,12 @@ lint: deps
 install: all modules_install
 	$(INSTALL) -D -m 0755 $(build)/knelld $(DESTDIR)$(PREFIX)/sbin/knelld
 	$(INSTALL) -D -m 0644 kmod/uapi/linux/knell.h $(DESTDIR)$(PREFIX)/include/linux/knell.h
+	$(INSTALL) -D -m 0644 Documentation/man/knell.4 $(DESTDIR)$(PREFIX)/share/man/man4/knell.4
+	$(INSTALL) -D -m 0644 Documentation/man/knelld.8 $(DESTDIR)$(PREFIX)/share/man/man8/knelld.8
 
 modules_install: module
-	$(kbuild) $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) modules_install
+	$(kbuild) $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) INSTALL_MOD_DIR=updates \
+		INSTALL_MOD_STRIP=1 CONFIG_MODULE_SIG_ALL= modules_install
 
 clean:
 	[ ! -d $(KDIR) ] || $(kbuild) clean
