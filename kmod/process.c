@@ -506,12 +506,13 @@ static int knell_process_kill(struct knell_watch *watch, int sig)
 }
 
 /* 0 if it is not visible in @ns, or not yet born. */
-static pid_t knell_process_nr(struct knell_process *process, struct pid_namespace *ns)
+static pid_t knell_process_pid(struct knell_watch *watch, struct pid_namespace *ns)
 {
+	struct knell_process *process = to_process(watch);
 	struct pid *pid = knell_process_target(process);
 
-	lockdep_assert_held(&process->watch.queue->lock);
-	if (process->watch.bare)
+	lockdep_assert_held(&watch->queue->lock);
+	if (watch->bare)
 		return ns == &init_pid_ns ? process->death.nr : 0;
 	return pid ? pid_nr_ns(pid, ns) : 0;
 }
@@ -525,10 +526,9 @@ static u32 knell_uid(struct user_namespace *ns, kuid_t uid)
 static void knell_process_fill(struct knell_watch *watch, struct knell_event *ev,
 			       const struct knell_reader *reader)
 {
-	struct knell_process *process = to_process(watch);
-	struct knell_death *death = &process->death;
+	struct knell_death *death = &to_process(watch)->death;
 
-	ev->exit.pid = knell_process_nr(process, reader->pid_ns);
+	ev->exit.pid = knell_process_pid(watch, reader->pid_ns);
 	ev->exit.status = death->status;
 	ev->exit.uid = knell_uid(reader->user_ns, death->uid);
 	ev->exit.members = 0;
@@ -573,11 +573,6 @@ static void knell_process_release(struct knell_watch *watch)
 	if (!watch->seq)
 		remove_wait_queue(&process->pid->wait_pidfd, &process->wait);
 	put_pid(process->pid);
-}
-
-static pid_t knell_process_pid(struct knell_watch *watch, struct pid_namespace *ns)
-{
-	return knell_process_nr(to_process(watch), ns);
 }
 
 const struct knell_watch_ops knell_process_ops = {
