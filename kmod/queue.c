@@ -324,6 +324,8 @@ static struct knell_queue *knell_queue_new(void)
 	queue->quota = knell_quota_get();
 	if (!queue->quota)
 		goto err_bounce;
+	queue->cred = get_current_cred();
+	queue->pid_ns = get_pid_ns(task_active_pid_ns(current));
 	spin_lock_init(&queue->lock);
 	INIT_LIST_HEAD(&queue->ready);
 	INIT_LIST_HEAD(&queue->reading);
@@ -348,6 +350,8 @@ static void knell_queue_free(struct kref *refs)
 	struct knell_queue *queue = container_of(refs, struct knell_queue, refs);
 
 	knell_quota_put(queue->quota);
+	put_pid_ns(queue->pid_ns);
+	put_cred(queue->cred);
 	kfree_rcu(queue, rcu);
 }
 

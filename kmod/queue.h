@@ -11,6 +11,7 @@
 
 #include "watch.h"
 
+struct cred;
 struct iov_iter;
 struct knell_quota;
 struct knell_timers;
@@ -43,6 +44,8 @@ struct seq_file;
  *	Order: @reader, @mutex, a wait queue's lock, @lock
  * @bounce: one page, records on their way out
  * @quota: of the user who opened it
+ * @cred: of the opener, when he opened it
+ * @pid_ns: of the opener
  * @id: never used again
  * @unborn: OPF_NEXT watches whose child has yet to link them
  * @refs: the file's, and one for each fork under way
@@ -64,6 +67,8 @@ struct knell_queue {
 	struct mutex reader;	/* see above */
 	struct knell_event *bounce;
 	struct knell_quota *quota;
+	const struct cred *cred;
+	struct pid_namespace *pid_ns;
 	u64 id;
 	atomic_t unborn;
 	struct kref refs;
