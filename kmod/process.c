@@ -3,10 +3,7 @@
  * PROCESS: fires once, when its real parent can reap the target.
  *
  * The hook is an entry of our own in the wait queue behind every pidfd, struct
- * pid.wait_pidfd. do_notify_parent() wakes it with tasklist_lock held, after
- * exit_state is set and in the same section in which wait(2) could see it, so
- * the predicate below is exactly what wait looks at. A wake that finds it false
- * (a foreign tracer holds the zombie) is followed by another when it turns true.
+ * pid.wait_pidfd; death.c tells whether a wake means a death.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -18,32 +15,15 @@
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
 #include <linux/poll.h>
-#include <linux/sched/cputime.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
-#include <linux/user_namespace.h>
 #include <linux/wait.h>
 
 #include "compat.h"
+#include "death.h"
 #include "fork.h"
 #include "queue.h"
 #include "watch.h"
-
-/* What is left of a process, copied when it becomes waitable. */
-struct knell_death {
-	u64 start;
-	u64 utime;
-	u64 stime;
-	u64 maxrss_kb;
-	u64 cgroup_id;
-	u32 minflt;
-	u32 majflt;
-	u32 nvcsw;
-	u32 nivcsw;
-	kuid_t uid;
-	s32 status;
-	pid_t nr;
-};
 
 /**
  * struct knell_process - one process, dead or alive
@@ -84,90 +64,6 @@ static struct pid *knell_process_target(struct knell_process *process)
 	return smp_load_acquire(&process->pid);
 }
 
-/* Held back by a tracer that is not the parent? As ptrace_reparented(), but under RCU. */
-static bool knell_traced(struct task_struct *task)
-{
-	return task->ptrace && !same_thread_group(rcu_dereference(task->real_parent),
-						  rcu_dereference(task->parent));
-}
-
-/*
- * Can the real parent's wait(2) take it? Under RCU, and tasklist_lock or the
- * lock of its wait queue, in which case there is a wake to come if it changes.
- */
-static bool knell_waitable(struct task_struct *task)
-{
-	return READ_ONCE(task->exit_state) & EXIT_ZOMBIE && thread_group_empty(task) &&
-	       !knell_traced(task);
-}
-
-/*
- * The leader that @pid has now, NULL if it was reaped; @dead: is there, or was
- * there just now, something for the real parent to reap? Under RCU.
- *
- * exit_notify() and wait_task_zombie() pass through EXIT_DEAD before the task is
- * out of the pid's list: an ADD in between has no wake to wait for. (From 6.9 on
- * the reaper wakes once more.) But when a thread execs, de_thread() gives the
- * pid to it and then makes the old leader EXIT_DEAD, and an ADD can't hold off
- * either with tasklist_lock. So what was seen counts only if the task that it
- * was seen of is still the leader afterwards.
- */
-static struct task_struct *knell_leader(struct pid *pid, bool *dead)
-{
-	struct task_struct *task;
-
-	do {
-		task = pid_task(pid, PIDTYPE_TGID);
-		*dead = task && (knell_waitable(task) ||
-				 READ_ONCE(task->exit_state) == EXIT_DEAD);
-		/* exit_state before the list, which de_thread() changes first. */
-		smp_rmb();
-	} while (task != pid_task(pid, PIDTYPE_TGID));
-	return task;
-}
-
-/* wait_task_zombie()'s formula: the leader's own code may not be the group's. */
-static s32 knell_wait_status(struct task_struct *task)
-{
-	struct signal_struct *sig = task->signal;
-
-	return sig->flags & SIGNAL_GROUP_EXIT ? sig->group_exit_code : task->exit_code;
-}
-
-static bool knell_process_trusted(struct knell_process *process, struct task_struct *task)
-{
-	const struct cred *cred = __task_cred(task);
-
-	return process->trusted ||
-	       (uid_eq(cred->uid, process->euid) && uid_eq(cred->euid, process->euid) &&
-		uid_eq(cred->suid, process->euid));
-}
-
-static u32 knell_saturate(unsigned long value)
-{
-	return min_t(unsigned long, value, U32_MAX);
-}
-
-/*
- * The group's other threads are dead and folded into signal; the leader too
- * once a reaper has counted it out. Plain reads: the reaper's wake of 6.9 and
- * later comes inside the write side of the seqlock that others read them under.
- */
-static void knell_death_usage(struct knell_death *death, struct task_struct *task)
-{
-	struct signal_struct *sig = task->signal;
-	bool own = READ_ONCE(sig->nr_threads);
-
-	death->status = knell_wait_status(task);
-	death->utime = sig->utime + (own ? task->utime : 0);
-	death->stime = sig->stime + (own ? task->stime : 0);
-	death->maxrss_kb = (u64)sig->maxrss << (PAGE_SHIFT - 10);
-	death->minflt = knell_saturate(sig->min_flt + (own ? task->min_flt : 0));
-	death->majflt = knell_saturate(sig->maj_flt + (own ? task->maj_flt : 0));
-	death->nvcsw = knell_saturate(sig->nvcsw + (own ? task->nvcsw : 0));
-	death->nivcsw = knell_saturate(sig->nivcsw + (own ? task->nivcsw : 0));
-}
-
 /*
  * Under RCU, which holds @pid while @task is in its list: the reference can go
  * here and is never the last, so that no reader has to free what a reaper left.
@@ -181,17 +77,9 @@ static void knell_process_fire(struct knell_process *process, struct task_struct
 	unsigned long flags;
 	bool wake;
 
-	*death = (struct knell_death){
-		.start = task->start_time,
-		.uid = task_uid(task),
-		.nr = pid_nr(pid),
-		.cgroup_id = knell_cgroup_id(task),
-	};
-	if (knell_process_trusted(process, task))
-		knell_death_usage(death, task);
-	else
-		process->watch.evflags = KNELL_EVF_NOSTATUS;
-
+	process->watch.rec.evflags =
+		knell_death_take(death, task, pid,
+				 process->trusted || knell_same_owner(task, process->euid));
 	spin_lock_irqsave(&queue->lock, flags);
 	wake = knell_post(&process->watch, now);
 	if (wake)
@@ -246,7 +134,7 @@ static bool knell_process_is(struct knell_process *process, struct pid *pid, u64
 
 	spin_lock_irq(&process->watch.queue->lock);
 	is = knell_process_target(process) == pid &&
-	     (!process->watch.seq || process->death.start == start);
+	     (!process->watch.rec.seq || process->death.start == start);
 	spin_unlock_irq(&process->watch.queue->lock);
 	return is;
 }
@@ -517,36 +405,16 @@ static pid_t knell_process_pid(struct knell_watch *watch, struct pid_namespace *
 	return pid ? pid_nr_ns(pid, ns) : 0;
 }
 
-/* In the initial namespace a kuid is the uid. */
-static u32 knell_uid(struct user_namespace *ns, kuid_t uid)
-{
-	return ns == &init_user_ns ? __kuid_val(uid) : from_kuid_munged(ns, uid);
-}
-
-static void knell_process_fill(struct knell_watch *watch, struct knell_event *ev,
-			       const struct knell_reader *reader)
+static void knell_process_fill(struct knell_watch *watch, struct knell_record *rec,
+			       struct knell_event *ev, const struct knell_reader *reader)
 {
 	struct knell_death *death = &to_process(watch)->death;
 
+	knell_death_fill(death, ev, reader);
 	ev->exit.pid = knell_process_pid(watch, reader->pid_ns);
-	ev->exit.status = death->status;
-	ev->exit.uid = knell_uid(reader->user_ns, death->uid);
-	ev->exit.members = 0;
-	ev->exit.start_ns = death->start + reader->mono_offset;
-	ev->exit.utime_ns = death->utime;
-	ev->exit.stime_ns = death->stime;
-	ev->exit.maxrss_kb = death->maxrss_kb;
-	ev->exit.minflt = death->minflt;
-	ev->exit.majflt = death->majflt;
-	ev->exit.nvcsw = death->nvcsw;
-	ev->exit.nivcsw = death->nivcsw;
-	ev->exit.killer_pid = 0;
-	ev->exit.killer_uid = 0;
-	ev->exit.cgroup_id = death->cgroup_id;
-	memset(ev->exit.reserved, 0, sizeof(ev->exit.reserved));
 }
 
-static bool knell_process_consume(struct knell_watch *watch)
+static bool knell_process_consume(struct knell_watch *watch, struct knell_record *rec)
 {
 	watch->state = KNELL_DELIVERED;
 	return watch->flags & KNELL_OPF_ACK;
@@ -570,7 +438,7 @@ static void knell_process_release(struct knell_watch *watch)
 	}
 	if (!process->pid)
 		return;
-	if (!watch->seq)
+	if (!watch->rec.seq)
 		remove_wait_queue(&process->pid->wait_pidfd, &process->wait);
 	put_pid(process->pid);
 }

@@ -27,40 +27,64 @@ static_assert(offsetof(struct knell_event, exit.cgroup_id) == 104);
 static_assert(offsetof(struct knell_event, raw) == 32);
 
 /**
- * knell_post() - an armed watch has fired: its record becomes pending
- * @watch: its queue's lock is held
+ * knell_post_record() - an event: its record becomes pending
+ * @rec: not pending; its queue's lock is held
  * @time: of the event, CLOCK_MONOTONIC of the host
  *
  * Allocates nothing and wakes nobody: call knell_queue_wake() after the lock.
+ */
+void knell_post_record(struct knell_record *rec, u64 time)
+{
+	struct knell_queue *queue = rec->watch->queue;
+
+	lockdep_assert_held(&queue->lock);
+	rec->time = time;
+	rec->seq = ++queue->seq;
+	queue->pending++;
+	list_add_tail(&rec->node, &queue->ready);
+}
+
+/**
+ * knell_post() - an armed watch has fired: its own record becomes pending
+ * @watch: its queue's lock is held
+ * @time: of the event, CLOCK_MONOTONIC of the host
+ *
+ * As knell_post_record().
  *
  * Return: true if there is a new record, false if the watch was not armed.
  */
 bool knell_post(struct knell_watch *watch, u64 time)
 {
-	struct knell_queue *queue = watch->queue;
-
-	lockdep_assert_held(&queue->lock);
+	lockdep_assert_held(&watch->queue->lock);
 	if (watch->state != KNELL_ARMED)
 		return false;
 	watch->state = KNELL_PENDING;
-	watch->time = time;
-	watch->seq = ++queue->seq;
-	queue->pending++;
-	list_add_tail(&watch->node, &queue->ready);
+	knell_post_record(&watch->rec, time);
 	return true;
 }
 
 /**
- * knell_unpost() - take back a pending record, if there is one
+ * knell_unpost_record() - take back a record if it is pending
+ * @rec: its queue's lock is held
+ */
+void knell_unpost_record(struct knell_record *rec)
+{
+	struct knell_queue *queue = rec->watch->queue;
+
+	lockdep_assert_held(&queue->lock);
+	if (list_empty(&rec->node))
+		return;
+	list_del_init(&rec->node);
+	queue->pending--;
+}
+
+/**
+ * knell_unpost() - take back a watch's own record if it is pending
  * @watch: its queue's lock is held. The caller sets the new state
  */
 void knell_unpost(struct knell_watch *watch)
 {
-	lockdep_assert_held(&watch->queue->lock);
-	if (watch->state != KNELL_PENDING)
-		return;
-	list_del_init(&watch->node);
-	watch->queue->pending--;
+	knell_unpost_record(&watch->rec);
 }
 
 /*
@@ -68,7 +92,7 @@ void knell_unpost(struct knell_watch *watch)
  * without its lock. Each writes first, then looks, with a full barrier between:
  *
  *	sleeper					hook
- *	prepare_to_wait() or poll_wait()	list_add_tail(&watch->node, ready)
+ *	prepare_to_wait() or poll_wait()	list_add_tail(&rec->node, ready)
  *	  barrier				spin_unlock(lock)
  *	list_empty(ready)			wq_has_sleeper(): barrier, looks
  *
@@ -128,16 +152,18 @@ static int knell_queue_wait(struct knell_queue *queue, u64 deadline)
 	return err;
 }
 
-static void knell_queue_fill(struct knell_event *ev, struct knell_watch *watch,
+static void knell_queue_fill(struct knell_event *ev, struct knell_record *rec,
 			     const struct knell_reader *reader)
 {
-	ev->type = watch->ops->ev;
-	ev->flags = watch->evflags;
+	struct knell_watch *watch = rec->watch;
+
+	ev->type = rec->ev;
+	ev->flags = rec->evflags;
 	ev->watch = watch->handle;
 	ev->token = watch->token;
-	ev->seq = watch->seq;
-	ev->time_ns = watch->time + reader->mono_offset;
-	watch->ops->fill(watch, ev, reader);
+	ev->seq = rec->seq;
+	ev->time_ns = rec->time + reader->mono_offset;
+	watch->ops->fill(watch, rec, ev, reader);
 }
 
 static unsigned int knell_queue_peek(struct knell_queue *queue, unsigned int max)
@@ -148,16 +174,16 @@ static unsigned int knell_queue_peek(struct knell_queue *queue, unsigned int max
 		.mono_offset = knell_timens_offset(CLOCK_MONOTONIC),
 	};
 	struct list_head *last = NULL;
-	struct knell_watch *watch;
+	struct knell_record *rec;
 	unsigned int n = 0;
 
 	lockdep_assert_held(&queue->reader);
 	spin_lock_irq(&queue->lock);
-	list_for_each_entry(watch, &queue->ready, node) {
+	list_for_each_entry(rec, &queue->ready, node) {
 		if (n == max)
 			break;
-		knell_queue_fill(&queue->bounce[n++], watch, &reader);
-		last = &watch->node;
+		knell_queue_fill(&queue->bounce[n++], rec, &reader);
+		last = &rec->node;
 	}
 	if (last)
 		list_cut_position(&queue->reading, &queue->ready, last);
@@ -169,14 +195,14 @@ static unsigned int knell_queue_peek(struct knell_queue *queue, unsigned int max
 static bool knell_queue_cut(struct knell_queue *queue, u64 last, struct list_head *taken)
 {
 	struct list_head *end = &queue->reading;
-	struct knell_watch *watch;
+	struct knell_record *rec;
 	bool rest;
 
 	lockdep_assert_held(&queue->lock);
-	list_for_each_entry_reverse(watch, &queue->reading, node) {
-		if (watch->seq > last)
+	list_for_each_entry_reverse(rec, &queue->reading, node) {
+		if (rec->seq > last)
 			continue;
-		end = &watch->node;
+		end = &rec->node;
 		break;
 	}
 	list_cut_position(taken, &queue->reading, end);
@@ -188,7 +214,8 @@ static bool knell_queue_cut(struct knell_queue *queue, u64 last, struct list_hea
 /* Records up to seq @last are with the reader, what else was peeked at is not. */
 static void knell_queue_commit(struct knell_queue *queue, u64 last)
 {
-	struct knell_watch *watch, *next;
+	struct knell_record *rec, *next;
+	struct knell_watch *watch;
 	LIST_HEAD(taken);
 	bool wake;
 
@@ -196,13 +223,17 @@ static void knell_queue_commit(struct knell_queue *queue, u64 last)
 	mutex_lock(&queue->mutex);
 	spin_lock_irq(&queue->lock);
 	wake = knell_queue_cut(queue, last, &taken);
-	list_for_each_entry_safe(watch, next, &taken, node) {
+	list_for_each_entry_safe(rec, next, &taken, node) {
+		watch = rec->watch;
 		queue->pending--;
-		if (!watch->ops->consume(watch)) {
+		if (!watch->ops->consume(watch, rec)) {
 			watch->state = KNELL_DEAD;
+			/* Whichever it was, the watch's own one stands for it from here on. */
+			if (rec != &watch->rec)
+				list_replace_init(&rec->node, &watch->rec.node);
 			continue;
 		}
-		list_del_init(&watch->node);
+		list_del_init(&rec->node);
 		/* It may have rung while its record was on the way. */
 		if (watch->ops->again)
 			wake |= watch->ops->again(watch);

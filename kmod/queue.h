@@ -28,7 +28,7 @@ struct seq_file;
  * @lock: covers @ready, @reading, @seq, @pending, @timers' trees and the state
  *	of each watch. Taken by hooks with interrupts off, inside a wait
  *	queue's lock; nothing is woken and no wait queue is changed under it
- * @ready: watches whose record waits, by seq
+ * @ready: records that wait, by seq
  * @reading: those whose record is being copied, all before @ready
  * @seq: of the latest record
  * @pending: records on both lists
@@ -78,6 +78,8 @@ struct knell_queue {
 extern const struct file_operations knell_fops;
 
 bool knell_post(struct knell_watch *watch, u64 time);
+void knell_post_record(struct knell_record *rec, u64 time);
+void knell_unpost_record(struct knell_record *rec);
 void knell_unpost(struct knell_watch *watch);
 void knell_queue_wake(struct knell_queue *queue);
 void knell_queue_put(struct knell_queue *queue);

@@ -293,8 +293,8 @@ static u64 knell_timer_to_user(struct knell_timer *timer, ktime_t time)
 }
 
 /* Expirations lie on first + k * interval; all up to now are told at once. */
-static void knell_timer_fill(struct knell_watch *watch, struct knell_event *ev,
-			     const struct knell_reader *reader)
+static void knell_timer_fill(struct knell_watch *watch, struct knell_record *rec,
+			     struct knell_event *ev, const struct knell_reader *reader)
 {
 	struct knell_timer *timer = to_timer(watch);
 	s64 late = knell_clock_now(timer->when.clock) - timer->when.first;
@@ -308,7 +308,7 @@ static void knell_timer_fill(struct knell_watch *watch, struct knell_event *ev,
 	ev->timer.due_ns = knell_timer_to_user(timer, timer->when.first);
 }
 
-static bool knell_timer_consume(struct knell_watch *watch)
+static bool knell_timer_consume(struct knell_watch *watch, struct knell_record *rec)
 {
 	struct knell_timer *timer = to_timer(watch);
 

@@ -58,8 +58,8 @@ static void knell_user_trigger(struct knell_watch *watch, u64 value)
 }
 
 /* What rings from here on, while the record is copied, makes another one. */
-static void knell_user_fill(struct knell_watch *watch, struct knell_event *ev,
-			    const struct knell_reader *reader)
+static void knell_user_fill(struct knell_watch *watch, struct knell_record *rec,
+			    struct knell_event *ev, const struct knell_reader *reader)
 {
 	struct knell_user *user = to_user(watch);
 
@@ -72,7 +72,7 @@ static void knell_user_fill(struct knell_watch *watch, struct knell_event *ev,
 	ev->user.count = user->shown_count;
 }
 
-static bool knell_user_consume(struct knell_watch *watch)
+static bool knell_user_consume(struct knell_watch *watch, struct knell_record *rec)
 {
 	struct knell_user *user = to_user(watch);
 

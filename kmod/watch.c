@@ -88,11 +88,24 @@ static struct knell_watch *knell_watch_alloc(struct knell_queue *queue)
 
 	if (!queue->nr_spares)
 		return kmem_cache_zalloc(knell_watch_cache, GFP_KERNEL);
-	watch = list_first_entry(&queue->spares, struct knell_watch, node);
-	list_del(&watch->node);
+	watch = list_first_entry(&queue->spares, struct knell_watch, rec.node);
+	list_del(&watch->rec.node);
 	queue->nr_spares--;
 	memset(watch, 0, KNELL_WATCH_SIZE);
 	return watch;
+}
+
+/**
+ * knell_record_init() - an idle record
+ * @rec: zeroed
+ * @watch: whose
+ * @ev: enum knell_ev
+ */
+void knell_record_init(struct knell_record *rec, struct knell_watch *watch, u16 ev)
+{
+	INIT_LIST_HEAD(&rec->node);
+	rec->watch = watch;
+	rec->ev = ev;
 }
 
 /**
@@ -117,7 +130,7 @@ struct knell_watch *knell_watch_new(struct knell_queue *queue, const struct knel
 		goto err_quota;
 	watch->ops = ops;
 	watch->queue = queue;
-	INIT_LIST_HEAD(&watch->node);
+	knell_record_init(&watch->rec, watch, ops->ev);
 	refcount_set(&watch->refs, 1);
 	err = knell_table_insert(&queue->table, watch);
 	if (err)
@@ -201,7 +214,7 @@ void knell_watch_drop(struct knell_queue *queue, struct list_head *dead)
 	unsigned int nr = 0, nr_free = 0;
 
 	lockdep_assert_held(&queue->mutex);
-	list_for_each_entry_safe(watch, next, dead, node) {
+	list_for_each_entry_safe(watch, next, dead, rec.node) {
 		knell_watch_unhook(watch);
 		/* A child on its way frees it later. */
 		if (refcount_read(&watch->refs) > 1 && !refcount_dec_and_test(&watch->refs))
@@ -211,7 +224,7 @@ void knell_watch_drop(struct knell_queue *queue, struct list_head *dead)
 			free[nr_free++] = watch;
 			continue;
 		}
-		list_add(&watch->node, &queue->spares);
+		list_add(&watch->rec.node, &queue->spares);
 		queue->nr_spares++;
 	}
 	knell_quota_uncharge(queue->quota, nr);
@@ -228,6 +241,8 @@ void knell_watch_remove(struct knell_watch *watch)
 
 	spin_lock_irq(&queue->lock);
 	knell_unpost(watch);
+	if (watch->ops->unpost)
+		watch->ops->unpost(watch);
 	watch->state = KNELL_DEAD;
 	spin_unlock_irq(&queue->lock);
 	knell_watch_unhook(watch);
@@ -259,7 +274,7 @@ void knell_watch_exit_queue(struct knell_queue *queue)
 		knell_watch_remove(watch);
 		cond_resched();
 	}
-	list_for_each_entry_safe(watch, next, &queue->spares, node)
+	list_for_each_entry_safe(watch, next, &queue->spares, rec.node)
 		kmem_cache_free(knell_watch_cache, watch);
 	INIT_LIST_HEAD(&queue->spares);
 	queue->nr_spares = 0;

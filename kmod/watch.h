@@ -14,6 +14,26 @@ struct knell_watch;
 struct pid_namespace;
 struct user_namespace;
 
+/**
+ * struct knell_record - one event on its way to a reader; part of its watch, so
+ * that an event needs no memory
+ * @node: on the queue's ready or reading list while it is pending, else empty;
+ *	queue->lock
+ * @watch: whose it is; never changes
+ * @seq: order among the queue's records, 0 before the first; queue->lock
+ * @time: when it happened, CLOCK_MONOTONIC of the host; queue->lock
+ * @ev: enum knell_ev; never changes
+ * @evflags: KNELL_EVF_*; queue->lock
+ */
+struct knell_record {
+	struct list_head node;
+	struct knell_watch *watch;
+	u64 seq;
+	u64 time;
+	u16 ev;
+	u16 evflags;
+};
+
 /* The first four are what KNELL_IOC_LIST tells. */
 enum knell_state {
 	KNELL_DISARMED,
@@ -33,7 +53,7 @@ struct knell_reader {
 /**
  * struct knell_watch_ops - a kind of watch
  * @type: enum knell_type
- * @ev: enum knell_ev of its record
+ * @ev: enum knell_ev of @watch.rec
  * @add_flags: KNELL_OPF_* that ADD takes
  * @mod_flags: those of them that MOD takes and replaces
  * @add_size: bytes of the op's union that ADD looks at, the rest must be zero
@@ -44,15 +64,17 @@ struct knell_reader {
  * @trigger: rings it; NULL: EINVAL
  * @kill: sends a valid signal or 0; NULL: EINVAL
  * @fill: writes the union of a record, all of it; may be called again for the same record
- * @consume: the record has been read; returns false when the watch is done with
+ * @consume: the record has been read and is on no list but a private one of the
+ *	caller's; returns false when the watch is done with
  * @again: it stays: posts what has come since @fill, true if there was any; NULL: never
+ * @unpost: takes back what is pending beside @watch.rec; NULL: there is nothing else
  * @release: lets go of all it holds, unless @bare; no hook touches the watch after it
  * @pid: for LIST, in @ns; NULL: none
  * @value: for LIST
  *
  * @add, @mod, @trigger, @kill and @release are called in process context with
  * queue->mutex held and without queue->lock, and may sleep. @fill, @consume,
- * @again, @pid and @value are called with queue->lock held.
+ * @again, @unpost, @pid and @value are called with queue->lock held.
  */
 struct knell_watch_ops {
 	u16 type;
@@ -65,10 +87,11 @@ struct knell_watch_ops {
 	int (*mod)(struct knell_watch *watch, const struct knell_op *op);
 	void (*trigger)(struct knell_watch *watch, u64 value);
 	int (*kill)(struct knell_watch *watch, int sig);
-	void (*fill)(struct knell_watch *watch, struct knell_event *ev,
+	void (*fill)(struct knell_watch *watch, struct knell_record *rec, struct knell_event *ev,
 		     const struct knell_reader *reader);
-	bool (*consume)(struct knell_watch *watch);
+	bool (*consume)(struct knell_watch *watch, struct knell_record *rec);
 	bool (*again)(struct knell_watch *watch);
+	void (*unpost)(struct knell_watch *watch);
 	void (*release)(struct knell_watch *watch);
 	pid_t (*pid)(struct knell_watch *watch, struct pid_namespace *ns);
 	u64 (*value)(struct knell_watch *watch);
@@ -78,14 +101,11 @@ struct knell_watch_ops {
  * struct knell_watch - what all kinds share; embedded first in each
  * @ops: its kind
  * @queue: whose it is
- * @node: on the queue's ready or reading list while PENDING, else empty;
- *	queue->lock. On the spare list once recycled; queue->mutex
+ * @rec: its record, pending while the watch is PENDING; the last one, if its
+ *	kind has more. @rec.node is on the spare list once recycled; queue->mutex
  * @token: comes back in each record; queue->lock
- * @seq: of the record that is or was pending last, 0 before the first; queue->lock
- * @time: when that happened, CLOCK_MONOTONIC of the host; queue->lock
  * @handle: never changes
  * @flags: KNELL_OPF_*; queue->mutex and queue->lock to write, either to read
- * @evflags: KNELL_EVF_* of the record; queue->lock
  * @state: enum knell_state; queue->lock
  * @bare: @ops->release has nothing to do; queue->lock
  * @refs: the queue's table holds one, a fork under way another
@@ -93,20 +113,17 @@ struct knell_watch_ops {
 struct knell_watch {
 	const struct knell_watch_ops *ops;
 	struct knell_queue *queue;
-	struct list_head node;
+	struct knell_record rec;
 	u64 token;
-	u64 seq;
-	u64 time;
 	u32 handle;
 	u32 flags;
-	u16 evflags;
 	u8 state;
 	bool bare;
 	refcount_t refs;
 };
 
 /* Room for a watch of any kind: one size, so that any ADD can take any spare. */
-#define KNELL_WATCH_SIZE	200
+#define KNELL_WATCH_SIZE	216
 
 /**
  * struct knell_table - the watches of a queue by handle; queue->mutex
@@ -127,6 +144,7 @@ extern const struct knell_watch_ops knell_timer_ops;
 extern const struct knell_watch_ops knell_user_ops;
 
 const struct knell_watch_ops *knell_watch_ops(u16 type);
+void knell_record_init(struct knell_record *rec, struct knell_watch *watch, u16 ev);
 struct knell_watch *knell_watch_new(struct knell_queue *queue, const struct knell_watch_ops *ops);
 struct knell_watch *knell_watch_next(struct knell_queue *queue, u32 *slot);
 struct knell_watch *knell_watch_find(struct knell_queue *queue, u32 handle);
