@@ -4,7 +4,9 @@
 #	make			builds kmod/knell.ko and build/knelld
 #	make run		boots a machine whose PID 1 is knelld, INTERACTIVE=1 leaves a shell
 #	make check		runs the selftests in the same machine, TESTS="timer queue" only these,
-#				KREL=RELEASE on another kernel that is installed with its headers
+#				KREL=RELEASE on another kernel that is installed with its headers,
+#				KERNEL=IMAGE KDIR=DIR on one of your own, DIR where it was built;
+#				SLOW=N gives all N times as long, MEMORY=MB, APPEND="OPTION..."
 #	make bench		counts instructions and system calls per exit
 #	make lint		W=1, sparse, checkpatch, gcc -fanalyzer, shellcheck
 #	make deps		installs what is missing for these (they call it themselves)

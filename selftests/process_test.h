@@ -19,7 +19,7 @@
 #define BROKEN		99
 
 /* How long a case waits for what must come; reached only by one that fails. */
-#define PATIENCE	(60 * NSEC_PER_SEC)
+#define PATIENCE	(60 * SLOW * NSEC_PER_SEC)
 
 enum how {
 	BY_PID,

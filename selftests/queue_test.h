@@ -23,7 +23,7 @@
 #define RECORD		((ssize_t)sizeof(struct knell_event))
 
 /* Seconds a case may take under a slow emulator; reached only by one that hangs. */
-#define LIMIT		240
+#define LIMIT		(240 * SLOW)
 
 #define HOUR_NS		(3600 * NSEC_PER_SEC)
 

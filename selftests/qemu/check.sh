@@ -26,7 +26,7 @@ boot_once()
 {
 	dir=$out/boot-$1
 	silence=$(awk '$2 > max { max = $2 } END { print max + 120 }' "$out/left")
-	"$here/run-list.sh" "$dir" -s "$silence" -m "${MEMORY:-512}" -a "$append" <"$out/left" ||
+	"$here/run-list.sh" "$dir" -s "$silence" -t $((3600 * ${SLOW:-1})) -m "${MEMORY:-512}" -a "$append" <"$out/left" ||
 		echo "boot $1: not ended by itself"
 	cat "$dir/result" >>"$out/result"
 	if ! "$here/console-clean.sh" "$dir/console.log" >"$dir/complaints"; then

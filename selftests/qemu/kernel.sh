@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Which kernel everything is built for and booted on: what Debian's metapackage gives today, or the
 # release that KREL names, if its image and headers are installed. The kernel that this machine
-# happens to run has no part in it.
+# happens to run has no part in it. KERNEL is the image of a kernel of one's own; the module is then
+# built in KDIR, which the Makefile takes.
 #
 # usage: kernel.sh release|series|kdir|image
 set -eu
@@ -30,6 +31,11 @@ series)
 kdir)
 	echo "/lib/modules/$krel/build" ;;
 image)
+	if [ -n "${KERNEL:-}" ]; then
+		[ -r "$KERNEL" ] || { echo "kernel.sh: cannot read $KERNEL" >&2; exit 1; }
+		echo "$KERNEL"
+		exit 0
+	fi
 	# Where the package is not installed, deps.sh has unpacked it under build/.
 	for image in "/boot/vmlinuz-$krel" "$build/kernel/boot/vmlinuz-$krel"; do
 		if [ -r "$image" ]; then

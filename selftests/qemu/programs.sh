@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Lists the test programs that were built, one a line with the seconds it may take. The limit is
-# 300 unless a line "runner-limit: SECONDS" in the program's source says otherwise.
+# 300 unless a line "runner-limit: SECONDS" in the program's source says otherwise; SLOW times as much where that is set.
 #
 # usage: programs.sh [NAME...]
 # A NAME selects NAME_test, NAME_test.sh and all whose names begin with NAME_; none: all programs.
@@ -17,7 +17,7 @@ limit()
 	*) source=$selftests/$1.c ;;
 	esac
 	seconds=$(sed -n 's/.*runner-limit: *\([0-9][0-9]*\).*/\1/p' "$source" | head -n 1)
-	echo "${seconds:-300}"
+	echo $((${seconds:-300} * ${SLOW:-1}))
 }
 
 list()
