@@ -55,7 +55,7 @@ include selftests/bench/bench.mk
 
 bench: deps
 	@$(MAKE) --no-print-directory module $(BENCH_PROGS)
-	@selftests/bench/run.sh $(BENCH_ARGS)
+	@selftests/bench/run.sh $(BENCH) $(if $(BENCH_ARGS),-- $(BENCH_ARGS))
 
 lint: deps
 	@.ci/lint

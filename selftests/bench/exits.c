@@ -13,10 +13,6 @@
  * then released together; the manager consumes every exit and frees whatever it had per child.
  * Statuses are random and a round in which one is wrong, missing or seen twice fails.
  *
- * It runs where the clock counts instructions, QEMU's -icount shift=0 with one CPU: there a
- * nanosecond is an instruction, and what it prints repeats. It refuses to print anything elsewhere.
- * Instructions are neither cycles nor time: no cache, no contention, no second CPU.
- *
  * How is what measured, so that nothing hides:
  *   exit_mgr_raw_insns  CLOCK_PROCESS_CPUTIME_ID of the manager, per exit, from the release to the
  *       last exit consumed and every object freed (pidfds closed, the queue closed)
@@ -39,29 +35,11 @@
  * second pipe, never uses it, and the manager blocks in read(2) until the last one is gone. One
  * system call and one wake-up for all exits; the children hold that descriptor in all ways alike.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-#include <linux/knell.h>
+#include "bench.h"
 
 #define BATCH		64		/* events per read, where a read takes several */
 #define MAX_CHILDREN	2000
@@ -71,9 +49,6 @@
 #define NR_PARTS	1000		/* watches in the tests of single operations */
 #define SETTLE_NS	100000000ULL
 #define TURN_NS		20000ULL	/* a turn of settle()'s loop */
-#define NAP_NS		20000000ULL
-
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 struct child {
 	int pid;
@@ -103,62 +78,13 @@ static int gate[2], last_one[2];
 static int queue_fd = -1;
 static struct knell_event *events;
 static struct knell_op *ops;
-static uint64_t nr_calls, nr_reads;
+static uint64_t nr_reads;
 static volatile unsigned int *ready;		/* shared with the children */
 static uint32_t *took;				/* settle()'s */
 static int give_way = GIVE_WAY;
 static uint32_t seed = 20231;
 
 #define MAX_TURNS	(2 * SETTLE_NS / TURN_NS)
-
-static void die(const char *what, long err)
-{
-	fprintf(stderr, "exits: %s: %s\n", what, err < 0 ? strerror((int)-err) : "unexpected");
-	exit(2);
-}
-
-/* The one door to the kernel while something is measured: it counts. -errno on failure. */
-static inline long sys(long nr, long a, long b, long c, long d, long e)
-{
-	register long r10 __asm__("r10") = d;
-	register long r8 __asm__("r8") = e;
-	register long r9 __asm__("r9") = 0;
-	long ret;
-
-	nr_calls++;
-	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	return ret;
-}
-
-static inline long must(const char *what, long ret)
-{
-	if (__builtin_expect(ret < 0, 0))
-		die(what, ret);
-	return ret;
-}
-
-static inline uint64_t now_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
-}
-
-static inline uint64_t cpu_ns(void)
-{
-	return now_ns(CLOCK_PROCESS_CPUTIME_ID);
-}
-
-static void nap(uint64_t ns)
-{
-	struct timespec ts = { .tv_nsec = (long)ns };
-
-	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
-}
 
 static unsigned int random_byte(void)
 {
@@ -172,30 +98,6 @@ static void set_nice(int nice)
 {
 	if (setpriority(PRIO_PROCESS, 0, nice))
 		die("setpriority", -errno);
-}
-
-/* Two instructions a turn, whatever the compiler. */
-static inline void count_down(unsigned long turns)
-{
-	__asm__ volatile("1: dec %0\n\tjnz 1b" : "+r"(turns) : : "cc");
-}
-
-/* A turn of count_down() is two instructions: does the clock agree to half a per cent? */
-static bool clock_counts_instructions(void)
-{
-	uint64_t best = UINT64_MAX, t, want = 2000000;
-	int i;
-
-	for (i = 0; i < 20; i++) {
-		t = now_ns(CLOCK_MONOTONIC);
-		count_down(want / 2);
-		t = now_ns(CLOCK_MONOTONIC) - t;
-		if (t < best)
-			best = t;
-	}
-	printf("# %llu instructions take %llu ns\n", (unsigned long long)want,
-	       (unsigned long long)best);
-	return best > want - want / 200 && best < want + want / 200;
 }
 
 /*
@@ -256,15 +158,8 @@ static void nothing_left(void)
 {
 }
 
-static void knell_open_queue(void)
-{
-	queue_fd = (int)must("open " KNELL_DEVICE, sys(SYS_open, (long)KNELL_DEVICE,
-						       O_RDWR | O_CLOEXEC, 0, 0, 0));
-}
-
 static void knell_add(unsigned int from, unsigned int nr)
 {
-	struct knell_submit s = { .ops = (uintptr_t)ops, .nr_ops = nr };
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
@@ -272,9 +167,7 @@ static void knell_add(unsigned int from, unsigned int nr)
 					    .token = from + i };
 		ops[i].process.pid = children[from + i].pid;
 	}
-	must("SUBMIT", sys(SYS_ioctl, queue_fd, KNELL_IOC_SUBMIT, (long)&s, 0, 0));
-	for (i = 0; i < nr; i++)
-		must("ADD", ops[i].result);
+	submit(queue_fd, ops, nr);
 }
 
 static void knell_add_all(unsigned int n, unsigned int batch)
@@ -287,7 +180,7 @@ static void knell_add_all(unsigned int n, unsigned int batch)
 
 static void knell_enrol(unsigned int n)
 {
-	knell_open_queue();
+	queue_fd = open_queue();
 	knell_add_all(n, 1000);
 }
 
@@ -442,14 +335,12 @@ static void child_main(int code)
 static void make_child(struct child *c)
 {
 	unsigned int code = random_byte();
-	long pid;
+	int pid = clone_child();
 
-	/* A plain fork without libc's bookkeeping; the child calls nothing that needs it. */
-	pid = must("clone", sys(SYS_clone, SIGCHLD, 0, 0, 0, 0));
 	if (!pid)
 		child_main((int)code);
-	*c = (struct child){ .pid = (int)pid, .pidfd = -1, .status = (int)code << 8 };
-	if (pid >= (long)pid_max)
+	*c = (struct child){ .pid = pid, .pidfd = -1, .status = (int)code << 8 };
+	if (pid >= (int)pid_max)
 		die("pid out of range", 0);
 	child_of_pid[pid] = (unsigned int)(c - children);
 }
@@ -578,19 +469,6 @@ static double single(const struct way *way, unsigned int n)
 	return (double)cpu / n;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *v, unsigned int n)
-{
-	qsort(v, n, sizeof(*v), by_value);
-	return n & 1 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
-}
-
 #define MEDIAN_OF(results, rounds, field) ({				\
 	double _v[MAX_ROUNDS];						\
 	unsigned int _i;						\
@@ -599,13 +477,6 @@ static double median(double *v, unsigned int n)
 		_v[_i] = (results)[_i].field;				\
 	median(_v, (rounds));						\
 })
-
-static void line(const char *name, const char *suffix, const char *mode, double value)
-{
-	int digits = value < 10 && value > -10 ? 4 : 1;
-
-	printf("BENCH %s%s %s %.*f\n", name, suffix, mode, digits, value);
-}
 
 /*
  * Ways alternate, so that whatever drifts meets all of them; a round before the first fills the
@@ -715,7 +586,7 @@ static double part_add(unsigned int n, unsigned int batch)
 	uint64_t cpu;
 
 	make_children(&ways[KNELL], n);
-	knell_open_queue();
+	queue_fd = open_queue();
 	cpu = cpu_ns();
 	knell_add_all(n, batch);
 	cpu = cpu_ns() - cpu;
@@ -749,7 +620,6 @@ static double part_del(unsigned int n)
 {
 	static struct knell_watch_info watches[NR_PARTS];
 	struct knell_list list = { .watches = (uintptr_t)watches, .nr = n };
-	struct knell_submit s = { .ops = (uintptr_t)ops, .nr_ops = n };
 	unsigned int i;
 	uint64_t cpu;
 
@@ -759,10 +629,8 @@ static double part_del(unsigned int n)
 	for (i = 0; i < n; i++)
 		ops[i] = (struct knell_op){ .op = KNELL_OP_DEL, .watch = watches[i].watch };
 	cpu = cpu_ns();
-	must("SUBMIT", sys(SYS_ioctl, queue_fd, KNELL_IOC_SUBMIT, (long)&s, 0, 0));
+	submit(queue_fd, ops, n);
 	cpu = cpu_ns() - cpu;
-	for (i = 0; i < n; i++)
-		must("DEL", ops[i].result);
 	queue_close();
 	drop_children(n);
 	return (double)cpu / n;
@@ -816,17 +684,6 @@ static void parts(unsigned int n)
 
 /* ---- the bounds ---- */
 
-static int missed;
-
-static void at_most(const char *what, double value, double bound)
-{
-	bool ok = value <= bound;
-
-	printf("BOUND %s %s: %.4f, at most %.4f\n", ok ? "met" : "MISSED", what, value, bound);
-	if (!ok)
-		missed++;
-}
-
 static void check(const struct result *r, unsigned int n)
 {
 	double base = r[BASELINE].mgr, knell = r[KNELL].mgr - base;
@@ -837,20 +694,6 @@ static void check(const struct result *r, unsigned int n)
 	at_most("the same against 1/10 of signalfd's", knell, (r[SIGNALFD].mgr - base) / 10);
 	at_most("knell, system calls per exit", r[KNELL].syscalls, 0.05);
 	at_most("knell, both sides, over the baseline's", r[KNELL].total / r[BASELINE].total, 1.05);
-}
-
-/*
- * Memory that no child gets, so that an exit costs the same in all ways and rounds; there from
- * the beginning.
- */
-static void *own_memory(size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-
-	if (p == MAP_FAILED || madvise(p, size, MADV_DONTFORK))
-		die("memory", -errno);
-	return p;
 }
 
 static void prepare(void)
@@ -867,10 +710,7 @@ static void prepare(void)
 	events = own_memory(BATCH * sizeof(*events));
 	ops = own_memory(KNELL_MAX_OPS * sizeof(*ops));
 	took = own_memory(MAX_TURNS * sizeof(*took));
-	ready = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (ready == MAP_FAILED)
-		die("memory", -errno);
-	setvbuf(stdout, NULL, _IOLBF, 0);
+	ready = shared_memory(4096);
 }
 
 static int usage(void)
@@ -924,10 +764,7 @@ int main(int argc, char **argv)
 		use[i] = true;
 
 	prepare();
-	if (!clock_counts_instructions() && !force) {
-		fprintf(stderr, "exits: no instruction clock here: use selftests/bench/run.sh\n");
-		return 2;
-	}
+	bench_start(force);
 	if (only_parts) {
 		parts(NR_PARTS);
 		return 0;
@@ -944,6 +781,5 @@ int main(int argc, char **argv)
 		return 0;
 	for (i = 0; i < ARRAY_SIZE(sizes); i++)
 		check(r[i], sizes[i]);
-	printf("\nbench: %d bounds missed\n", missed);
-	return missed ? 1 : 0;
+	return bench_end();
 }
