@@ -11,8 +11,8 @@
 #include <linux/module.h>
 #include <linux/stat.h>
 
+#include "file.h"
 #include "fork.h"
-#include "queue.h"
 #include "quota.h"
 #include "watch.h"
 

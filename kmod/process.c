@@ -417,7 +417,8 @@ static void knell_process_fill(struct knell_watch *watch, struct knell_record *r
 static bool knell_process_consume(struct knell_watch *watch, struct knell_record *rec)
 {
 	watch->state = KNELL_DELIVERED;
-	return watch->flags & KNELL_OPF_ACK;
+	rec->delivered = watch->flags & KNELL_OPF_ACK;
+	return rec->delivered;
 }
 
 /*
@@ -448,6 +449,7 @@ const struct knell_watch_ops knell_process_ops = {
 	.ev = KNELL_EV_EXIT,
 	.add_flags = KNELL_OPF_NEXT | KNELL_OPF_SELF | KNELL_OPF_PIDFD | KNELL_OPF_ACK,
 	.add_size = sizeof_field(struct knell_op, process),
+	.keeps = true,
 	.add = knell_process_add,
 	.kill = knell_process_kill,
 	.fill = knell_process_fill,

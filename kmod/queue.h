@@ -12,51 +12,61 @@
 #include "watch.h"
 
 struct cred;
-struct iov_iter;
+struct knell_file;
+struct knell_keep;
 struct knell_quota;
 struct knell_timers;
-struct seq_file;
 
 /* Records that are copied at a time, through one page. */
 #define KNELL_BATCH	(PAGE_SIZE / sizeof(struct knell_event))
+
+/* What poll says of a revoked descriptor; readable, so that whoever waits looks. */
+#define KNELL_POLL_REVOKED	(EPOLLIN | EPOLLRDNORM | EPOLLERR | EPOLLHUP)
 
 /* Watches that are kept for the next ADD, so that read() frees none while some come and go. */
 #define KNELL_SPARES	64
 
 /**
  * struct knell_queue - what one open("/dev/knell") makes
- * @lock: covers @ready, @reading, @seq, @pending, @timers' trees and the state
- *	of each watch. Taken by hooks with interrupts off, inside a wait
+ * @lock: covers the lists of records, @seq, @pending, @timers' trees and the
+ *	state of each watch. Taken by hooks with interrupts off, inside a wait
  *	queue's lock; nothing is woken and no wait queue is changed under it
  * @ready: records that wait, by seq
- * @reading: those whose record is being copied, all before @ready
+ * @reading: those that are being copied by a reader of @file, all before @ready
+ * @delivered: OPF_ACK's that were read and come again after an ATTACH, unless
+ *	they are DELed before; by seq, all before @reading
  * @seq: of the latest record
- * @pending: records on both lists
+ * @pending: records on @ready and @reading
+ * @gated: nothing leaves until the new holder has read all of LIST; @mutex and
+ *	@lock to write
  * @readers: sleep in read() or SUBMIT, one is woken by one record
  * @pollers: poll, select, epoll, io_uring: all hear of each record
- * @mutex: covers @table, @spares, @timers and the life of every watch: who holds
- *	it may use what knell_watch_find() returned. No user memory is touched
- *	under it, so TRIGGER waits for no page fault
+ * @mutex: covers @table, @spares, @timers, @keep and the life of every watch: who
+ *	holds it may use what knell_watch_find() returned. No user memory is
+ *	touched under it, so TRIGGER waits for no page fault.
+ *	Order: a file's @reader, @mutex, a wait queue's lock, @lock
+ * @file: the one open file that is served, NULL while a kept queue is closed. All
+ *	others are revoked. @mutex and @lock to write, either to read
+ * @keep: of keep.c, if the queue is kept
  * @table: watches by handle
  * @spares: recycled watches, @nr_spares of them
  * @timers: of timer.c, made by the first TIMER
- * @reader: one reader at a time, so that records leave in order; covers @bounce.
- *	Order: @reader, @mutex, a wait queue's lock, @lock
- * @bounce: one page, records on their way out
  * @quota: of the user who opened it
  * @cred: of the opener, when he opened it
  * @pid_ns: of the opener
  * @id: never used again
  * @unborn: OPF_NEXT watches whose child has yet to link them
- * @refs: the file's, and one for each fork under way
+ * @refs: of files, revoked ones too, of @keep, and one for each fork under way
  * @rcu: hooks wake @readers and @pollers after @lock, under RCU
  */
 struct knell_queue {
 	spinlock_t lock;	/* see above */
 	struct list_head ready;
 	struct list_head reading;
+	struct list_head delivered;
 	u64 seq;
 	u32 pending;
+	bool gated;
 	wait_queue_head_t readers;
 	wait_queue_head_t pollers;
 	struct mutex mutex;	/* see above */
@@ -64,8 +74,8 @@ struct knell_queue {
 	struct list_head spares;
 	u32 nr_spares;
 	struct knell_timers *timers;
-	struct mutex reader;	/* see above */
-	struct knell_event *bounce;
+	struct knell_file *file;
+	struct knell_keep *keep;
 	struct knell_quota *quota;
 	const struct cred *cred;
 	struct pid_namespace *pid_ns;
@@ -75,23 +85,19 @@ struct knell_queue {
 	struct rcu_head rcu;
 };
 
-extern const struct file_operations knell_fops;
-
 bool knell_post(struct knell_watch *watch, u64 time);
 void knell_post_record(struct knell_record *rec, u64 time);
 void knell_unpost_record(struct knell_record *rec);
 void knell_unpost(struct knell_watch *watch);
+bool knell_queue_readable(struct knell_queue *queue);
 void knell_queue_wake(struct knell_queue *queue);
+void knell_queue_serve(struct knell_queue *queue, struct knell_file *file);
+void knell_queue_open_gate(struct knell_queue *queue);
+struct knell_queue *knell_queue_new(void);
+void knell_queue_end(struct knell_queue *queue);
 void knell_queue_put(struct knell_queue *queue);
-ssize_t knell_queue_read(struct knell_queue *queue, struct iov_iter *to, bool wait, u64 deadline);
 
 /* timer.c: ends the queue's clocks, once no TIMER is left */
 void knell_timers_free(struct knell_queue *queue);
-
-/* submit.c, show.c: what the ioctls do */
-long knell_submit(struct knell_queue *queue, void __user *arg, size_t size);
-long knell_info(struct knell_queue *queue, void __user *arg, size_t size);
-long knell_list(struct knell_queue *queue, void __user *arg, size_t size);
-void knell_show_fdinfo(struct seq_file *m, struct file *file);
 
 #endif /* _KNELL_QUEUE_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Quota: watches are counted against the uid that opened the queue, and in each
+ * Quota: watches and kept queues are counted against the uid that opened the queue, and in each
  * user namespace above against the owner of the one below, so that namespaces
  * are no way around it. This is what ucounts does, whose functions are not for
  * modules.
@@ -25,6 +25,7 @@
  * @uid: user
  * @refs: queues and namespaces below; knell_quota_mutex
  * @watches: there are
+ * @kept: queues
  */
 struct knell_quota {
 	struct hlist_node node;
@@ -33,6 +34,7 @@ struct knell_quota {
 	kuid_t uid;
 	unsigned int refs;
 	atomic_long_t watches;
+	atomic_long_t kept;
 };
 
 /* covers knell_quotas and who refers to whom */
@@ -43,6 +45,10 @@ static unsigned long max_user_watches;
 module_param(max_user_watches, ulong, 0644);
 MODULE_PARM_DESC(max_user_watches,
 		 "watches that one user may have (default: as many as 4% of the memory hold)");
+
+static unsigned long max_user_kept = 64;
+module_param(max_user_kept, ulong, 0644);
+MODULE_PARM_DESC(max_user_kept, "queues that one user may keep (default: 64)");
 
 /**
  * knell_quota_max() - watches that each user may have
@@ -182,6 +188,39 @@ int knell_quota_charge(struct knell_quota *quota)
 void knell_quota_uncharge(struct knell_quota *quota, unsigned int nr)
 {
 	knell_quota_uncharge_below(quota, NULL, nr);
+}
+
+/**
+ * knell_quota_charge_kept() - count one kept queue more. Any context
+ * @quota: the user
+ *
+ * Return: as knell_quota_charge()
+ */
+int knell_quota_charge_kept(struct knell_quota *quota)
+{
+	unsigned long max = READ_ONCE(max_user_kept);
+	struct knell_quota *level, *end;
+
+	for (level = quota; level; level = level->parent) {
+		if (atomic_long_inc_return(&level->kept) <= max)
+			continue;
+		if (capable(CAP_SYS_RESOURCE))
+			continue;
+		for (end = level->parent; quota != end; quota = quota->parent)
+			atomic_long_dec(&quota->kept);
+		return -ENOSPC;
+	}
+	return 0;
+}
+
+/**
+ * knell_quota_uncharge_kept() - count one kept queue less. Any context
+ * @quota: the user
+ */
+void knell_quota_uncharge_kept(struct knell_quota *quota)
+{
+	for (; quota; quota = quota->parent)
+		atomic_long_dec(&quota->kept);
 }
 
 /* 4 % of the memory is what epoll gives each user too, fs/eventpoll.c. */

@@ -9,6 +9,8 @@
 #include <linux/sort.h>
 #include <linux/uaccess.h>
 
+#include "file.h"
+#include "keep.h"
 #include "queue.h"
 #include "quota.h"
 #include "watch.h"
@@ -18,18 +20,20 @@ static_assert(sizeof(struct knell_name) == 96);
 static_assert(sizeof(struct knell_watch_info) == 96);
 static_assert(sizeof(struct knell_list) == 24);
 
-#define KNELL_FEATURES	(BIT_ULL(KNELL_PROCESS) | BIT_ULL(KNELL_TIMER) | BIT_ULL(KNELL_USER))
+#define KNELL_FEATURES	(BIT_ULL(KNELL_PROCESS) | BIT_ULL(KNELL_TIMER) | BIT_ULL(KNELL_USER) | \
+			 KNELL_FEAT_KEEP)
 
 /**
  * knell_info() - KNELL_IOC_INFO
- * @queue: none of its locks is held. May sleep
+ * @file: none of its queue's locks is held. May sleep
  * @arg: struct knell_info in user memory
  * @size: what the caller takes its size to be
  *
- * Return: 0, -EINVAL, -EFAULT
+ * Return: 0, -EINVAL, -EFAULT, -ESTALE
  */
-long knell_info(struct knell_queue *queue, void __user *arg, size_t size)
+long knell_info(struct knell_file *file, void __user *arg, size_t size)
 {
+	struct knell_queue *queue = file->queue;
 	struct knell_info info = {
 		.abi = KNELL_ABI,
 		.event_size = sizeof(struct knell_event),
@@ -41,12 +45,13 @@ long knell_info(struct knell_queue *queue, void __user *arg, size_t size)
 
 	if (size < sizeof(info))
 		return -EINVAL;
-	mutex_lock(&queue->mutex);
+	if (knell_file_lock(file))
+		return -ESTALE;
 	info.watches = queue->table.nr;
 	spin_lock_irq(&queue->lock);
 	info.pending = queue->pending;
 	spin_unlock_irq(&queue->lock);
-	mutex_unlock(&queue->mutex);
+	knell_file_unlock(file);
 	if (copy_to_user(arg, &info, sizeof(info)) ||
 	    clear_user(arg + sizeof(info), size - sizeof(info)))
 		return -EFAULT;
@@ -98,38 +103,42 @@ static long knell_list_handles(struct knell_queue *queue, u32 after, u32 **handl
 	return nr;
 }
 
-/* One watch that may have gone since: 1 if it was told, 0, -EFAULT. */
-static int knell_list_one(struct knell_queue *queue, u32 handle, struct knell_watch_info __user *to)
+/* One watch that may have gone since: 1 if it was told, 0, -EFAULT, -ESTALE. */
+static int knell_list_one(struct knell_file *file, u32 handle, struct knell_watch_info __user *to)
 {
 	struct knell_watch_info info;
 	struct knell_watch *watch;
 
-	mutex_lock(&queue->mutex);
-	watch = knell_watch_find(queue, handle);
+	if (knell_file_lock(file))
+		return -ESTALE;
+	watch = knell_watch_find(file->queue, handle);
 	if (watch)
 		knell_watch_describe(watch, &info, task_active_pid_ns(current));
-	mutex_unlock(&queue->mutex);
+	knell_file_unlock(file);
 	if (!watch)
 		return 0;
 	return copy_to_user(to, &info, sizeof(info)) ? -EFAULT : 1;
 }
 
-static long knell_list_fill(struct knell_queue *queue, struct knell_list *list)
+/* @end: is there none left that was not told? */
+static long knell_list_fill(struct knell_file *file, struct knell_list *list, bool *end)
 {
 	struct knell_watch_info __user *to = u64_to_user_ptr(list->watches);
 	u32 *handles, filled = 0;
 	long nr, i, ret = 0;
 
-	mutex_lock(&queue->mutex);
-	list->total = queue->table.nr;
-	nr = list->nr ? knell_list_handles(queue, list->after, &handles) : 0;
-	mutex_unlock(&queue->mutex);
+	if (knell_file_lock(file))
+		return -ESTALE;
+	list->total = file->queue->table.nr;
+	nr = list->nr ? knell_list_handles(file->queue, list->after, &handles) : 0;
+	knell_file_unlock(file);
 	if (nr < 0)
 		return nr;
 	for (i = 0; i < nr && filled < list->nr && ret >= 0; i++) {
-		ret = knell_list_one(queue, handles[i], &to[filled]);
+		ret = knell_list_one(file, handles[i], &to[filled]);
 		filled += ret > 0;
 	}
+	*end = list->nr ? i == nr : !list->total;
 	if (list->nr)
 		kvfree(handles);
 	list->nr = filled;
@@ -138,15 +147,16 @@ static long knell_list_fill(struct knell_queue *queue, struct knell_list *list)
 
 /**
  * knell_list() - KNELL_IOC_LIST
- * @queue: none of its locks is held. May sleep
+ * @file: none of its queue's locks is held. May sleep
  * @arg: struct knell_list in user memory
  * @size: what the caller takes its size to be
  *
- * Return: 0, -EINVAL, -E2BIG, -ENOMEM, -EFAULT
+ * Return: 0, -EINVAL, -E2BIG, -ENOMEM, -EFAULT, -ESTALE
  */
-long knell_list(struct knell_queue *queue, void __user *arg, size_t size)
+long knell_list(struct knell_file *file, void __user *arg, size_t size)
 {
 	struct knell_list list;
+	bool end;
 	long ret;
 
 	if (size < sizeof(list))
@@ -156,10 +166,17 @@ long knell_list(struct knell_queue *queue, void __user *arg, size_t size)
 		return ret;
 	if (list.pad)
 		return -EINVAL;
-	ret = knell_list_fill(queue, &list);
+	ret = knell_list_fill(file, &list, &end);
 	if (ret)
 		return ret;
-	return copy_to_user(arg, &list, sizeof(list)) ? -EFAULT : 0;
+	if (copy_to_user(arg, &list, sizeof(list)))
+		return -EFAULT;
+	if (!end || knell_file_lock(file))
+		return 0;
+	/* A new holder who knows all there is can be told what happens. */
+	knell_queue_open_gate(file->queue);
+	knell_file_unlock(file);
+	return 0;
 }
 
 static const char *knell_type_name(u16 type)
@@ -186,24 +203,29 @@ static const char *knell_state_name(u16 state)
 /**
  * knell_show_fdinfo() - /proc/PID/fdinfo/FD
  * @m: where to
- * @file: a queue; pids are those of the proc mount's namespace
+ * @filp: a queue; pids are those of the proc mount's namespace
  */
-void knell_show_fdinfo(struct seq_file *m, struct file *file)
+void knell_show_fdinfo(struct seq_file *m, struct file *filp)
 {
 	struct pid_namespace *ns = proc_pid_ns(file_inode(m->file)->i_sb);
-	struct knell_queue *queue = file->private_data;
+	struct knell_file *file = filp->private_data;
+	struct knell_queue *queue = file->queue;
 	struct knell_watch_info info;
 	struct knell_watch *watch;
 	u32 slot = 0;
 
-	mutex_lock(&queue->mutex);
+	if (knell_file_lock(file)) {
+		seq_printf(m, "knell-id:\t%llu\nknell-revoked:\t1\n", queue->id);
+		return;
+	}
 	seq_printf(m, "knell-id:\t%llu\nknell-watches:\t%u\nknell-pending:\t%u\n",
 		   queue->id, queue->table.nr, READ_ONCE(queue->pending));
+	knell_keep_show(m, queue);
 	while (!seq_has_overflowed(m) && (watch = knell_watch_next(queue, &slot))) {
 		knell_watch_describe(watch, &info, ns);
 		seq_printf(m, "watch:%u type:%s state:%s flags:%x pid:%d token:%llx value:%llu\n",
 			   info.watch, knell_type_name(info.type), knell_state_name(info.state),
 			   info.flags, info.pid, info.token, info.value);
 	}
-	mutex_unlock(&queue->mutex);
+	knell_file_unlock(file);
 }

@@ -6,6 +6,7 @@
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 
+#include "file.h"
 #include "queue.h"
 #include "timens.h"
 #include "watch.h"
@@ -121,15 +122,17 @@ static int knell_op_on_watch(struct knell_queue *queue, struct knell_op *op, u32
 }
 
 /* @last: what the latest ADD made, 0 if it failed or there was none. */
-static int knell_op_apply(struct knell_queue *queue, struct knell_op *op, u32 *last)
+static int knell_op_apply(struct knell_file *file, struct knell_op *op, u32 *last)
 {
 	int ret;
 
 	switch (op->op) {
 	case KNELL_OP_ADD:
-		mutex_lock(&queue->mutex);
-		ret = knell_op_add(queue, op);
-		mutex_unlock(&queue->mutex);
+		ret = knell_file_lock(file);
+		if (!ret) {
+			ret = knell_op_add(file->queue, op);
+			knell_file_unlock(file);
+		}
 		if (ret)
 			op->watch = 0;
 		*last = op->watch;
@@ -138,9 +141,11 @@ static int knell_op_apply(struct knell_queue *queue, struct knell_op *op, u32 *l
 	case KNELL_OP_DEL:
 	case KNELL_OP_TRIGGER:
 	case KNELL_OP_KILL:
-		mutex_lock(&queue->mutex);
-		ret = knell_op_on_watch(queue, op, *last);
-		mutex_unlock(&queue->mutex);
+		ret = knell_file_lock(file);
+		if (ret)
+			return ret;
+		ret = knell_op_on_watch(file->queue, op, *last);
+		knell_file_unlock(file);
 		return ret;
 	case KNELL_OP_JOIN:
 		return -EOPNOTSUPP;
@@ -149,20 +154,21 @@ static int knell_op_apply(struct knell_queue *queue, struct knell_op *op, u32 *l
 	}
 }
 
-/* The result of an ADD could not be told: nobody knows the watch. */
-static void knell_op_undo_add(struct knell_queue *queue, u32 handle)
+/* The result of an ADD could not be told: nobody knows the watch but, from LIST, a new holder. */
+static void knell_op_undo_add(struct knell_file *file, u32 handle)
 {
 	struct knell_watch *watch;
 
-	mutex_lock(&queue->mutex);
-	watch = knell_watch_find(queue, handle);
+	if (knell_file_lock(file))
+		return;
+	watch = knell_watch_find(file->queue, handle);
 	if (watch)
 		knell_watch_remove(watch);
-	mutex_unlock(&queue->mutex);
+	knell_file_unlock(file);
 }
 
 /* The op's result, which user space has been told; or -EFAULT, and *fault is set. */
-static int knell_op_run(struct knell_queue *queue, struct knell_op __user *uop, u32 *last,
+static int knell_op_run(struct knell_file *file, struct knell_op __user *uop, u32 *last,
 			bool *fault)
 {
 	struct knell_op op;
@@ -174,16 +180,16 @@ static int knell_op_run(struct knell_queue *queue, struct knell_op __user *uop, 
 	/* Can it be told at all? Before anything is done. */
 	if (put_user(-EINPROGRESS, &uop->result))
 		return -EFAULT;
-	ret = knell_op_apply(queue, &op, last);
+	ret = knell_op_apply(file, &op, last);
 	*fault = put_user(ret, &uop->result) ||
 		 (op.op == KNELL_OP_ADD && put_user(op.watch, &uop->watch));
 	if (*fault && op.op == KNELL_OP_ADD && !ret)
-		knell_op_undo_add(queue, op.watch);
+		knell_op_undo_add(file, op.watch);
 	return *fault ? -EFAULT : ret;
 }
 
 /* All ops, as far as it goes: 0, 1 if one failed, -EFAULT. */
-static int knell_submit_ops(struct knell_queue *queue, struct knell_submit *submit)
+static int knell_submit_ops(struct knell_file *file, struct knell_submit *submit)
 {
 	struct knell_op __user *uop = u64_to_user_ptr(submit->ops);
 	bool failed = false, fault;
@@ -191,7 +197,7 @@ static int knell_submit_ops(struct knell_queue *queue, struct knell_submit *subm
 	int ret;
 
 	while (submit->ops_done < submit->nr_ops) {
-		ret = knell_op_run(queue, &uop[submit->ops_done], &last, &fault);
+		ret = knell_op_run(file, &uop[submit->ops_done], &last, &fault);
 		if (fault)
 			return -EFAULT;
 		submit->ops_done++;
@@ -203,7 +209,7 @@ static int knell_submit_ops(struct knell_queue *queue, struct knell_submit *subm
 	return failed;
 }
 
-static long knell_submit_events(struct knell_queue *queue, const struct knell_submit *submit,
+static long knell_submit_events(struct knell_file *file, const struct knell_submit *submit,
 				bool wait)
 {
 	const size_t size = sizeof(struct knell_event);
@@ -217,7 +223,7 @@ static long knell_submit_events(struct knell_queue *queue, const struct knell_su
 	if (deadline != KNELL_FOREVER)
 		deadline = max(knell_timens_to_host(CLOCK_MONOTONIC, deadline), 0LL);
 	iov_iter_ubuf(&to, ITER_DEST, u64_to_user_ptr(submit->events), room);
-	ret = knell_queue_read(queue, &to, wait, deadline);
+	ret = knell_file_read(file, &to, wait, deadline);
 	if (ret == -ERESTARTSYS && submit->ops_done)
 		ret = 0;
 	return ret < 0 ? ret : ret / size;
@@ -225,13 +231,13 @@ static long knell_submit_events(struct knell_queue *queue, const struct knell_su
 
 /**
  * knell_submit() - KNELL_IOC_SUBMIT
- * @queue: none of its locks is held. May sleep
+ * @file: none of its locks is held. May sleep
  * @arg: struct knell_submit in user memory
  * @size: what the caller takes its size to be
  *
- * Return: events copied; -EINVAL, -E2BIG, -EFAULT, -ERESTARTSYS
+ * Return: events copied; -EINVAL, -E2BIG, -EFAULT, -ERESTARTSYS, -ESTALE
  */
-long knell_submit(struct knell_queue *queue, void __user *arg, size_t size)
+long knell_submit(struct knell_file *file, void __user *arg, size_t size)
 {
 	struct knell_submit __user *usubmit = arg;
 	struct knell_submit submit;
@@ -249,13 +255,15 @@ long knell_submit(struct knell_queue *queue, void __user *arg, size_t size)
 		return -E2BIG;
 	if (submit.deadline_ns > S64_MAX && submit.deadline_ns != KNELL_FOREVER)
 		return -EINVAL;
+	if (knell_file_revoked(file))
+		return -ESTALE;
 	submit.ops_done = 0;
-	ret = knell_submit_ops(queue, &submit);
+	ret = knell_submit_ops(file, &submit);
 	/* Told before the wait, which a signal may end. */
 	if (put_user(submit.ops_done, &usubmit->ops_done))
 		return -EFAULT;
 	if (ret < 0)
 		return ret;
 	wait = !ret && submit.deadline_ns;
-	return knell_submit_events(queue, &submit, wait);
+	return knell_submit_events(file, &submit, wait);
 }

@@ -276,6 +276,7 @@ static int knell_timer_mod(struct knell_watch *watch, const struct knell_op *op)
 		return err;
 	spin_lock_irq(&watch->queue->lock);
 	knell_unpost(watch);
+	watch->rec.evflags = 0;
 	knell_timer_disarm(timer);
 	knell_watch_set(watch, op);
 	timer->when = when;
@@ -321,7 +322,8 @@ static bool knell_timer_consume(struct knell_watch *watch, struct knell_record *
 		return true;
 	}
 	timer->when.on = false;
-	watch->state = watch->flags & KNELL_OPF_ACK ? KNELL_DELIVERED : KNELL_DISARMED;
+	rec->delivered = watch->flags & KNELL_OPF_ACK;
+	watch->state = rec->delivered ? KNELL_DELIVERED : KNELL_DISARMED;
 	return true;
 }
 
@@ -350,6 +352,7 @@ const struct knell_watch_ops knell_timer_ops = {
 	.mod_flags = KNELL_OPF_ABS | KNELL_OPF_ONESHOT,
 	.add_size = sizeof_field(struct knell_op, timer),
 	.mod_size = sizeof_field(struct knell_op, timer),
+	.keeps = true,
 	.add = knell_timer_add,
 	.mod = knell_timer_mod,
 	.fill = knell_timer_fill,

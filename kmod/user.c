@@ -101,6 +101,7 @@ const struct knell_watch_ops knell_user_ops = {
 	.ev = KNELL_EV_USER,
 	.add_flags = KNELL_OPF_ONESHOT,
 	.mod_flags = KNELL_OPF_ONESHOT,
+	.keeps = true,
 	.add = knell_user_add,
 	.trigger = knell_user_trigger,
 	.fill = knell_user_fill,

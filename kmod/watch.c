@@ -262,6 +262,22 @@ void knell_watch_put(struct knell_watch *watch)
 }
 
 /**
+ * knell_watch_shed() - the watches that do not outlive their holder go
+ * @queue: its mutex is held. May sleep
+ */
+void knell_watch_shed(struct knell_queue *queue)
+{
+	struct knell_watch *watch;
+	u32 slot = 0;
+
+	while ((watch = knell_watch_next(queue, &slot))) {
+		if (!watch->ops->keeps)
+			knell_watch_remove(watch);
+		cond_resched();
+	}
+}
+
+/**
  * knell_watch_exit_queue() - all watches go
  * @queue: its mutex is held; its last descriptor is closed. May sleep
  */

@@ -17,13 +17,14 @@ struct user_namespace;
 /**
  * struct knell_record - one event on its way to a reader; part of its watch, so
  * that an event needs no memory
- * @node: on the queue's ready or reading list while it is pending, else empty;
- *	queue->lock
+ * @node: on the queue's ready or reading list while it is pending, on its
+ *	delivered list while @delivered, else empty; queue->lock
  * @watch: whose it is; never changes
  * @seq: order among the queue's records, 0 before the first; queue->lock
  * @time: when it happened, CLOCK_MONOTONIC of the host; queue->lock
  * @ev: enum knell_ev; never changes
  * @evflags: KNELL_EVF_*; queue->lock
+ * @delivered: was read, not DELed, and comes again after ATTACH; queue->lock
  */
 struct knell_record {
 	struct list_head node;
@@ -32,6 +33,7 @@ struct knell_record {
 	u64 time;
 	u16 ev;
 	u16 evflags;
+	bool delivered;
 };
 
 /* The first four are what KNELL_IOC_LIST tells. */
@@ -58,6 +60,7 @@ struct knell_reader {
  * @mod_flags: those of them that MOD takes and replaces
  * @add_size: bytes of the op's union that ADD looks at, the rest must be zero
  * @mod_size: the same for MOD
+ * @keeps: outlives the holder of a kept queue
  * @add: arms a new, zeroed watch that has its handle; may fire at once
  * @mod: replaces the schedule, all or nothing, and calls knell_watch_set();
  *	NULL: there is nothing but that
@@ -65,9 +68,10 @@ struct knell_reader {
  * @kill: sends a valid signal or 0; NULL: EINVAL
  * @fill: writes the union of a record, all of it; may be called again for the same record
  * @consume: the record has been read and is on no list but a private one of the
- *	caller's; returns false when the watch is done with
+ *	caller's; sets @rec->delivered if it comes again after ATTACH; returns
+ *	false when the watch is done with
  * @again: it stays: posts what has come since @fill, true if there was any; NULL: never
- * @unpost: takes back what is pending beside @watch.rec; NULL: there is nothing else
+ * @unpost: takes back what is pending or delivered beside @watch.rec; NULL: there is nothing else
  * @release: lets go of all it holds, unless @bare; no hook touches the watch after it
  * @pid: for LIST, in @ns; NULL: none
  * @value: for LIST
@@ -83,6 +87,7 @@ struct knell_watch_ops {
 	u32 mod_flags;
 	size_t add_size;
 	size_t mod_size;
+	bool keeps;
 	int (*add)(struct knell_watch *watch, const struct knell_op *op);
 	int (*mod)(struct knell_watch *watch, const struct knell_op *op);
 	void (*trigger)(struct knell_watch *watch, u64 value);
@@ -152,6 +157,7 @@ void knell_watch_set(struct knell_watch *watch, const struct knell_op *op);
 void knell_watch_remove(struct knell_watch *watch);
 void knell_watch_drop(struct knell_queue *queue, struct list_head *dead);
 void knell_watch_put(struct knell_watch *watch);
+void knell_watch_shed(struct knell_queue *queue);
 void knell_watch_exit_queue(struct knell_queue *queue);
 
 int knell_watch_init(void);

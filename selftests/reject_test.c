@@ -460,7 +460,6 @@ TEST_F_TIMEOUT(reject, the_callers_rights_count, LIMIT)
 TEST_F_TIMEOUT(reject, what_is_not_there_yet, LIMIT)
 {
 	const int types[] = { KNELL_FD, KNELL_TREE, KNELL_CHILDREN };
-	struct knell_name name = { .name = "name" };
 	struct knell_info info = queue_info(self->fd);
 	struct knell_op op;
 	int i;
@@ -476,12 +475,9 @@ TEST_F_TIMEOUT(reject, what_is_not_there_yet, LIMIT)
 	}
 	op = (struct knell_op){ .op = KNELL_OP_JOIN, .watch = 1 };
 	EXPECT_EQ(-EOPNOTSUPP, submit_op(self->fd, &op));
-	EXPECT_EQ(-1, ioctl(self->fd, KNELL_IOC_KEEP, &name));
-	EXPECT_EQ(EOPNOTSUPP, errno);
-	EXPECT_EQ(-1, ioctl(self->fd, KNELL_IOC_ATTACH, &name));
-	EXPECT_EQ(EOPNOTSUPP, errno);
 	/* Nothing is claimed but what there is. */
-	EXPECT_EQ(1 << KNELL_PROCESS | 1 << KNELL_TIMER | 1 << KNELL_USER, info.features);
+	EXPECT_EQ(1 << KNELL_PROCESS | 1 << KNELL_TIMER | 1 << KNELL_USER | KNELL_FEAT_KEEP,
+		  info.features);
 }
 
 TEST_F_TIMEOUT(reject, unknown_ioctls, LIMIT)
