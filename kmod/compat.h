@@ -4,6 +4,7 @@
 #define _KNELL_COMPAT_H
 
 #include <linux/cgroup.h>
+#include <linux/eventpoll.h>
 #include <linux/hrtimer.h>
 #include <linux/magic.h>
 #include <linux/uio.h>
@@ -22,6 +23,11 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 /* 6.9 moved pidfds from anonymous inodes to a file system of their own. */
 #ifndef PID_FS_MAGIC
 #define PID_FS_MAGIC	0x50494446
+#endif
+
+/* 6.2 and the stable series: a wake that an io_uring caused. */
+#ifndef EPOLL_URING_WAKE
+#define EPOLL_URING_WAKE	((__force __poll_t)0)
 #endif
 
 /* Embedded kernels may have no cgroups. Under RCU. */

@@ -123,6 +123,47 @@ static void knell_file_fill(struct knell_event *ev, struct knell_record *rec,
 	watch->ops->fill(watch, rec, ev, reader);
 }
 
+/*
+ * Records whose hook could not tell whether it was called for anything: those
+ * that were for nothing go. Under both mutexes nobody else takes this one off
+ * the list: it is a place to go on from after ops->settle().
+ */
+static void knell_queue_settle(struct knell_queue *queue, unsigned int max)
+{
+	struct knell_record *rec, *next;
+	struct knell_watch *watch;
+	bool for_nothing;
+
+	lockdep_assert_held(&queue->mutex);
+	spin_lock_irq(&queue->lock);
+	queue->unsettled = false;
+	rec = list_first_entry(&queue->ready, struct knell_record, node);
+	for (; !list_entry_is_head(rec, &queue->ready, node); rec = next) {
+		if (!max--) {
+			queue->unsettled = true;
+			break;
+		}
+		watch = rec->watch;
+		for_nothing = watch->ops->settle && !watch->ops->settle(watch);
+		next = list_next_entry(rec, node);
+		if (!for_nothing)
+			continue;
+		knell_unpost(watch);
+		watch->state = KNELL_ARMED;
+	}
+	spin_unlock_irq(&queue->lock);
+}
+
+static void knell_file_settle(struct knell_file *file, unsigned int max)
+{
+	lockdep_assert_held(&file->reader);
+	if (knell_file_lock(file))
+		return;
+	if (!file->queue->gated)
+		knell_queue_settle(file->queue, max);
+	knell_file_unlock(file);
+}
+
 static unsigned int knell_file_peek(struct knell_file *file, unsigned int max)
 {
 	const struct knell_reader reader = {
@@ -216,13 +257,16 @@ static int knell_file_commit(struct knell_file *file, u64 last)
 static ssize_t knell_file_take(struct knell_file *file, struct iov_iter *to)
 {
 	const size_t size = sizeof(struct knell_event);
-	unsigned int n, copied;
+	unsigned int max, n, copied;
 	ssize_t total = 0;
 	int err;
 
 	lockdep_assert_held(&file->reader);
 	while (iov_iter_count(to) >= size) {
-		n = knell_file_peek(file, min(iov_iter_count(to) / size, KNELL_BATCH));
+		max = min(iov_iter_count(to) / size, KNELL_BATCH);
+		if (READ_ONCE(file->queue->unsettled))
+			knell_file_settle(file, max);
+		n = knell_file_peek(file, max);
 		if (!n)
 			break;
 		copied = copy_to_iter(file->bounce, n * size, to) / size;

@@ -103,6 +103,38 @@ void knell_queue_wake(struct knell_queue *queue)
 		wake_up_interruptible_poll(&queue->pollers, EPOLLIN | EPOLLRDNORM);
 }
 
+static void knell_queue_wake_pollers(struct irq_work *work)
+{
+	struct knell_queue *queue = container_of(work, struct knell_queue, nested);
+	__poll_t key = EPOLLIN | EPOLLRDNORM;
+
+	if (test_and_clear_bit(0, &queue->uring))
+		key |= EPOLL_URING_WAKE;
+	wake_up_interruptible_poll(&queue->pollers, key);
+}
+
+/**
+ * knell_queue_wake_nested() - knell_queue_wake() for a hook in any wait queue
+ * @queue: its lock is not held; the lock of a wait queue is, and keeps it. Any context
+ * @uring: the wake carried EPOLL_URING_WAKE, which is passed on
+ *
+ * A poller's wake function may itself wake any wait queue: io_uring and aio
+ * signal an eventfd, with the lock of @pollers held. Were that lock taken here,
+ * inside the eventfd's, a CPU could wait for itself or two for each other. So
+ * an irq_work takes it, outside of all others. Readers are tasks, whose wake
+ * ends there.
+ */
+void knell_queue_wake_nested(struct knell_queue *queue, bool uring)
+{
+	if (wq_has_sleeper(&queue->readers))
+		wake_up_interruptible(&queue->readers);
+	if (!wq_has_sleeper(&queue->pollers))
+		return;
+	if (uring)
+		set_bit(0, &queue->uring);
+	irq_work_queue(&queue->nested);
+}
+
 /* Oldest first, @again becomes what was delivered and not acknowledged. */
 static void knell_queue_redeliver(struct knell_queue *queue, struct list_head *again)
 {
@@ -191,6 +223,7 @@ struct knell_queue *knell_queue_new(void)
 	INIT_LIST_HEAD(&queue->delivered);
 	init_waitqueue_head(&queue->readers);
 	init_waitqueue_head(&queue->pollers);
+	init_irq_work(&queue->nested, knell_queue_wake_pollers);
 	mutex_init(&queue->mutex);
 	INIT_LIST_HEAD(&queue->spares);
 	kref_init(&queue->refs);
@@ -206,6 +239,7 @@ static void knell_queue_free(struct kref *refs)
 {
 	struct knell_queue *queue = container_of(refs, struct knell_queue, refs);
 
+	irq_work_sync(&queue->nested);
 	knell_quota_put(queue->quota);
 	put_pid_ns(queue->pid_ns);
 	put_cred(queue->cred);

@@ -3,6 +3,7 @@
 #ifndef _KNELL_QUEUE_H
 #define _KNELL_QUEUE_H
 
+#include <linux/irq_work.h>
 #include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/rcupdate.h>
@@ -37,10 +38,14 @@ struct knell_timers;
  *	they are DELed before; by seq, all before @reading
  * @seq: of the latest record
  * @pending: records on @ready and @reading
+ * @unsettled: a record on @ready may be for nothing, see knell_watch_ops.settle;
+ *	@lock to write
  * @gated: nothing leaves until the new holder has read all of LIST; @mutex and
  *	@lock to write
  * @readers: sleep in read() or SUBMIT, one is woken by one record
  * @pollers: poll, select, epoll, io_uring: all hear of each record
+ * @nested: wakes @pollers for a hook that must not; synced before the queue goes
+ * @uring: such a hook was called by an io_uring; an atomic bit
  * @mutex: covers @table, @spares, @timers, @keep and the life of every watch: who
  *	holds it may use what knell_watch_find() returned. No user memory is
  *	touched under it, so TRIGGER waits for no page fault.
@@ -67,8 +72,11 @@ struct knell_queue {
 	u64 seq;
 	u32 pending;
 	bool gated;
+	bool unsettled;
 	wait_queue_head_t readers;
 	wait_queue_head_t pollers;
+	struct irq_work nested;
+	unsigned long uring;
 	struct mutex mutex;	/* see above */
 	struct knell_table table;
 	struct list_head spares;
@@ -91,6 +99,7 @@ void knell_unpost_record(struct knell_record *rec);
 void knell_unpost(struct knell_watch *watch);
 bool knell_queue_readable(struct knell_queue *queue);
 void knell_queue_wake(struct knell_queue *queue);
+void knell_queue_wake_nested(struct knell_queue *queue, bool uring);
 void knell_queue_serve(struct knell_queue *queue, struct knell_file *file);
 void knell_queue_open_gate(struct knell_queue *queue);
 struct knell_queue *knell_queue_new(void);

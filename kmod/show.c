@@ -21,7 +21,7 @@ static_assert(sizeof(struct knell_watch_info) == 96);
 static_assert(sizeof(struct knell_list) == 24);
 
 #define KNELL_FEATURES	(BIT_ULL(KNELL_PROCESS) | BIT_ULL(KNELL_TIMER) | BIT_ULL(KNELL_USER) | \
-			 KNELL_FEAT_KEEP)
+			 BIT_ULL(KNELL_FD) | KNELL_FEAT_KEEP)
 
 /**
  * knell_info() - KNELL_IOC_INFO
@@ -188,6 +188,8 @@ static const char *knell_type_name(u16 type)
 		return "timer";
 	case KNELL_USER:
 		return "user";
+	case KNELL_FD:
+		return "fd";
 	default:
 		return "?";
 	}

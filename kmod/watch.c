@@ -30,6 +30,7 @@ const struct knell_watch_ops *knell_watch_ops(u16 type)
 	case KNELL_USER:
 		return &knell_user_ops;
 	case KNELL_FD:
+		return &knell_fd_ops;
 	case KNELL_TREE:
 	case KNELL_CHILDREN:
 		return ERR_PTR(-EOPNOTSUPP);

@@ -66,6 +66,8 @@ struct knell_reader {
  *	NULL: there is nothing but that
  * @trigger: rings it; NULL: EINVAL
  * @kill: sends a valid signal or 0; NULL: EINVAL
+ * @settle: a record is about to be looked at: false if it was for nothing, then
+ *	it is taken back and the watch armed. NULL: none is
  * @fill: writes the union of a record, all of it; may be called again for the same record
  * @consume: the record has been read and is on no list but a private one of the
  *	caller's; sets @rec->delivered if it comes again after ATTACH; returns
@@ -77,7 +79,8 @@ struct knell_reader {
  * @value: for LIST
  *
  * @add, @mod, @trigger, @kill and @release are called in process context with
- * queue->mutex held and without queue->lock, and may sleep. @fill, @consume,
+ * queue->mutex held and without queue->lock, and may sleep. @settle is called
+ * with both, and may drop queue->lock and take it again. @fill, @consume,
  * @again, @unpost, @pid and @value are called with queue->lock held.
  */
 struct knell_watch_ops {
@@ -92,6 +95,7 @@ struct knell_watch_ops {
 	int (*mod)(struct knell_watch *watch, const struct knell_op *op);
 	void (*trigger)(struct knell_watch *watch, u64 value);
 	int (*kill)(struct knell_watch *watch, int sig);
+	bool (*settle)(struct knell_watch *watch);
 	void (*fill)(struct knell_watch *watch, struct knell_record *rec, struct knell_event *ev,
 		     const struct knell_reader *reader);
 	bool (*consume)(struct knell_watch *watch, struct knell_record *rec);
@@ -147,6 +151,7 @@ struct knell_table {
 extern const struct knell_watch_ops knell_process_ops;
 extern const struct knell_watch_ops knell_timer_ops;
 extern const struct knell_watch_ops knell_user_ops;
+extern const struct knell_watch_ops knell_fd_ops;
 
 const struct knell_watch_ops *knell_watch_ops(u16 type);
 void knell_record_init(struct knell_record *rec, struct knell_watch *watch, u16 ev);

@@ -134,7 +134,8 @@ enum knell_opcode {
  * @user.value: the values of all TRIGGERs since the last record, ORed
  * @user.count: how many they were
  * @fd: KNELL_EV_FD
- * @fd.events: EPOLL* bits; can be stale when read
+ * @fd.events: EPOLL* bits of what was asked for, and EPOLLERR and EPOLLHUP; can
+ *	be stale when read
  * @fd.pad: 0
  * @tree: KNELL_EV_EMPTY, KNELL_EV_FORK, KNELL_EV_LOST
  * @tree.pid: FORK: the newcomer
@@ -213,8 +214,12 @@ struct knell_event {
  * @timer.clockid: CLOCK_REALTIME, CLOCK_MONOTONIC or CLOCK_BOOTTIME
  * @timer.pad: 0
  * @fd: ADD, MOD FD
- * @fd.fd: descriptor; MOD does not look at it
- * @fd.events: EPOLL* bits; EPOLLERR and EPOLLHUP are implied
+ * @fd.fd: descriptor of a file, which is kept open until DEL; MOD does not look
+ *	at it (EBADF none, EPERM a file that poll(2) knows nothing of or one of
+ *	FUSE's, ELOOP of knell, epoll or io_uring, EOPNOTSUPP it has more than
+ *	two wait queues)
+ * @fd.events: EPOLL* bits; EPOLLERR and EPOLLHUP are implied, those that set
+ *	epoll's own behaviour (EPOLLET...) are EINVAL
  * @user: TRIGGER
  * @user.value: is ORed into the record
  * @tree: ADD TREE
@@ -338,7 +343,8 @@ struct knell_name {
  * @flags: as ADDed or MODed
  * @pid: PROCESS: in the caller's pid namespace, 0 if not visible or not yet born
  * @token: its token
- * @value: TIMER: next expiration on its own clock (0: disarmed); USER: count; TREE: members
+ * @value: TIMER: next expiration on its own clock (0: disarmed); USER: count;
+ *	FD: events of its pending record; TREE: members
  * @label: TREE
  */
 struct knell_watch_info {
