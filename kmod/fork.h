@@ -7,6 +7,7 @@
 #include <linux/types.h>
 
 struct pid;
+struct task_struct;
 
 /**
  * struct knell_next - waits for the process that a thread will make next
@@ -30,7 +31,6 @@ struct knell_next {
 int knell_next_arm(struct knell_next *next);
 bool knell_next_disarm(struct knell_next *next);
 
-int knell_fork_init(void);
-void knell_fork_exit(void);
+void knell_next_fork(struct task_struct *parent, struct task_struct *child);
 
 #endif /* _KNELL_FORK_H */

@@ -12,7 +12,8 @@
 #include <linux/stat.h>
 
 #include "file.h"
-#include "fork.h"
+#include "member.h"
+#include "probe.h"
 #include "quota.h"
 #include "watch.h"
 
@@ -35,18 +36,23 @@ static int __init knell_init(void)
 		return -EINVAL;
 	}
 	knell_quota_init();
-	err = knell_fork_init();
+	err = knell_probes_init();
 	if (err)
 		return err;
 	err = knell_watch_init();
 	if (err)
 		return err;
+	err = knell_member_init();
+	if (err)
+		goto err_watch;
 	knell_device.mode = mode;
 	err = misc_register(&knell_device);
 	if (err)
-		goto err_watch;
+		goto err_member;
 	return 0;
 
+err_member:
+	knell_member_exit();
 err_watch:
 	knell_watch_exit();
 	return err;
@@ -55,14 +61,15 @@ err_watch:
 static void __exit knell_exit(void)
 {
 	misc_deregister(&knell_device);
-	knell_fork_exit();
+	knell_probes_exit();
+	knell_member_exit();
 	knell_watch_exit();
 }
 
 module_init(knell_init);
 module_exit(knell_exit);
 
-MODULE_DESCRIPTION("One queue of child exits, timers and doorbells");
+MODULE_DESCRIPTION("One queue of child exits, timers, doorbells and process trees");
 MODULE_AUTHOR("The knell developers");
 MODULE_LICENSE("GPL");
 MODULE_VERSION(KNELL_VERSION);

@@ -21,7 +21,8 @@ static_assert(sizeof(struct knell_watch_info) == 96);
 static_assert(sizeof(struct knell_list) == 24);
 
 #define KNELL_FEATURES	(BIT_ULL(KNELL_PROCESS) | BIT_ULL(KNELL_TIMER) | BIT_ULL(KNELL_USER) | \
-			 BIT_ULL(KNELL_FD) | KNELL_FEAT_KEEP)
+			 BIT_ULL(KNELL_FD) | BIT_ULL(KNELL_TREE) | KNELL_FEAT_KEEP | \
+			 KNELL_FEAT_KILLER)
 
 /**
  * knell_info() - KNELL_IOC_INFO
@@ -75,6 +76,8 @@ static void knell_watch_describe(struct knell_watch *watch, struct knell_watch_i
 	info->token = watch->token;
 	info->pid = ops->pid ? ops->pid(watch, ns) : 0;
 	info->value = ops->value ? ops->value(watch) : 0;
+	if (ops->label)
+		strscpy(info->label, ops->label(watch), sizeof(info->label));
 	spin_unlock_irq(&queue->lock);
 }
 
@@ -190,6 +193,8 @@ static const char *knell_type_name(u16 type)
 		return "user";
 	case KNELL_FD:
 		return "fd";
+	case KNELL_TREE:
+		return "tree";
 	default:
 		return "?";
 	}

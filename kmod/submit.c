@@ -100,6 +100,14 @@ static int knell_op_kill(struct knell_watch *watch, const struct knell_op *op)
 	return watch->ops->kill(watch, op->kill.sig);
 }
 
+static int knell_op_join(struct knell_watch *watch, const struct knell_op *op)
+{
+	if (!watch->ops->join || op->flags & ~KNELL_OPF_NEXT || op->token ||
+	    !knell_op_rest_is_zero(op, 0))
+		return -EINVAL;
+	return watch->ops->join(watch, op->flags & KNELL_OPF_NEXT);
+}
+
 static int knell_op_on_watch(struct knell_queue *queue, struct knell_op *op, u32 last)
 {
 	u32 handle = op->watch == KNELL_LAST ? last : op->watch;
@@ -116,6 +124,8 @@ static int knell_op_on_watch(struct knell_queue *queue, struct knell_op *op, u32
 		return knell_op_del(watch, op);
 	case KNELL_OP_TRIGGER:
 		return knell_op_trigger(watch, op);
+	case KNELL_OP_JOIN:
+		return knell_op_join(watch, op);
 	default:
 		return knell_op_kill(watch, op);
 	}
@@ -140,6 +150,7 @@ static int knell_op_apply(struct knell_file *file, struct knell_op *op, u32 *las
 	case KNELL_OP_MOD:
 	case KNELL_OP_DEL:
 	case KNELL_OP_TRIGGER:
+	case KNELL_OP_JOIN:
 	case KNELL_OP_KILL:
 		ret = knell_file_lock(file);
 		if (ret)
@@ -147,8 +158,6 @@ static int knell_op_apply(struct knell_file *file, struct knell_op *op, u32 *las
 		ret = knell_op_on_watch(file->queue, op, *last);
 		knell_file_unlock(file);
 		return ret;
-	case KNELL_OP_JOIN:
-		return -EOPNOTSUPP;
 	default:
 		return -EINVAL;
 	}

@@ -32,6 +32,7 @@ const struct knell_watch_ops *knell_watch_ops(u16 type)
 	case KNELL_FD:
 		return &knell_fd_ops;
 	case KNELL_TREE:
+		return &knell_tree_ops;
 	case KNELL_CHILDREN:
 		return ERR_PTR(-EOPNOTSUPP);
 	default:
@@ -288,6 +289,8 @@ void knell_watch_exit_queue(struct knell_queue *queue)
 	u32 slot = 0;
 
 	while (queue->table.nr && (watch = knell_watch_next(queue, &slot))) {
+		if (watch->ops->close)
+			watch->ops->close(watch);
 		knell_watch_remove(watch);
 		cond_resched();
 	}

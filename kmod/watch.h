@@ -66,6 +66,8 @@ struct knell_reader {
  *	NULL: there is nothing but that
  * @trigger: rings it; NULL: EINVAL
  * @kill: sends a valid signal or 0; NULL: EINVAL
+ * @join: enrols the caller, or his thread's next process; NULL: EINVAL
+ * @close: the queue's last descriptor is closed, @release comes next; NULL: nothing to do
  * @settle: a record is about to be looked at: false if it was for nothing, then
  *	it is taken back and the watch armed. NULL: none is
  * @fill: writes the union of a record, all of it; may be called again for the same record
@@ -77,11 +79,12 @@ struct knell_reader {
  * @release: lets go of all it holds, unless @bare; no hook touches the watch after it
  * @pid: for LIST, in @ns; NULL: none
  * @value: for LIST
+ * @label: for LIST, a string of at most 63 bytes; NULL: none
  *
- * @add, @mod, @trigger, @kill and @release are called in process context with
- * queue->mutex held and without queue->lock, and may sleep. @settle is called
- * with both, and may drop queue->lock and take it again. @fill, @consume,
- * @again, @unpost, @pid and @value are called with queue->lock held.
+ * @add, @mod, @trigger, @kill, @join, @close and @release are called in process
+ * context with queue->mutex held and without queue->lock, and may sleep. @settle
+ * is called with both, and may drop queue->lock and take it again. @fill,
+ * @consume, @again, @unpost, @pid, @value and @label are called with queue->lock held.
  */
 struct knell_watch_ops {
 	u16 type;
@@ -95,6 +98,8 @@ struct knell_watch_ops {
 	int (*mod)(struct knell_watch *watch, const struct knell_op *op);
 	void (*trigger)(struct knell_watch *watch, u64 value);
 	int (*kill)(struct knell_watch *watch, int sig);
+	int (*join)(struct knell_watch *watch, bool next);
+	void (*close)(struct knell_watch *watch);
 	bool (*settle)(struct knell_watch *watch);
 	void (*fill)(struct knell_watch *watch, struct knell_record *rec, struct knell_event *ev,
 		     const struct knell_reader *reader);
@@ -104,6 +109,7 @@ struct knell_watch_ops {
 	void (*release)(struct knell_watch *watch);
 	pid_t (*pid)(struct knell_watch *watch, struct pid_namespace *ns);
 	u64 (*value)(struct knell_watch *watch);
+	const char *(*label)(struct knell_watch *watch);
 };
 
 /**
@@ -152,6 +158,7 @@ extern const struct knell_watch_ops knell_process_ops;
 extern const struct knell_watch_ops knell_timer_ops;
 extern const struct knell_watch_ops knell_user_ops;
 extern const struct knell_watch_ops knell_fd_ops;
+extern const struct knell_watch_ops knell_tree_ops;
 
 const struct knell_watch_ops *knell_watch_ops(u16 type);
 void knell_record_init(struct knell_record *rec, struct knell_watch *watch, u16 ev);

@@ -457,25 +457,6 @@ TEST_F_TIMEOUT(reject, the_callers_rights_count, LIMIT)
 	EXPECT_EQ(0, child_status(pid));
 }
 
-TEST_F_TIMEOUT(reject, what_is_not_there_yet, LIMIT)
-{
-	const int types[] = { KNELL_TREE, KNELL_CHILDREN };
-	struct knell_info info = queue_info(self->fd);
-	struct knell_op op;
-	int i;
-
-	for (i = 0; i < 2; i++) {
-		op = op_add(types[i], 0, 1);
-		EXPECT_EQ(-EOPNOTSUPP, submit_op(self->fd, &op));
-		EXPECT_EQ(0, info.features & 1ULL << types[i]);
-	}
-	op = (struct knell_op){ .op = KNELL_OP_JOIN, .watch = 1 };
-	EXPECT_EQ(-EOPNOTSUPP, submit_op(self->fd, &op));
-	/* Nothing is claimed but what there is. */
-	EXPECT_EQ(1 << KNELL_PROCESS | 1 << KNELL_TIMER | 1 << KNELL_USER | 1 << KNELL_FD |
-		  KNELL_FEAT_KEEP, info.features);
-}
-
 TEST_F_TIMEOUT(reject, unknown_ioctls, LIMIT)
 {
 	char arg[4096] = { };

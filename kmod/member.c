@@ -1,0 +1,529 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Members: which process is in which tree.
+ *
+ * A child is entered by the fork probe, in its parent and before it can run: from
+ * there on it is counted and found by whoever signals the tree. What the probe
+ * may not do, linking the hook that hears of its death, the child does for itself
+ * on its first way to user mode, or to its exit if it is killed before that.
+ *
+ * The probe may not allocate. It takes the new member from a pool that was filled
+ * beforehand, and makes its parent, who is on his way out of fork(2), replace what
+ * he took, out of his own memory cgroup. So the pool is as large as there may be
+ * threads that return from fork at one time. When it is dry, an atomic allocation
+ * is tried where the kernel allows that, and if that fails too the tree is INEXACT.
+ */
+#include <linux/hashtable.h>
+#include <linux/module.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
+#include <linux/rculist.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/task_work.h>
+#include <trace/events/signal.h>
+
+#include "member.h"
+#include "queue.h"
+#include "tree.h"
+
+#define KNELL_POOL	64
+
+/*
+ * covers writing knell_members, the lists and flags of members and trees, and the
+ * pool; raw, for the probe may take no other lock on PREEMPT_RT. Innermost
+ */
+static DEFINE_RAW_SPINLOCK(knell_member_lock);
+static DEFINE_HASHTABLE(knell_members, 12);
+static LIST_HEAD(knell_member_pool);
+static unsigned int knell_member_pooled;
+
+static struct kmem_cache *knell_member_cache;
+
+static struct hlist_head *knell_member_bucket(struct pid *pid)
+{
+	return &knell_members[hash_ptr(pid, HASH_BITS(knell_members))];
+}
+
+/* The first membership of @pid from @pos on. Under RCU, as the next two. */
+static struct knell_member *knell_member_from(struct hlist_node *pos, const struct pid *pid)
+{
+	struct knell_member *member;
+
+	for (; pos; pos = rcu_dereference(hlist_next_rcu(pos))) {
+		member = hlist_entry(pos, struct knell_member, node);
+		if (member->pid == pid)
+			return member;
+	}
+	return NULL;
+}
+
+static struct knell_member *knell_member_first(struct pid *pid)
+{
+	return knell_member_from(rcu_dereference(hlist_first_rcu(knell_member_bucket(pid))), pid);
+}
+
+static struct knell_member *knell_member_next(const struct knell_member *member)
+{
+	return knell_member_from(rcu_dereference(hlist_next_rcu(&member->node)), member->pid);
+}
+
+static struct knell_member *knell_pool_take(void)
+{
+	struct knell_member *member;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&knell_member_lock, flags);
+	member = list_first_entry_or_null(&knell_member_pool, struct knell_member, link);
+	if (member) {
+		list_del(&member->link);
+		knell_member_pooled--;
+	}
+	raw_spin_unlock_irqrestore(&knell_member_lock, flags);
+	return member;
+}
+
+static void knell_pool_give(struct knell_member *member)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&knell_member_lock, flags);
+	list_add(&member->link, &knell_member_pool);
+	knell_member_pooled++;
+	raw_spin_unlock_irqrestore(&knell_member_lock, flags);
+}
+
+/**
+ * knell_member_fill_pool() - before anybody can fork in a tree. May sleep
+ *
+ * Return: 0, -ENOMEM
+ */
+int knell_member_fill_pool(void)
+{
+	struct knell_member *member;
+
+	while (READ_ONCE(knell_member_pooled) < KNELL_POOL) {
+		member = kmem_cache_alloc(knell_member_cache, GFP_KERNEL | __GFP_NOWARN);
+		if (!member)
+			return -ENOMEM;
+		knell_pool_give(member);
+	}
+	return 0;
+}
+
+/* In the probe. */
+static struct knell_member *knell_member_get_atomic(void)
+{
+	struct knell_member *member = knell_pool_take();
+
+	if (member || IS_ENABLED(CONFIG_PREEMPT_RT))
+		return member;
+	return kmem_cache_alloc(knell_member_cache, GFP_ATOMIC | __GFP_NOWARN);
+}
+
+static void knell_member_free(struct rcu_head *rcu)
+{
+	struct knell_member *member = container_of(rcu, struct knell_member, rcu);
+
+	put_pid(member->pid);
+	put_pid(member->parent);
+	kmem_cache_free(knell_member_cache, member);
+}
+
+/**
+ * knell_member_put() - let go of a reference. Any context but a probe
+ * @member: freed after a grace period with the last one
+ */
+void knell_member_put(struct knell_member *member)
+{
+	if (refcount_dec_and_test(&member->refs))
+		call_rcu(&member->rcu, knell_member_free);
+}
+
+static void knell_member_unlink(struct knell_member *member)
+{
+	lockdep_assert_held(&knell_member_lock);
+	hash_del_rcu(&member->node);
+	list_del_rcu(&member->link);
+	member->linked = false;
+}
+
+/* Its parent can reap it: it is a member no more. */
+static void knell_member_died(struct knell_member *member, struct task_struct *task)
+{
+	unsigned long flags;
+	bool linked;
+
+	knell_tree_exited(member, task);
+	raw_spin_lock_irqsave(&knell_member_lock, flags);
+	linked = member->linked;
+	if (linked)
+		knell_member_unlink(member);
+	raw_spin_unlock_irqrestore(&knell_member_lock, flags);
+	/* Otherwise its tree is being DELed, and who does that waits for this hook. */
+	if (linked)
+		knell_member_put(member);
+}
+
+static int knell_member_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, void *key)
+{
+	struct knell_member *member = container_of(wait, struct knell_member, wait);
+	struct task_struct *task;
+	bool dead;
+
+	rcu_read_lock();
+	task = knell_leader(member->pid, &dead);
+	if (dead) {
+		list_del_init(&wait->entry);
+		knell_member_died(member, task);
+	}
+	rcu_read_unlock();
+	return 0;
+}
+
+static void knell_member_setup(struct knell_member *member, struct knell_tree *tree)
+{
+	memset(member, 0, sizeof(*member));
+	INIT_LIST_HEAD(&member->link);
+	init_waitqueue_func_entry(&member->wait, knell_member_wake);
+	INIT_LIST_HEAD(&member->wait.entry);
+	member->tree = tree;
+	/* On its way. */
+	refcount_set(&member->refs, 1);
+}
+
+/**
+ * knell_member_new() - for a JOIN. May sleep
+ * @tree: referenced by the caller for as long as the member is on its way
+ *
+ * Return: the member, for knell_member_enter() or knell_member_put(); NULL for
+ * want of memory
+ */
+struct knell_member *knell_member_new(struct knell_tree *tree)
+{
+	struct knell_member *member = kmem_cache_alloc(knell_member_cache, GFP_KERNEL);
+
+	if (member)
+		knell_member_setup(member, tree);
+	return member;
+}
+
+/**
+ * knell_member_may_join() - one membership more?
+ * @tree: to be joined
+ * @pid: the caller's thread group
+ *
+ * Return: 0; -EEXIST if he is in @tree, -E2BIG if he is in too many
+ */
+int knell_member_may_join(const struct knell_tree *tree, struct pid *pid)
+{
+	struct knell_member *member;
+	unsigned int nr = 0;
+	int err = 0;
+
+	rcu_read_lock();
+	for (member = knell_member_first(pid); member; member = knell_member_next(member)) {
+		nr += member->linked;
+		if (member->linked && member->tree == tree)
+			err = -EEXIST;
+	}
+	rcu_read_unlock();
+	return err ?: nr < KNELL_MEMBERSHIPS ? 0 : -E2BIG;
+}
+
+/* Found by others from here on, unless the tree is DELed. */
+static void knell_member_link(struct knell_member *member)
+{
+	struct knell_tree *tree = member->tree;
+
+	lockdep_assert_held(&knell_member_lock);
+	if (tree->closed)
+		return;
+	hlist_add_head_rcu(&member->node, knell_member_bucket(member->pid));
+	/* At the head: who walks down the list to kill gets to an end. */
+	list_add_rcu(&member->link, &tree->members);
+	member->linked = true;
+	refcount_inc(&member->refs);
+}
+
+/**
+ * knell_member_enter() - a process joins. Also in the probe
+ * @member: made by knell_member_new()
+ * @pid: its thread group
+ *
+ * Return: true if it is a member: call knell_member_settle() in it. False if the
+ * tree has ended, or it is a member already
+ */
+bool knell_member_enter(struct knell_member *member, struct pid *pid)
+{
+	unsigned long flags;
+
+	if (knell_member_may_join(member->tree, pid) == -EEXIST)
+		return false;
+	if (!knell_tree_enter(member->tree, &member->main))
+		return false;
+	member->pid = get_pid(pid);
+	if (member->main)
+		WRITE_ONCE(member->tree->main, get_pid(pid));
+	raw_spin_lock_irqsave(&knell_member_lock, flags);
+	knell_member_link(member);
+	raw_spin_unlock_irqrestore(&knell_member_lock, flags);
+	return true;
+}
+
+/**
+ * knell_member_settle() - a new member does the rest for itself. May sleep
+ * @member: current, entered; no longer on its way when this returns
+ */
+void knell_member_settle(struct knell_member *member)
+{
+	struct wait_queue_head *head = &member->pid->wait_pidfd;
+	bool linked;
+
+	add_wait_queue(head, &member->wait);
+	raw_spin_lock_irq(&knell_member_lock);
+	linked = member->linked;
+	member->waiting = linked;
+	raw_spin_unlock_irq(&knell_member_lock);
+	if (!linked)
+		remove_wait_queue(head, &member->wait);
+	else if (member->parent)
+		knell_tree_forked(member);
+	knell_tree_execute(member);
+	knell_member_put(member);
+}
+
+/* In the child. What follows module_put() is covered by knell_probes_exit(). */
+static void knell_member_work(struct callback_head *work)
+{
+	struct knell_member *member = container_of(work, struct knell_member, work);
+	struct knell_tree *tree = member->tree;
+
+	knell_member_settle(member);
+	knell_tree_put(tree);
+	module_put(THIS_MODULE);
+}
+
+/* In the parent. */
+static void knell_member_refill(struct callback_head *work)
+{
+	struct knell_member *member = container_of(work, struct knell_member, refill);
+
+	knell_member_fill_pool();
+	knell_member_put(member);
+	module_put(THIS_MODULE);
+}
+
+/* @member's process has made @child; false if it is a member no more. */
+static bool knell_member_inherit(struct knell_member *heir, const struct knell_member *member,
+				 struct task_struct *child)
+{
+	struct knell_tree *tree = member->tree;
+	unsigned long flags;
+	bool linked, first;
+
+	raw_spin_lock_irqsave(&knell_member_lock, flags);
+	linked = member->linked;
+	if (linked) {
+		knell_member_setup(heir, tree);
+		/* While somebody is linked the watch keeps the tree. */
+		refcount_inc(&tree->refs);
+		knell_tree_enter(tree, &first);
+		heir->pid = get_pid(task_pid(child));
+		heir->parent = get_pid(member->pid);
+		knell_member_link(heir);
+	}
+	raw_spin_unlock_irqrestore(&knell_member_lock, flags);
+	return linked;
+}
+
+static void knell_member_send(struct knell_member *heir, struct task_struct *parent,
+			      struct task_struct *child)
+{
+	__module_get(THIS_MODULE);
+	init_task_work(&heir->work, knell_member_work);
+	/* A new task takes work until it exits, and it cannot have run. */
+	WARN_ON_ONCE(task_work_add(child, &heir->work, TWA_RESUME));
+	__module_get(THIS_MODULE);
+	init_task_work(&heir->refill, knell_member_refill);
+	WARN_ON_ONCE(task_work_add(parent, &heir->refill, TWA_RESUME));
+}
+
+/**
+ * knell_member_fork() - the probe: a process is born, into its parent's trees
+ * @parent: current
+ * @child: cannot run yet
+ */
+void knell_member_fork(struct task_struct *parent, struct task_struct *child)
+{
+	struct pid *pid = task_tgid(parent);
+	struct knell_member *member, *heir;
+
+	if (hlist_empty(knell_member_bucket(pid)))
+		return;
+	rcu_read_lock();
+	for (member = knell_member_first(pid); member; member = knell_member_next(member)) {
+		heir = knell_member_get_atomic();
+		if (!heir) {
+			WRITE_ONCE(member->tree->inexact, true);
+			continue;
+		}
+		if (!knell_member_inherit(heir, member, child)) {
+			knell_pool_give(heir);
+			continue;
+		}
+		/* For @refill; the child may not run before this returns. */
+		refcount_inc(&heir->refs);
+		knell_member_send(heir, parent, child);
+	}
+	rcu_read_unlock();
+}
+
+/* Sent by a process? Then by current: si_pid can be forged. */
+static bool knell_sent_by_process(const struct kernel_siginfo *info)
+{
+	if (info == SEND_SIG_NOINFO)
+		return true;
+	if (info == SEND_SIG_PRIV)
+		return false;
+	return info->si_code == SI_USER || info->si_code == SI_TKILL || info->si_code == SI_QUEUE;
+}
+
+/*
+ * Of those who send a signal that kills by default the last one wins, but for
+ * what comes when the target is dying already. (Its exit is decided before the
+ * probe is called for the signal that decided it.) One that is blocked may kill
+ * later; what is sent in between does not matter, unless it is the same one.
+ */
+static void knell_member_suspect(struct knell_member *member, int sig, bool process,
+				 struct task_struct *task)
+{
+	struct sighand_struct *sighand = rcu_dereference(task->sighand);
+	struct knell_killer *killer = &member->killer;
+
+	if (killer->final)
+		return;
+	killer->final = task->signal->flags & SIGNAL_GROUP_EXIT;
+	if (!process || sighand->action[sig - 1].sa.sa_handler != SIG_DFL) {
+		if (killer->sig == sig)
+			killer->sig = 0;
+		return;
+	}
+	killer->sig = sig;
+	killer->nr = task_tgid_nr(current);
+	killer->ns_nr = task_tgid_nr_ns(current, member->tree->queue->pid_ns);
+	killer->uid = current_uid();
+}
+
+/**
+ * knell_member_signalled() - the probe: a signal was sent
+ * @sig: signal
+ * @info: as given to the sending function
+ * @task: to whom; its siglock is held
+ * @result: enum of trace/events/signal.h
+ */
+void knell_member_signalled(int sig, const struct kernel_siginfo *info, struct task_struct *task,
+			    int result)
+{
+	struct pid *pid = task_tgid(task);
+	struct knell_member *member;
+
+	if (hlist_empty(knell_member_bucket(pid)))
+		return;
+	if (result != TRACE_SIGNAL_DELIVERED && result != TRACE_SIGNAL_LOSE_INFO)
+		return;
+	rcu_read_lock();
+	for (member = knell_member_first(pid); member; member = knell_member_next(member))
+		knell_member_suspect(member, sig, knell_sent_by_process(info), task);
+	rcu_read_unlock();
+}
+
+/**
+ * knell_member_blame() - a process has been killed in somebody's name
+ * @pid: its thread group, current's
+ * @killer: who it was
+ */
+void knell_member_blame(struct pid *pid, const struct knell_killer *killer)
+{
+	struct knell_member *member;
+
+	rcu_read_lock();
+	for (member = knell_member_first(pid); member; member = knell_member_next(member))
+		member->killer = *killer;
+	rcu_read_unlock();
+}
+
+static int knell_member_signal(struct knell_member *member, int sig, struct pid_namespace *ns)
+{
+	return pid_nr_ns(member->pid, ns) ? kill_pid(member->pid, sig, 0) : -EPERM;
+}
+
+/**
+ * knell_member_signal_all() - KILL, with current's rights. Not in atomic context
+ * @tree: whose members
+ * @sig: signal or 0
+ * @ns: members that have no pid in it are not touched
+ *
+ * Return: how many were signalled; -EPERM if some were not
+ */
+int knell_member_signal_all(struct knell_tree *tree, int sig, struct pid_namespace *ns)
+{
+	struct knell_member *member;
+	bool refused = false;
+	int nr = 0, err;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(member, &tree->members, link) {
+		err = knell_member_signal(member, sig, ns);
+		nr += !err;
+		refused |= err && err != -ESRCH;
+	}
+	rcu_read_unlock();
+	return refused ? -EPERM : nr;
+}
+
+/**
+ * knell_member_leave_all() - DEL: nobody is followed any more. May sleep
+ * @tree: closed by this
+ */
+void knell_member_leave_all(struct knell_tree *tree)
+{
+	struct knell_member *member;
+	bool waiting = false;
+
+	for (;;) {
+		raw_spin_lock_irq(&knell_member_lock);
+		tree->closed = true;
+		member = list_first_entry_or_null(&tree->members, struct knell_member, link);
+		if (member) {
+			waiting = member->waiting;
+			knell_member_unlink(member);
+		}
+		raw_spin_unlock_irq(&knell_member_lock);
+		if (!member)
+			return;
+		/* One on its way finds out for itself. */
+		if (waiting)
+			remove_wait_queue(&member->pid->wait_pidfd, &member->wait);
+		knell_member_put(member);
+		cond_resched();
+	}
+}
+
+int __init knell_member_init(void)
+{
+	knell_member_cache = KMEM_CACHE(knell_member, SLAB_ACCOUNT);
+	return knell_member_cache ? 0 : -ENOMEM;
+}
+
+void knell_member_exit(void)
+{
+	struct knell_member *member, *next;
+
+	rcu_barrier();
+	list_for_each_entry_safe(member, next, &knell_member_pool, link)
+		kmem_cache_free(knell_member_cache, member);
+	kmem_cache_destroy(knell_member_cache);
+}

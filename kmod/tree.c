@@ -1,0 +1,632 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * TREE: a process and all that it forks. member.c knows who is in it; here is
+ * what its watch tells: EXIT of the first member, EMPTY when the last is gone,
+ * reports of the others; and who may join and who is killed.
+ */
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/ktime.h>
+#include <linux/module.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/user_namespace.h>
+
+#include "fork.h"
+#include "member.h"
+#include "probe.h"
+#include "queue.h"
+#include "tree.h"
+
+/**
+ * struct knell_tree_watch - a tree as its queue knows it
+ * @watch: what all kinds share; its own record is the EMPTY
+ * @tree: referenced
+ */
+struct knell_tree_watch {
+	struct knell_watch watch;
+	struct knell_tree *tree;
+};
+
+static_assert(sizeof(struct knell_tree_watch) <= KNELL_WATCH_SIZE);
+
+/**
+ * struct knell_join - a thread's next process is to be a member
+ * @next: until the child has settled
+ * @member: to be, on its way; holds @member->tree
+ * @link: in the tree's joins; knell_join_lock
+ * @rcu: DEL may look at it while the child frees it
+ */
+struct knell_join {
+	struct knell_next next;
+	struct knell_member *member;
+	struct list_head link;
+	struct rcu_head rcu;
+};
+
+/* covers the joins of all trees. Innermost */
+static DEFINE_SPINLOCK(knell_join_lock);
+
+static struct knell_tree *to_tree(struct knell_watch *watch)
+{
+	return container_of(watch, struct knell_tree_watch, watch)->tree;
+}
+
+static void knell_tree_free(struct knell_tree *tree)
+{
+	put_pid(tree->main);
+	if (tree->doom.cred) {
+		put_cred(tree->doom.cred);
+		put_pid_ns(tree->doom.ns);
+	}
+	if (tree->trusted_ns)
+		put_user_ns(tree->trusted_ns);
+	knell_probes_put();
+	knell_queue_put(tree->queue);
+	kfree_rcu(tree, rcu);
+}
+
+/**
+ * knell_tree_put() - let go of a reference. May sleep
+ * @tree: may be gone after it
+ */
+void knell_tree_put(struct knell_tree *tree)
+{
+	if (refcount_dec_and_test(&tree->refs))
+		knell_tree_free(tree);
+}
+
+/**
+ * knell_tree_enter() - a member more. Any context
+ * @tree: referenced
+ * @first: whether it is the main process
+ *
+ * Return: false if the last one has left
+ */
+bool knell_tree_enter(struct knell_tree *tree, bool *first)
+{
+	int nr = atomic_read(&tree->nr);
+
+	do {
+		if (nr == KNELL_TREE_ENDED)
+			return false;
+	} while (!atomic_try_cmpxchg(&tree->nr, &nr, nr + 1));
+	*first = !nr;
+	return true;
+}
+
+/* A member less; how many are left. */
+static unsigned int knell_tree_leave(struct knell_tree *tree)
+{
+	int nr = atomic_read(&tree->nr);
+
+	do {
+		if (WARN_ON_ONCE(nr < 1))
+			return 1;
+	} while (!atomic_try_cmpxchg(&tree->nr, &nr, nr > 1 ? nr - 1 : KNELL_TREE_ENDED));
+	return nr - 1;
+}
+
+static u16 knell_tree_evflags(struct knell_tree *tree)
+{
+	return READ_ONCE(tree->inexact) ? KNELL_EVF_INEXACT : 0;
+}
+
+/* May the tree's owner know how @task ended, though it is not the main process? */
+static bool knell_tree_may_know(struct knell_tree *tree, struct task_struct *task)
+{
+	struct user_namespace *ns;
+
+	if (knell_same_owner(task, tree->euid))
+		return true;
+	if (!tree->trusted_ns)
+		return false;
+	for (ns = __task_cred(task)->user_ns; ns; ns = ns->parent)
+		if (ns == tree->trusted_ns)
+			return true;
+	return false;
+}
+
+static void knell_tree_report_exit(struct knell_member *member, const struct knell_death *death,
+				   u16 evflags, unsigned int left, u64 now)
+{
+	struct knell_tree *tree = member->tree;
+	struct knell_report *report;
+
+	lockdep_assert_held(&tree->queue->lock);
+	report = knell_reserve_post(&tree->reserve, KNELL_EV_EXIT, evflags, now);
+	if (!report)
+		return;
+	report->pid = get_pid(member->pid);
+	report->members = left;
+	report->killer = member->killer;
+	report->death = *death;
+}
+
+static void knell_tree_main_exit(struct knell_member *member, const struct knell_death *death,
+				 u16 evflags, unsigned int left, u64 now)
+{
+	struct knell_tree *tree = member->tree;
+
+	lockdep_assert_held(&tree->queue->lock);
+	tree->members_left = left;
+	tree->killer = member->killer;
+	tree->death = *death;
+	tree->exit.evflags = evflags | KNELL_EVF_MAIN;
+	knell_post_record(&tree->exit, now);
+}
+
+/* Who sent the signal that it died of, if that can be told at all. */
+static u16 knell_member_killed(const struct knell_member *member, const struct knell_death *death,
+			       u16 evflags)
+{
+	int sig = death->status & 0x7f;
+
+	if (evflags & KNELL_EVF_NOSTATUS || !sig || sig != member->killer.sig)
+		return evflags;
+	return evflags | KNELL_EVF_KILLER;
+}
+
+/**
+ * knell_tree_exited() - a member's parent can reap it. In the hook of its death
+ * @member: settled before; its tree may have been DELed since
+ * @task: its leader; under RCU
+ */
+void knell_tree_exited(struct knell_member *member, struct task_struct *task)
+{
+	struct knell_tree *tree = member->tree;
+	struct knell_queue *queue = tree->queue;
+	struct knell_watch *watch;
+	struct knell_death death;
+	u64 now = ktime_get_ns();
+	unsigned long flags;
+	unsigned int left;
+	u16 evflags;
+
+	evflags = knell_death_take(&death, task, member->pid,
+				   member->main || knell_tree_may_know(tree, task));
+	evflags = knell_member_killed(member, &death, evflags) | knell_tree_evflags(tree);
+	spin_lock_irqsave(&queue->lock, flags);
+	left = knell_tree_leave(tree);
+	watch = tree->watch;
+	if (watch) {
+		if (member->main)
+			knell_tree_main_exit(member, &death, evflags, left, now);
+		else if (watch->flags & KNELL_OPF_REPORT_EXIT)
+			knell_tree_report_exit(member, &death, evflags, left, now);
+		if (!left) {
+			watch->rec.evflags = knell_tree_evflags(tree);
+			knell_post(watch, now);
+		}
+	}
+	spin_unlock_irqrestore(&queue->lock, flags);
+	if (watch)
+		knell_queue_wake(queue);
+}
+
+/**
+ * knell_tree_forked() - a member has made another one
+ * @member: the child, current; it is on its way
+ */
+void knell_tree_forked(struct knell_member *member)
+{
+	struct knell_tree *tree = member->tree;
+	struct knell_queue *queue = tree->queue;
+	struct knell_report *report;
+	bool wake = false;
+
+	spin_lock_irq(&queue->lock);
+	if (tree->watch && tree->watch->flags & KNELL_OPF_REPORT_FORK) {
+		wake = true;
+		report = knell_reserve_post(&tree->reserve, KNELL_EV_FORK,
+					    knell_tree_evflags(tree), ktime_get_ns());
+		if (report) {
+			report->pid = get_pid(member->pid);
+			report->ppid = get_pid(member->parent);
+			report->members = atomic_read(&tree->nr);
+		}
+	}
+	spin_unlock_irq(&queue->lock);
+	if (wake)
+		knell_queue_wake(queue);
+}
+
+/* Nothing can be refused to the first user namespace's CAP_KILL. */
+static bool knell_cred_kills_all(const struct cred *cred)
+{
+	return cred->user_ns == &init_user_ns && cap_raised(cred->cap_effective, CAP_KILL);
+}
+
+/*
+ * Whoever is on his way into the tree dies when he comes: by the rights of the
+ * latest killer, unless an earlier one had all of them. A tree that nobody has
+ * joined yet, or all have left, has nobody to kill.
+ */
+static void knell_tree_condemn(struct knell_tree *tree, struct pid_namespace *ns)
+{
+	struct knell_queue *queue = tree->queue;
+	const struct cred *cred = get_current_cred();
+
+	get_pid_ns(ns);
+	spin_lock_irq(&queue->lock);
+	if (atomic_read(&tree->nr) > 0 &&
+	    !(tree->doom.cred && knell_cred_kills_all(tree->doom.cred))) {
+		swap(tree->doom.cred, cred);
+		swap(tree->doom.ns, ns);
+		tree->doom.killer = (struct knell_killer){
+			.nr = task_tgid_nr(current),
+			.ns_nr = task_tgid_nr_ns(current, queue->pid_ns),
+			.uid = current_uid(),
+			.sig = SIGKILL,
+			.final = true,
+		};
+	}
+	spin_unlock_irq(&queue->lock);
+	put_cred(cred);
+	if (ns)
+		put_pid_ns(ns);
+}
+
+/**
+ * knell_tree_execute() - die, if the tree was killed while the fork was under way
+ * @member: current, linked before. May sleep
+ *
+ * Either the killer finds the member, or it finds here that there was a killer.
+ */
+void knell_tree_execute(struct knell_member *member)
+{
+	struct knell_tree *tree = member->tree;
+	struct knell_killer killer;
+	struct pid_namespace *ns;
+	const struct cred *cred;
+	int err = -EPERM;
+
+	spin_lock_irq(&tree->queue->lock);
+	cred = tree->doom.cred ? get_cred(tree->doom.cred) : NULL;
+	ns = cred ? get_pid_ns(tree->doom.ns) : NULL;
+	killer = tree->doom.killer;
+	spin_unlock_irq(&tree->queue->lock);
+	if (!cred)
+		return;
+	if (pid_nr_ns(member->pid, ns)) {
+		const struct cred *own = override_creds(cred);
+
+		err = kill_pid(member->pid, SIGKILL, 0);
+		revert_creds(own);
+	}
+	if (!err)
+		knell_member_blame(member->pid, &killer);
+	put_pid_ns(ns);
+	put_cred(cred);
+}
+
+static int knell_tree_signal(struct knell_tree *tree, int sig, struct pid_namespace *ns)
+{
+	if (sig == SIGKILL)
+		knell_tree_condemn(tree, ns);
+	return knell_member_signal_all(tree, sig, ns);
+}
+
+static int knell_tree_kill(struct knell_watch *watch, int sig)
+{
+	return knell_tree_signal(to_tree(watch), sig, task_active_pid_ns(current));
+}
+
+/* Whoever closes it last may have fewer rights than who opened it, or more. */
+static void knell_tree_close(struct knell_watch *watch)
+{
+	struct knell_queue *queue = watch->queue;
+	const struct cred *own;
+
+	if (!(watch->flags & KNELL_OPF_KILL_ON_CLOSE))
+		return;
+	own = override_creds(queue->cred);
+	knell_tree_signal(to_tree(watch), SIGKILL, queue->pid_ns);
+	revert_creds(own);
+}
+
+static bool knell_tree_open(struct knell_tree *tree)
+{
+	bool open;
+
+	spin_lock_irq(&tree->queue->lock);
+	open = atomic_read(&tree->nr) != KNELL_TREE_ENDED && !tree->doom.cred;
+	spin_unlock_irq(&tree->queue->lock);
+	return open;
+}
+
+static void knell_join_born(struct knell_next *next, struct pid *child)
+{
+	struct knell_join *join = container_of(next, struct knell_join, next);
+
+	knell_member_enter(join->member, child);
+}
+
+static void knell_join_free(struct knell_join *join)
+{
+	spin_lock(&knell_join_lock);
+	list_del(&join->link);
+	spin_unlock(&knell_join_lock);
+	kfree_rcu(join, rcu);
+}
+
+/* In the child. If the tree has ended since, or it was a member already, there is nothing to do. */
+static void knell_join_enrol(struct knell_next *next)
+{
+	struct knell_join *join = container_of(next, struct knell_join, next);
+	struct knell_member *member = join->member;
+	struct knell_tree *tree = member->tree;
+
+	knell_join_free(join);
+	if (member->pid)
+		knell_member_settle(member);
+	else
+		knell_member_put(member);
+	knell_tree_put(tree);
+}
+
+/* The tree's joins are armed no more; a child on its way ends its own. */
+static void knell_tree_disarm(struct knell_tree *tree)
+{
+	struct knell_join *join;
+
+	rcu_read_lock();
+	spin_lock(&knell_join_lock);
+	while ((join = list_first_entry_or_null(&tree->joins, struct knell_join, link))) {
+		list_del_init(&join->link);
+		spin_unlock(&knell_join_lock);
+		if (knell_next_disarm(&join->next)) {
+			knell_member_put(join->member);
+			kfree_rcu(join, rcu);
+			/* Never the last one: the watch has one. */
+			refcount_dec(&tree->refs);
+		}
+		spin_lock(&knell_join_lock);
+	}
+	spin_unlock(&knell_join_lock);
+	rcu_read_unlock();
+}
+
+static int knell_tree_join_next(struct knell_tree *tree)
+{
+	struct knell_join *join;
+	int err = -ENOMEM;
+
+	join = kzalloc(sizeof(*join), GFP_KERNEL_ACCOUNT);
+	if (!join)
+		return err;
+	join->member = knell_member_new(tree);
+	if (!join->member)
+		goto err_join;
+	join->next.born = knell_join_born;
+	join->next.enrol = knell_join_enrol;
+	refcount_inc(&tree->refs);
+	spin_lock(&knell_join_lock);
+	list_add(&join->link, &tree->joins);
+	spin_unlock(&knell_join_lock);
+	err = knell_next_arm(&join->next);
+	if (!err)
+		return 0;
+	refcount_dec(&tree->refs);
+	spin_lock(&knell_join_lock);
+	list_del(&join->link);
+	spin_unlock(&knell_join_lock);
+	knell_member_put(join->member);
+err_join:
+	kfree(join);
+	return err;
+}
+
+static int knell_tree_join_self(struct knell_tree *tree)
+{
+	struct knell_member *member;
+
+	/* Its other threads' forks would be members by chance. */
+	if (!thread_group_empty(current))
+		return -EBUSY;
+	member = knell_member_new(tree);
+	if (!member)
+		return -ENOMEM;
+	if (!knell_member_enter(member, task_tgid(current))) {
+		knell_member_put(member);
+		return -ESHUTDOWN;
+	}
+	knell_member_settle(member);
+	return 0;
+}
+
+static int knell_tree_join(struct knell_watch *watch, bool next)
+{
+	struct knell_tree *tree = to_tree(watch);
+	int err;
+
+	if (!knell_tree_open(tree))
+		return -ESHUTDOWN;
+	err = knell_member_may_join(tree, task_tgid(current));
+	if (err)
+		return err;
+	return next ? knell_tree_join_next(tree) : knell_tree_join_self(tree);
+}
+
+static bool knell_label_ok(const char label[64])
+{
+	size_t len = strnlen(label, 64);
+
+	return len < 64 && !memchr_inv(label + len, 0, 64 - len);
+}
+
+static struct knell_tree *knell_tree_new(struct knell_watch *watch, const struct knell_op *op)
+{
+	struct knell_tree *tree = kzalloc(sizeof(*tree), GFP_KERNEL_ACCOUNT);
+
+	if (!tree)
+		return NULL;
+	knell_record_init(&tree->exit, watch, KNELL_EV_EXIT);
+	if (op->flags & (KNELL_OPF_REPORT_FORK | KNELL_OPF_REPORT_EXIT) &&
+	    knell_reserve_init(&tree->reserve, watch)) {
+		kfree(tree);
+		return NULL;
+	}
+	INIT_LIST_HEAD(&tree->members);
+	INIT_LIST_HEAD(&tree->joins);
+	refcount_set(&tree->refs, 1);
+	kref_get(&watch->queue->refs);
+	tree->queue = watch->queue;
+	tree->watch = watch;
+	tree->euid = current_euid();
+	if (ns_capable_noaudit(current_user_ns(), CAP_SYS_PTRACE))
+		tree->trusted_ns = get_user_ns(current_user_ns());
+	memcpy(tree->label, op->tree.label, sizeof(tree->label));
+	return tree;
+}
+
+static int knell_tree_add(struct knell_watch *watch, const struct knell_op *op)
+{
+	struct knell_tree *tree;
+	int err;
+
+	if (!knell_label_ok(op->tree.label))
+		return -EINVAL;
+	err = knell_member_fill_pool();
+	if (err)
+		return err;
+	err = knell_probes_get();
+	if (err)
+		return err;
+	tree = knell_tree_new(watch, op);
+	if (!tree) {
+		knell_probes_put();
+		return -ENOMEM;
+	}
+	container_of(watch, struct knell_tree_watch, watch)->tree = tree;
+	watch->state = KNELL_ARMED;
+	return 0;
+}
+
+/* The hooks have nothing to tell any more, and nowhere to tell it. */
+static void knell_tree_detach(struct knell_tree *tree)
+{
+	lockdep_assert_held(&tree->queue->lock);
+	tree->watch = NULL;
+	knell_unpost_record(&tree->exit);
+	knell_reserve_unpost(&tree->reserve);
+}
+
+/* Also of one that could not be made. */
+static void knell_tree_unpost(struct knell_watch *watch)
+{
+	if (to_tree(watch))
+		knell_tree_detach(to_tree(watch));
+}
+
+static void knell_tree_release(struct knell_watch *watch)
+{
+	struct knell_tree *tree = to_tree(watch);
+
+	if (!tree)
+		return;
+	spin_lock_irq(&tree->queue->lock);
+	knell_tree_detach(tree);
+	spin_unlock_irq(&tree->queue->lock);
+	knell_tree_disarm(tree);
+	knell_member_leave_all(tree);
+	knell_reserve_free(&tree->reserve);
+	knell_tree_put(tree);
+}
+
+static pid_t knell_tree_pid(struct knell_watch *watch, struct pid_namespace *ns)
+{
+	struct knell_tree *tree = to_tree(watch);
+	struct pid *main = tree ? READ_ONCE(tree->main) : NULL;
+
+	return main ? pid_nr_ns(main, ns) : 0;
+}
+
+static u64 knell_tree_value(struct knell_watch *watch)
+{
+	struct knell_tree *tree = to_tree(watch);
+
+	return tree ? max(atomic_read(&tree->nr), 0) : 0;
+}
+
+static const char *knell_tree_label(struct knell_watch *watch)
+{
+	struct knell_tree *tree = to_tree(watch);
+
+	return tree ? tree->label : "";
+}
+
+static void knell_tree_fill_exit(struct knell_tree *tree, struct knell_event *ev,
+				 const struct knell_reader *reader)
+{
+	knell_death_fill(&tree->death, ev, reader);
+	ev->exit.pid = pid_nr_ns(tree->main, reader->pid_ns);
+	ev->exit.members = tree->members_left;
+	if (tree->exit.evflags & KNELL_EVF_KILLER)
+		knell_killer_fill(&tree->killer, ev, reader, tree->queue->pid_ns);
+}
+
+/* A LOST that is on its way tells some; what came after that, the EMPTY does. */
+static void knell_tree_fill_empty(struct knell_tree *tree, struct knell_event *ev,
+				  const struct knell_reader *reader)
+{
+	memset(ev->raw, 0, sizeof(ev->raw));
+	ev->tree.pid = pid_nr_ns(tree->main, reader->pid_ns);
+	ev->tree.lost = tree->reserve.nr_lost - tree->reserve.shown;
+}
+
+static void knell_tree_fill(struct knell_watch *watch, struct knell_record *rec,
+			    struct knell_event *ev, const struct knell_reader *reader)
+{
+	struct knell_tree *tree = to_tree(watch);
+
+	if (rec == &watch->rec)
+		knell_tree_fill_empty(tree, ev, reader);
+	else if (rec == &tree->exit)
+		knell_tree_fill_exit(tree, ev, reader);
+	else
+		knell_reserve_fill(&tree->reserve, rec, ev, reader);
+}
+
+static bool knell_tree_consume(struct knell_watch *watch, struct knell_record *rec)
+{
+	struct knell_tree *tree = to_tree(watch);
+
+	if (rec != &watch->rec && rec != &tree->exit) {
+		knell_reserve_consume(&tree->reserve, rec);
+		return true;
+	}
+	rec->delivered = watch->flags & KNELL_OPF_ACK;
+	if (rec == &watch->rec)
+		watch->state = KNELL_DELIVERED;
+	return rec->delivered || rec == &tree->exit;
+}
+
+/* Nothing comes after the EMPTY. */
+static bool knell_tree_again(struct knell_watch *watch)
+{
+	return watch->state == KNELL_ARMED && knell_reserve_again(&to_tree(watch)->reserve);
+}
+
+const struct knell_watch_ops knell_tree_ops = {
+	.type = KNELL_TREE,
+	.ev = KNELL_EV_EMPTY,
+	.keeps = true,
+	.add_flags = KNELL_OPF_ACK | KNELL_OPF_REPORT_FORK | KNELL_OPF_REPORT_EXIT |
+		     KNELL_OPF_KILL_ON_CLOSE,
+	.add_size = sizeof_field(struct knell_op, tree),
+	.add = knell_tree_add,
+	.join = knell_tree_join,
+	.kill = knell_tree_kill,
+	.close = knell_tree_close,
+	.fill = knell_tree_fill,
+	.consume = knell_tree_consume,
+	.again = knell_tree_again,
+	.unpost = knell_tree_unpost,
+	.release = knell_tree_release,
+	.pid = knell_tree_pid,
+	.value = knell_tree_value,
+	.label = knell_tree_label,
+};

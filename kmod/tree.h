@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A tree: a process and all that it forks. */
+#ifndef _KNELL_TREE_H
+#define _KNELL_TREE_H
+
+#include <linux/atomic.h>
+#include <linux/list.h>
+#include <linux/rcupdate.h>
+#include <linux/refcount.h>
+#include <linux/uidgid.h>
+
+#include "death.h"
+#include "reserve.h"
+#include "watch.h"
+
+struct cred;
+struct knell_member;
+struct pid;
+struct pid_namespace;
+struct user_namespace;
+
+/* @nr once the last member has left. */
+#define KNELL_TREE_ENDED	(-1)
+
+/**
+ * struct knell_tree - what the watch of a tree is about; outlives it by the
+ * children that are on their way
+ * @queue: referenced
+ * @watch: NULL once it is DELed or over; queue->lock
+ * @members: those linked; written under knell_member_lock, read under RCU
+ * @joins: OPF_NEXT JOINs whose child has yet to settle; tree.c's lock
+ * @closed: DELed: nobody is linked any more; knell_member_lock
+ * @inexact: a child could not be followed; set once
+ * @nr: members, those on their way too; 0 before the first, then at least 1,
+ *	then KNELL_TREE_ENDED
+ * @main: the first member, referenced; set once, by who raised @nr from 0
+ * @doom: SIGKILL has been sent: whoever comes late dies; queue->lock
+ * @doom.cred: by whose rights, referenced; NULL: it has not
+ * @doom.ns: whose pids the killer sees, referenced
+ * @doom.killer: who it was
+ * @exit: the main process's record; queue->lock
+ * @members_left: when it had died; queue->lock
+ * @killer: of the main process; queue->lock
+ * @death: the main process's; queue->lock
+ * @reserve: for FORK and EXIT of others; queue->lock
+ * @euid: who added the tree
+ * @trusted_ns: in which he may know how anybody ends, referenced; NULL: nowhere
+ * @refs: the watch's, and one for each child on its way
+ * @rcu: hooks may still look at it
+ * @label: for LIST
+ */
+struct knell_tree {
+	struct knell_queue *queue;
+	struct knell_watch *watch;
+	struct list_head members;
+	struct list_head joins;
+	bool closed;
+	bool inexact;
+	atomic_t nr;
+	struct pid *main;
+	struct {
+		const struct cred *cred;
+		struct pid_namespace *ns;
+		struct knell_killer killer;
+	} doom;
+	struct knell_record exit;
+	u32 members_left;
+	struct knell_killer killer;
+	struct knell_death death;
+	struct knell_reserve reserve;
+	kuid_t euid;
+	struct user_namespace *trusted_ns;
+	refcount_t refs;
+	struct rcu_head rcu;
+	char label[sizeof_field(struct knell_op, tree.label)];
+};
+
+bool knell_tree_enter(struct knell_tree *tree, bool *first);
+void knell_tree_forked(struct knell_member *member);
+void knell_tree_exited(struct knell_member *member, struct task_struct *task);
+void knell_tree_execute(struct knell_member *member);
+void knell_tree_put(struct knell_tree *tree);
+
+#endif /* _KNELL_TREE_H */
