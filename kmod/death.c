@@ -27,11 +27,12 @@ static bool knell_traced(struct task_struct *task)
 						  rcu_dereference(task->parent));
 }
 
-/*
- * Can the real parent's wait(2) take it? Under RCU, and tasklist_lock or the
- * lock of its wait queue, in which case there is a wake to come if it changes.
+/**
+ * knell_waitable() - can the real parent's wait(2) take it?
+ * @task: a leader. Under RCU, and tasklist_lock or the lock of its wait queue,
+ *	in which case there is a wake to come if it changes
  */
-static bool knell_waitable(struct task_struct *task)
+bool knell_waitable(struct task_struct *task)
 {
 	return READ_ONCE(task->exit_state) & EXIT_ZOMBIE && thread_group_empty(task) &&
 	       !knell_traced(task);

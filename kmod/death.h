@@ -28,6 +28,7 @@ struct knell_death {
 	pid_t nr;
 };
 
+bool knell_waitable(struct task_struct *task);
 struct task_struct *knell_leader(struct pid *pid, bool *dead);
 bool knell_same_owner(struct task_struct *task, kuid_t euid);
 u16 knell_death_take(struct knell_death *death, struct task_struct *task, struct pid *pid,

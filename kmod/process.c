@@ -104,6 +104,7 @@ static int knell_process_wake(struct wait_queue_entry *wait, unsigned int mode, 
 	if (dead) {
 		/* First: once it has fired a reader may recycle it. */
 		list_del_init(&wait->entry);
+		knell_queue_told(process->watch.queue, task);
 		knell_process_fire(process, task);
 	}
 	rcu_read_unlock();

@@ -17,6 +17,7 @@ struct knell_file;
 struct knell_keep;
 struct knell_quota;
 struct knell_timers;
+struct task_struct;
 
 /* Records that are copied at a time, through one page. */
 #define KNELL_BATCH	(PAGE_SIZE / sizeof(struct knell_event))
@@ -56,6 +57,8 @@ struct knell_timers;
  * @table: watches by handle
  * @spares: recycled watches, @nr_spares of them
  * @timers: of timer.c, made by the first TIMER
+ * @children: the CHILDREN watch, if there is one; @mutex and @lock to write,
+ *	either to read
  * @quota: of the user who opened it
  * @cred: of the opener, when he opened it
  * @pid_ns: of the opener
@@ -82,6 +85,7 @@ struct knell_queue {
 	struct list_head spares;
 	u32 nr_spares;
 	struct knell_timers *timers;
+	struct knell_watch *children;
 	struct knell_file *file;
 	struct knell_keep *keep;
 	struct knell_quota *quota;
@@ -105,6 +109,19 @@ void knell_queue_open_gate(struct knell_queue *queue);
 struct knell_queue *knell_queue_new(void);
 void knell_queue_end(struct knell_queue *queue);
 void knell_queue_put(struct knell_queue *queue);
+
+void knell_children_told(struct knell_queue *queue, struct task_struct *task);
+
+/**
+ * knell_queue_told() - a hook posts a death: CHILDREN need not tell it again
+ * @queue: its lock is not held
+ * @task: the leader. Under RCU, in a wake of its own wait queue
+ */
+static inline void knell_queue_told(struct knell_queue *queue, struct task_struct *task)
+{
+	if (unlikely(READ_ONCE(queue->children)))
+		knell_children_told(queue, task);
+}
 
 /* timer.c: ends the queue's clocks, once no TIMER is left */
 void knell_timers_free(struct knell_queue *queue);

@@ -21,8 +21,8 @@ static_assert(sizeof(struct knell_watch_info) == 96);
 static_assert(sizeof(struct knell_list) == 24);
 
 #define KNELL_FEATURES	(BIT_ULL(KNELL_PROCESS) | BIT_ULL(KNELL_TIMER) | BIT_ULL(KNELL_USER) | \
-			 BIT_ULL(KNELL_FD) | BIT_ULL(KNELL_TREE) | KNELL_FEAT_KEEP | \
-			 KNELL_FEAT_KILLER)
+			 BIT_ULL(KNELL_FD) | BIT_ULL(KNELL_TREE) | BIT_ULL(KNELL_CHILDREN) | \
+			 KNELL_FEAT_KEEP | KNELL_FEAT_KILLER)
 
 /**
  * knell_info() - KNELL_IOC_INFO
@@ -195,6 +195,8 @@ static const char *knell_type_name(u16 type)
 		return "fd";
 	case KNELL_TREE:
 		return "tree";
+	case KNELL_CHILDREN:
+		return "children";
 	default:
 		return "?";
 	}

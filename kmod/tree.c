@@ -129,7 +129,8 @@ static bool knell_tree_may_know(struct knell_tree *tree, struct task_struct *tas
 	return false;
 }
 
-static void knell_tree_report_exit(struct knell_member *member, const struct knell_death *death,
+/* Returns false if it was lost. */
+static bool knell_tree_report_exit(struct knell_member *member, const struct knell_death *death,
 				   u16 evflags, unsigned int left, u64 now)
 {
 	struct knell_tree *tree = member->tree;
@@ -138,11 +139,12 @@ static void knell_tree_report_exit(struct knell_member *member, const struct kne
 	lockdep_assert_held(&tree->queue->lock);
 	report = knell_reserve_post(&tree->reserve, KNELL_EV_EXIT, evflags, now);
 	if (!report)
-		return;
+		return false;
 	report->pid = get_pid(member->pid);
 	report->members = left;
 	report->killer = member->killer;
 	report->death = *death;
+	return true;
 }
 
 static void knell_tree_main_exit(struct knell_member *member, const struct knell_death *death,
@@ -181,6 +183,7 @@ void knell_tree_exited(struct knell_member *member, struct task_struct *task)
 	struct knell_watch *watch;
 	struct knell_death death;
 	u64 now = ktime_get_ns();
+	bool told = member->main;
 	unsigned long flags;
 	unsigned int left;
 	u16 evflags;
@@ -195,15 +198,18 @@ void knell_tree_exited(struct knell_member *member, struct task_struct *task)
 		if (member->main)
 			knell_tree_main_exit(member, &death, evflags, left, now);
 		else if (watch->flags & KNELL_OPF_REPORT_EXIT)
-			knell_tree_report_exit(member, &death, evflags, left, now);
+			told = knell_tree_report_exit(member, &death, evflags, left, now);
 		if (!left) {
 			watch->rec.evflags = knell_tree_evflags(tree);
 			knell_post(watch, now);
 		}
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
-	if (watch)
-		knell_queue_wake(queue);
+	if (!watch)
+		return;
+	if (told)
+		knell_queue_told(queue, task);
+	knell_queue_wake(queue);
 }
 
 /**

@@ -18,7 +18,7 @@ static struct kmem_cache *knell_watch_cache;
  * knell_watch_ops() - the kind that an ADD asks for
  * @type: enum knell_type
  *
- * Return: the kind, -EOPNOTSUPP if it is not built yet, -EINVAL if unknown
+ * Return: the kind, -EINVAL if unknown
  */
 const struct knell_watch_ops *knell_watch_ops(u16 type)
 {
@@ -34,7 +34,7 @@ const struct knell_watch_ops *knell_watch_ops(u16 type)
 	case KNELL_TREE:
 		return &knell_tree_ops;
 	case KNELL_CHILDREN:
-		return ERR_PTR(-EOPNOTSUPP);
+		return &knell_children_ops;
 	default:
 		return ERR_PTR(-EINVAL);
 	}

@@ -159,6 +159,7 @@ extern const struct knell_watch_ops knell_timer_ops;
 extern const struct knell_watch_ops knell_user_ops;
 extern const struct knell_watch_ops knell_fd_ops;
 extern const struct knell_watch_ops knell_tree_ops;
+extern const struct knell_watch_ops knell_children_ops;
 
 const struct knell_watch_ops *knell_watch_ops(u16 type);
 void knell_record_init(struct knell_record *rec, struct knell_watch *watch, u16 ev);

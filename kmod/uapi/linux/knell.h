@@ -35,14 +35,24 @@
 #define KNELL_FOREVER	(~0ULL)		/* knell_submit.deadline_ns: no deadline */
 #define KNELL_MAX_OPS	1024		/* ops in one KNELL_IOC_SUBMIT */
 
-/* What a watch waits for: knell_op.type of an ADD. */
+/*
+ * What a watch waits for: knell_op.type of an ADD.
+ *
+ * CHILDREN tells EXIT of every child of the process whose thread submits the
+ * ADD, whoever opened or reads the queue: one for each that can be reaped from
+ * then on, orphans it inherits included, but for those whose own watch in this
+ * queue fires for the death. One in a queue (EEXIST). At most 256 wait to be
+ * read; a LOST counts the others: then, and once after ADD, look with
+ * waitid(2), not with WNOWAIT. A record may still come for who was reaped
+ * there: start_ns tells it from a later process of that pid.
+ */
 enum knell_type {
 	KNELL_PROCESS = 1,	/* a process has become waitable */
 	KNELL_TIMER,		/* a time has come */
 	KNELL_USER,		/* somebody rang: KNELL_OP_TRIGGER */
 	KNELL_FD,		/* a descriptor is ready */
 	KNELL_TREE,		/* a process and all it forks */
-	KNELL_CHILDREN,		/* every child of the opener */
+	KNELL_CHILDREN,		/* every child of the process that adds it */
 };
 
 /* What a record tells: knell_event.type. */
