@@ -62,7 +62,8 @@ apt_install()
 	apt_get install "$@" || { apt_get update || true; apt_get install "$@"; }
 }
 
-# Downloads the image's package of this kernel and unpacks it to build/kernel.
+# Downloads the image's package of this kernel and unpacks it to build/kernel, with the modules that
+# guest-root.sh takes.
 fetch_image()
 {
 	krel=$("$here/kernel.sh" release)
@@ -70,13 +71,15 @@ fetch_image()
 	mkdir -p "$build/kernel"
 	(cd "$build/kernel" && apt_get download "linux-image-$krel") || return
 	dpkg-deb --fsys-tarfile "$build"/kernel/linux-image-*.deb |
-		tar -C "$build/kernel" -x ./boot || return
+		tar -C "$build/kernel" -x --wildcards ./boot './lib/modules/*/modules.builtin' \
+			'./lib/modules/*/kernel/fs/fuse' || return
 	rm -f "$build"/kernel/*.deb
 }
 
 image()
 {
-	"$here/kernel.sh" image >/dev/null 2>&1 && return
+	"$here/kernel.sh" image >/dev/null 2>&1 &&
+		"$here/kernel.sh" module fs/fuse/cuse >/dev/null 2>&1 && return
 	need_root "kernel image"
 	echo "deps: unpacking the kernel image"
 	fetch_image && return

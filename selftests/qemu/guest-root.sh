@@ -8,7 +8,8 @@
 # insmod as /sbin/insmod (by its full path: busybox's shell has its own), knelld as $KNELLD
 # (/sbin/knelld), a fresh tmpfs on /tmp, /run and /dev/shm; /proc, /sys, cgroup2, debugfs and
 # tracefs mounted where they belong; the users root, nobody and tester (1000), each with its group;
-# what examples.sh adds.
+# what examples.sh adds; of the stock kernel's modules, unless it has them built in, /lib/fuse.ko and
+# /lib/cuse.ko.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -24,6 +25,13 @@ cp "$build/qemu/insmod" "$root/sbin/insmod"
 [ ! -e "$build/knelld-static" ] || cp "$build/knelld-static" "$root/sbin/knelld"
 for program in "$build"/selftests/*; do
 	[ ! -x "$program" ] || cp "$program" "$root/tests/"
+done
+for name in fuse cuse; do
+	file=$("$here/kernel.sh" module "fs/fuse/$name")
+	case $file in
+	*.xz) xz -dc "$file" >"$root/lib/$name.ko" ;;
+	*.ko) cp "$file" "$root/lib/$name.ko" ;;
+	esac
 done
 cat >"$root/etc/passwd" <<'END'
 root:x:0:0:root:/root:/bin/sh

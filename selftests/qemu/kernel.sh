@@ -5,7 +5,7 @@
 # happens to run has no part in it. KERNEL is the image of a kernel of one's own; the module is then
 # built in KDIR, which the Makefile takes.
 #
-# usage: kernel.sh release|series|kdir|image
+# usage: kernel.sh release|series|kdir|image|module PATH
 set -eu
 
 build=${KNELL_BUILD:-$(cd "$(dirname "$0")/../.." && pwd)/build}
@@ -45,7 +45,23 @@ image)
 	done
 	echo "kernel.sh: no image of $krel: make deps" >&2
 	exit 1 ;;
+module)
+	# PATH is like fs/fuse/fuse. Nothing where it is built in, or not our kernel.
+	[ -z "${KERNEL:-}" ] || exit 0
+	for dir in "/lib/modules/$krel" "$build/kernel/lib/modules/$krel"; do
+		for file in "$dir/kernel/$2.ko" "$dir/kernel/$2.ko.xz"; do
+			if [ -r "$file" ]; then
+				echo "$file"
+				exit 0
+			fi
+		done
+		if grep -qsFx "kernel/$2.ko" "$dir/modules.builtin"; then
+			exit 0
+		fi
+	done
+	echo "kernel.sh: no module $2 of $krel: make deps" >&2
+	exit 1 ;;
 *)
-	echo "usage: kernel.sh release|series|kdir|image" >&2
+	echo "usage: kernel.sh release|series|kdir|image|module PATH" >&2
 	exit 2 ;;
 esac
