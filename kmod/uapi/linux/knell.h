@@ -333,10 +333,25 @@ struct knell_info {
 
 /**
  * struct knell_name - KNELL_IOC_KEEP, KNELL_IOC_ATTACH
- * @name: terminated, not empty
- * @uid: ATTACH: whose
- * @flags: KNELL_KEEP_*
+ * @name: terminated, not empty, zeros after it; of the opener's user namespace
+ *	and effective uid
+ * @uid: ATTACH: whose, in the caller's user namespace; 0: one's own, so that a
+ *	name of uid 0 is for uid 0 only. KEEP: 0 or one's own
+ * @flags: KEEP: KNELL_KEEP_*; ATTACH: 0
  * @reserved: 0
+ *
+ * KEEP: the queue outlives its last descriptor; the caller is its holder.
+ * EBUSY: it is kept already, EEXIST: the name is taken, ENOSPC: over the user's
+ * cap. With KEEP_OFF: no more; ENOENT: not kept by that name, EPERM: the caller
+ * is not the holder.
+ *
+ * ATTACH returns a new descriptor, O_CLOEXEC, of the queue of that name, and the
+ * caller is its holder; all older ones are revoked: ESTALE, EPOLLERR, EPOLLHUP.
+ * Nothing is delivered before a LIST on it has come to the end. It may be called
+ * on any queue. ENOENT: there is none, EBUSY: the holder lives and is another.
+ *
+ * Both are EPERM for who differs from the opener in effective uid, user
+ * namespace or pid namespace and has no CAP_SYS_ADMIN in that user namespace.
  */
 struct knell_name {
 	char name[64];
@@ -375,6 +390,8 @@ struct knell_watch_info {
  * @total: out: watches in the queue
  * @after: only handles above this one; 0 to begin with
  * @pad: 0
+ *
+ * After ATTACH records are delivered once a call has left no watch untold.
  */
 struct knell_list {
 	__aligned_u64 watches;
