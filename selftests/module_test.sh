@@ -160,30 +160,41 @@ bad_modes_are_refused()
 	load
 }
 
-quota_is_honoured()
+# Is parameter $1, by default $2 or more, taken when the module is loaded and written to?
+limit_is_honoured()
 {
 	reload || return
-	default=$(cat "$params"/max_user_watches)
-	[ "$default" -gt 1000 ] || no "default: $default" || return
-	reload max_user_watches=123 || return
-	[ "$(cat "$params"/max_user_watches)" = 123 ] || no "123 is not taken" || return
-	echo 4567 >"$params"/max_user_watches || return
-	[ "$(cat "$params"/max_user_watches)" = 4567 ] || no "4567 is not taken" || return
-	reload && [ "$(cat "$params"/max_user_watches)" = "$default" ]
+	default=$(cat "$params/$1")
+	[ "$default" -ge "$2" ] || no "default of $1: $default" || return
+	reload "$1=123" || return
+	[ "$(cat "$params/$1")" = 123 ] || no "$1=123 is not taken" || return
+	echo 4567 >"$params/$1" || return
+	[ "$(cat "$params/$1")" = 4567 ] || no "$1=4567 is not taken" || return
+	reload && [ "$(cat "$params/$1")" = "$default" ]
 }
 
-bad_quotas_are_refused()
+limits_are_honoured()
+{
+	limit_is_honoured max_user_watches 1001 && limit_is_honoured max_user_kept 64
+}
+
+bad_limit_is_refused()
 {
 	for bad in -1 abc 1x 99999999999999999999999 ''; do
-		! sh -c "echo '$bad' >$params/max_user_watches" 2>/dev/null ||
-			no "'$bad' is taken when loaded" || return
+		! sh -c "echo '$bad' >$params/$1" 2>/dev/null ||
+			no "'$bad' is taken for $1 when loaded" || return
 	done
 	unload || return
 	for bad in -1 abc 1x 99999999999999999999999; do
-		! load "max_user_watches=$bad" || no "max_user_watches=$bad is taken" || return
-		! loaded || no "max_user_watches=$bad has loaded it" || return
+		! load "$1=$bad" || no "$1=$bad is taken" || return
+		! loaded || no "$1=$bad has loaded it" || return
 	done
 	load
+}
+
+bad_limits_are_refused()
+{
+	bad_limit_is_refused max_user_watches && bad_limit_is_refused max_user_kept
 }
 
 makes_the_kernel_complain_of_nothing()
@@ -192,7 +203,7 @@ makes_the_kernel_complain_of_nothing()
 }
 
 cases='refuses_to_go_while_open leaves_nothing_behind outlived_by_a_watched_process
-mode_is_honoured bad_modes_are_refused quota_is_honoured bad_quotas_are_refused
+mode_is_honoured bad_modes_are_refused limits_are_honoured bad_limits_are_refused
 loads_and_goes_200_times makes_the_kernel_complain_of_nothing'
 
 # shellcheck disable=SC2086 # a list
