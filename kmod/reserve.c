@@ -50,24 +50,14 @@ static struct knell_queue *knell_reserve_queue(struct knell_reserve *reserve)
 	return reserve->lost.watch->queue;
 }
 
-/**
- * knell_reserve_lose() - a report that finds no place
- * @reserve: its queue's lock is held
- * @evflags: KNELL_EVF_* of the LOST
- * @time: of the event, CLOCK_MONOTONIC of the host
- *
- * Return: true if there is a new record: call knell_queue_wake() after the lock
- */
-bool knell_reserve_lose(struct knell_reserve *reserve, u16 evflags, u64 time)
+/* A report that finds no place. */
+static void knell_reserve_lose(struct knell_reserve *reserve, u16 evflags, u64 time)
 {
-	lockdep_assert_held(&knell_reserve_queue(reserve)->lock);
 	if (reserve->nr_lost != U32_MAX)
 		reserve->nr_lost++;
 	reserve->lost.evflags |= evflags;
-	if (!list_empty(&reserve->lost.node))
-		return false;
-	knell_post_record(&reserve->lost, time);
-	return true;
+	if (list_empty(&reserve->lost.node))
+		knell_post_record(&reserve->lost, time);
 }
 
 /**
@@ -77,7 +67,8 @@ bool knell_reserve_lose(struct knell_reserve *reserve, u16 evflags, u64 time)
  * @evflags: KNELL_EVF_*
  * @time: of the event, CLOCK_MONOTONIC of the host
  *
- * There may be a new record: call knell_queue_wake() after the lock.
+ * If queue->seq has moved there is a new record: call knell_queue_wake() after
+ * the lock.
  *
  * Return: the report, pending, to be filled in before the lock is dropped;
  * NULL if it was lost

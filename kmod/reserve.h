@@ -69,7 +69,6 @@ int knell_reserve_init(struct knell_reserve *reserve, struct knell_watch *watch)
 void knell_reserve_free(struct knell_reserve *reserve);
 struct knell_report *knell_reserve_post(struct knell_reserve *reserve, u16 ev, u16 evflags,
 					u64 time);
-bool knell_reserve_lose(struct knell_reserve *reserve, u16 evflags, u64 time);
 void knell_reserve_fill(struct knell_reserve *reserve, struct knell_record *rec,
 			struct knell_event *ev, const struct knell_reader *reader);
 void knell_reserve_consume(struct knell_reserve *reserve, struct knell_record *rec);

@@ -187,6 +187,8 @@ void knell_tree_exited(struct knell_member *member, struct task_struct *task)
 	unsigned long flags;
 	unsigned int left;
 	u16 evflags;
+	bool wake;
+	u64 seq;
 
 	evflags = knell_death_take(&death, task, member->pid,
 				   member->main || knell_tree_may_know(tree, task));
@@ -194,6 +196,7 @@ void knell_tree_exited(struct knell_member *member, struct task_struct *task)
 	spin_lock_irqsave(&queue->lock, flags);
 	left = knell_tree_leave(tree);
 	watch = tree->watch;
+	seq = queue->seq;
 	if (watch) {
 		if (member->main)
 			knell_tree_main_exit(member, &death, evflags, left, now);
@@ -204,8 +207,10 @@ void knell_tree_exited(struct knell_member *member, struct task_struct *task)
 			knell_post(watch, now);
 		}
 	}
+	/* Most members die without a record, or one more is lost. */
+	wake = queue->seq != seq;
 	spin_unlock_irqrestore(&queue->lock, flags);
-	if (!watch)
+	if (!wake)
 		return;
 	if (told)
 		knell_queue_told(queue, task);
@@ -221,11 +226,12 @@ void knell_tree_forked(struct knell_member *member)
 	struct knell_tree *tree = member->tree;
 	struct knell_queue *queue = tree->queue;
 	struct knell_report *report;
-	bool wake = false;
+	bool wake;
+	u64 seq;
 
 	spin_lock_irq(&queue->lock);
+	seq = queue->seq;
 	if (tree->watch && tree->watch->flags & KNELL_OPF_REPORT_FORK) {
-		wake = true;
 		report = knell_reserve_post(&tree->reserve, KNELL_EV_FORK,
 					    knell_tree_evflags(tree), ktime_get_ns());
 		if (report) {
@@ -234,6 +240,7 @@ void knell_tree_forked(struct knell_member *member)
 			report->members = atomic_read(&tree->nr);
 		}
 	}
+	wake = queue->seq != seq;
 	spin_unlock_irq(&queue->lock);
 	if (wake)
 		knell_queue_wake(queue);
@@ -275,6 +282,26 @@ static void knell_tree_condemn(struct knell_tree *tree, struct pid_namespace *ns
 		put_pid_ns(ns);
 }
 
+/* kill(2)'s rule, which the kernel does not apply when a process signals itself. */
+static bool knell_cred_may_kill(const struct cred *cred, const struct cred *target)
+{
+	return uid_eq(cred->euid, target->suid) || uid_eq(cred->euid, target->uid) ||
+	       uid_eq(cred->uid, target->suid) || uid_eq(cred->uid, target->uid) ||
+	       ns_capable_noaudit(target->user_ns, CAP_KILL);
+}
+
+/* With @cred's rights; for security modules, too, it is him who sends. */
+static int knell_tree_execute_as(struct knell_member *member, const struct cred *cred)
+{
+	const struct cred *own = override_creds(cred);
+	int err = -EPERM;
+
+	if (knell_cred_may_kill(cred, current_real_cred()))
+		err = kill_pid(member->pid, SIGKILL, 0);
+	revert_creds(own);
+	return err;
+}
+
 /**
  * knell_tree_execute() - die, if the tree was killed while the fork was under way
  * @member: current, linked before. May sleep
@@ -296,12 +323,8 @@ void knell_tree_execute(struct knell_member *member)
 	spin_unlock_irq(&tree->queue->lock);
 	if (!cred)
 		return;
-	if (pid_nr_ns(member->pid, ns)) {
-		const struct cred *own = override_creds(cred);
-
-		err = kill_pid(member->pid, SIGKILL, 0);
-		revert_creds(own);
-	}
+	if (pid_nr_ns(member->pid, ns))
+		err = knell_tree_execute_as(member, cred);
 	if (!err)
 		knell_member_blame(member->pid, &killer);
 	put_pid_ns(ns);

@@ -89,10 +89,11 @@ image()
 	fetch_image
 }
 
-# The kselftest harness and checkpatch, out of the kernel's own source.
+# The kselftest harness and checkpatch, out of the stock kernel's source: the tests
+# are written for that harness, whichever kernel they run on.
 kernel_files()
 {
-	series=$("$here/kernel.sh" series)
+	series=$(KREL='' "$here/kernel.sh" series)
 	[ "$(cat "$build/kernel-files/series" 2>/dev/null)" = "$series" ] && return
 	if [ -n "$(missing "linux-source-$series")" ]; then
 		apt_install "linux-source-$series"
