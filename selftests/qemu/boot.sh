@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Boots the stock kernel once and waits until it is gone.
 #
-# usage: boot.sh [-c] [-m MB] [-s SECONDS] [-t SECONDS] [-a APPEND] DIR
+# usage: boot.sh [-c] [-p CPUS] [-m MB] [-s SECONDS] [-t SECONDS] [-a APPEND] DIR
 #   DIR   has initrd; console.log (first serial port) and result (second) are written to it
 #   -c    count instructions: one CPU, its clock is the number of instructions executed
+#   -p    CPUs of the guest (2)
 #   -m    memory of the guest
 #   -s    kill the guest when both ports have been silent that long
 #   -t    kill the guest after that long in any case
@@ -17,11 +18,12 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 memory=512 silence=600 total=3600 append=
-machine='-cpu max -smp 2 -accel tcg'
+machine='-cpu max -accel tcg' cpus=2
 
-while getopts cm:s:t:a: opt; do
+while getopts cp:m:s:t:a: opt; do
 	case $opt in
-	c) machine='-cpu qemu64 -smp 1 -accel tcg,thread=single -icount shift=0,sleep=off' ;;
+	c) machine='-cpu qemu64 -accel tcg,thread=single -icount shift=0,sleep=off' cpus=1 ;;
+	p) cpus=$OPTARG ;;
 	m) memory=$OPTARG ;;
 	s) silence=$OPTARG ;;
 	t) total=$OPTARG ;;
@@ -36,7 +38,7 @@ image=$("$here/kernel.sh" image)
 : >"$dir/result"
 
 # shellcheck disable=SC2086 # a list
-qemu-system-x86_64 -nodefaults -no-reboot -M q35 $machine -m "$memory" -display none \
+qemu-system-x86_64 -nodefaults -no-reboot -M q35 $machine -smp "$cpus" -m "$memory" -display none \
 	-monitor none -serial "file:$dir/console.log" -serial "file:$dir/result" \
 	-kernel "$image" -initrd "$dir/initrd" \
 	-append "console=ttyS0 panic=-1 oops=panic panic_on_warn=1 $append" \

@@ -4,7 +4,7 @@
 #
 # usage: check.sh [NAME...]	(programs.sh tells what a name selects)
 #
-# All programs run in one boot. When the guest goes down, the program it was running has failed and
+# All programs that want as many CPUs run in one boot. When the guest goes down, the program it was running has failed and
 # another boot goes on with the next one. Nothing passes but by the file of the second serial port,
 # which has to be complete (DONE), and a complaint of the kernel fails the run. The freed memory
 # checks of the stock kernel are on: SLUB's for our own caches and those that we hold references in.
@@ -25,8 +25,12 @@ mkdir -p "$out"
 boot_once()
 {
 	dir=$out/boot-$1
-	silence=$(awk '$2 > max { max = $2 } END { print max + 120 }' "$out/left")
-	"$here/run-list.sh" "$dir" -s "$silence" -t $((3600 * ${SLOW:-1})) -m "${MEMORY:-512}" -a "$append" <"$out/left" ||
+	cpus=$(awk 'NR == 1 { print $3 }' "$out/left")
+	awk -v cpus="$cpus" '$3 == cpus' "$out/left" >"$out/now"
+	awk -v cpus="$cpus" '$3 != cpus' "$out/left" >"$out/next"
+	silence=$(awk '$2 > max { max = $2 } END { print max + 120 }' "$out/now")
+	awk '{ print $1, $2 }' "$out/now" |
+		"$here/run-list.sh" "$dir" -p "$cpus" -s "$silence" -t $((3600 * ${SLOW:-1})) -m "${MEMORY:-512}" -a "$append" ||
 		echo "boot $1: not ended by itself"
 	cat "$dir/result" >>"$out/result"
 	if ! "$here/console-clean.sh" "$dir/console.log" >"$dir/complaints"; then
@@ -35,15 +39,16 @@ boot_once()
 		cat "$dir/complaints"
 	fi
 	if grep -q '^DONE' "$dir/result"; then
-		: >"$out/left"
+		mv "$out/next" "$out/left"
 		return
 	fi
 	echo "boot $1: did not get to its end; its console says last:"
 	tail -n 60 "$dir/console.log"
 	# A boot that got nowhere would get nowhere again.
 	last=$(sed -n 's/^RUN \([^ ]*\) .*/\1/p' "$dir/result" | tail -n 1)
-	awk -v last="$last" 'found { print } $1 == last { found = 1 }' "$out/left" >"$out/next"
-	mv "$out/next" "$out/left"
+	[ -n "$last" ] || : >"$out/next"
+	awk -v last="$last" 'found { print } $1 == last { found = 1 }' "$out/now" >"$out/left"
+	cat "$out/next" >>"$out/left"
 }
 
 cp "$out/programs" "$out/left"

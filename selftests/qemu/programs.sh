@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Lists the test programs that were built, one a line with the seconds it may take. The limit is
-# 300 unless a line "runner-limit: SECONDS" in the program's source says otherwise; SLOW times as much where that is set.
+# Lists the test programs that were built, one a line with the seconds it may take and the CPUs it
+# wants: 300 and 2, unless a line "runner-limit: SECONDS" or "runner-smp: CPUS" in the program's
+# source says otherwise; SLOW times as many seconds where that is set.
 #
 # usage: programs.sh [NAME...]
 # A NAME selects NAME_test, NAME_test.sh and all whose names begin with NAME_; none: all programs.
@@ -10,14 +11,15 @@ set -eu
 selftests=$(cd "$(dirname "$0")/.." && pwd)
 built=${KNELL_BUILD:-$selftests/../build}/selftests
 
-limit()
+# The number that the source of program $1 says after "runner-$2:", or $3.
+wants()
 {
 	case $1 in
 	*.sh) source=$selftests/$1 ;;
 	*) source=$selftests/$1.c ;;
 	esac
-	seconds=$(sed -n 's/.*runner-limit: *\([0-9][0-9]*\).*/\1/p' "$source" | head -n 1)
-	echo $((${seconds:-300} * ${SLOW:-1}))
+	said=$(sed -n "s/.*runner-$2: *\\([0-9][0-9]*\\).*/\\1/p" "$source" | head -n 1)
+	echo "${said:-$3}"
 }
 
 list()
@@ -28,7 +30,8 @@ list()
 		[ -x "$path" ] || continue
 		case $program in
 		"$1"|"$1"_test|"$1"_test.sh|"${1:+$1_}"*)
-			echo "$program $(limit "$program")"
+			seconds=$(($(wants "$program" limit 300) * ${SLOW:-1}))
+			echo "$program $seconds $(wants "$program" smp 2)"
 			found=1 ;;
 		esac
 	done
