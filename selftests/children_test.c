@@ -137,6 +137,13 @@ static int run_until_told(FIXTURE_DATA(children) *self)
 	return 3;
 }
 
+static int run_until_killed(FIXTURE_DATA(children) *self)
+{
+	(void)self;
+	pause();
+	return BROKEN;
+}
+
 /*
  * Ways to be born: each returns the pid of a child of this process that exits with @status.
  */
@@ -282,9 +289,6 @@ TEST_F_TIMEOUT(children, however_born, LIMIT)
 
 		ASSERT_LT(0, pid);
 		see_death(_metadata, self, pid, (i + 1) << 8);
-		ASSERT_TRUE(_metadata->passed) {
-			TH_LOG("way %u", i);
-		}
 	}
 }
 
@@ -877,8 +881,114 @@ TEST_F_TIMEOUT(children, some_have_their_own, LIMIT)
 		for (i = 0; i < NR; i++)
 			EXPECT_EQ(3 << 8, reap(pid[i]));
 		ASSERT_TRUE(nothing_pending(self->fd));
-		ASSERT_TRUE(_metadata->passed);
 	}
+}
+
+static int64_t add_tree(int fd, uint32_t flags)
+{
+	struct knell_op op = op_add(KNELL_TREE, flags, OWN);
+
+	strcpy(op.tree.label, "children_test");
+	return add_watch(fd, op);
+}
+
+/* The next child is a member of @tree from its birth on. */
+static void join_next(struct __test_metadata *_metadata, int fd, uint32_t tree)
+{
+	struct knell_op op = { .op = KNELL_OP_JOIN, .flags = KNELL_OPF_NEXT, .watch = tree };
+
+	ASSERT_EQ(0, submit_op(fd, &op));
+}
+
+static void next_empty(struct __test_metadata *_metadata, FIXTURE_DATA(children) *self)
+{
+	struct knell_event ev;
+
+	ASSERT_EQ(1, next_event(self->fd, &ev));
+	EXPECT_EQ(KNELL_EV_EMPTY, ev.type);
+	EXPECT_EQ(OWN, ev.token);
+	EXPECT_LT(self->seq, ev.seq);
+	self->seq = ev.seq;
+}
+
+/* The main process's EXIT is the tree's; of other members it is if the tree reports them. */
+TEST_F_TIMEOUT(children, not_what_its_tree_tells, LIMIT)
+{
+	static const uint32_t flags[] = { 0, KNELL_OPF_REPORT_EXIT, KNELL_OPF_ACK };
+	struct knell_event ev;
+	pid_t first, other;
+	int64_t tree;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(flags); i++) {
+		bool reports = flags[i] & KNELL_OPF_REPORT_EXIT;
+
+		tree = add_tree(self->fd, flags[i]);
+		ASSERT_LT(0, tree);
+		join_next(_metadata, self->fd, tree);
+		first = start(_metadata, run_until_killed, self);
+		join_next(_metadata, self->fd, tree);
+		other = start(_metadata, run_until_told, self);
+		ASSERT_EQ(0, kill(first, SIGKILL));
+		ASSERT_EQ(1, next_event(self->fd, &ev));
+		EXPECT_EQ(KNELL_EV_EXIT, ev.type);
+		EXPECT_EQ(OWN, ev.token);
+		EXPECT_EQ(first, ev.exit.pid);
+		EXPECT_EQ(SIGKILL, ev.exit.status);
+		EXPECT_EQ(SIGKILL, reap(first));
+		EXPECT_TRUE(nothing_pending(self->fd));
+		tell(self->go, 'g');
+		if (reports) {
+			next_death(_metadata, self, OWN, other, 3 << 8, &ev);
+			next_empty(_metadata, self);
+		} else {
+			/* The tree's hook comes first. */
+			next_empty(_metadata, self);
+			next_death(_metadata, self, TOKEN, other, 3 << 8, &ev);
+		}
+		EXPECT_EQ(3 << 8, reap(other));
+		EXPECT_TRUE(nothing_pending(self->fd));
+	}
+}
+
+/* A report that the tree lost is not told; a tree of another queue's is another's matter. */
+TEST_F_TIMEOUT(children, what_its_tree_does_not_tell, LIMIT)
+{
+	int other = knell_open(O_NONBLOCK), i;
+	int64_t tree = add_tree(self->fd, KNELL_OPF_REPORT_EXIT);
+	struct knell_event ev;
+	pid_t first, pid;
+
+	ASSERT_LT(0, tree);
+	join_next(_metadata, self->fd, tree);
+	first = start(_metadata, run_until_killed, self);
+	for (i = 0; i < RESERVE; i++) {
+		join_next(_metadata, self->fd, tree);
+		ASSERT_EQ(0, reap(born_vfork(0)));
+	}
+	join_next(_metadata, self->fd, tree);
+	pid = born_vfork(3);
+	ASSERT_EQ(0, await_zombie(pid));
+	for (i = 0; i < RESERVE; i++) {
+		ASSERT_EQ(1, pending_event(self->fd, &ev));
+		ASSERT_EQ(OWN, ev.token);
+		ASSERT_EQ(KNELL_EV_EXIT, ev.type);
+	}
+	ASSERT_EQ(1, pending_event(self->fd, &ev));
+	EXPECT_EQ(KNELL_EV_LOST, ev.type);
+	EXPECT_EQ(OWN, ev.token);
+	EXPECT_EQ(1, ev.tree.lost);
+	self->seq = ev.seq;
+	see_death(_metadata, self, pid, 3 << 8);
+	ASSERT_EQ(0, del_watch(self->fd, tree));
+	ASSERT_EQ(0, kill(first, SIGKILL));
+	see_death(_metadata, self, first, SIGKILL);
+
+	tree = add_tree(other, 0);
+	ASSERT_LT(0, tree);
+	join_next(_metadata, other, tree);
+	see_death(_metadata, self, born_fork(4), 4 << 8);
+	ASSERT_EQ(2, wait_events(other, (struct knell_event[2]){ }, 2, 0));
+	close(other);
 }
 
 TEST_F_TIMEOUT(children, two_queues, LIMIT)
