@@ -5,7 +5,7 @@
  * io_uring and aio, which poll a queue, signal an eventfd from within its wake.
  * If the same queue, or one in a ring with it, watches that eventfd, a careless
  * hook would wait for a lock that its own CPU has, or that another has which
- * waits for it: the guest would stand still. runner-limit: 150
+ * waits for it: the guest would stand still. runner-limit: 300
  */
 #include "kselftest_harness.h"
 

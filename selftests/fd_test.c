@@ -798,7 +798,7 @@ static unsigned long read_param(const char *path)
 static int at_the_quota(void)
 {
 	int queue, bell = new_eventfd(), p[2], i;
-	int64_t watch[4];
+	int64_t watch[4] = { };
 
 	CHECK(pipe2(p, O_NONBLOCK) == 0);
 	CHECK(setuid(1000) == 0);
