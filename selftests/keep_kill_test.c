@@ -16,8 +16,8 @@
 #define SERVICES	50
 #define RUNS		2048	/* of one service, more than there will be */
 #define TIMERS		20
-#define KILLS		500
-#define KILLS_PIDFD	60	/* of the manager without knell */
+#define KILLS		(500 / SLOW)
+#define KILLS_PIDFD	(60 / SLOW)	/* of the manager without knell */
 
 /* In the ledger beside a status, so that 0 is none. */
 #define WRITTEN		0x10000
@@ -289,6 +289,12 @@ static void take_stock(void)
 	} while (n);
 }
 
+/* Has the run that nobody has heard of begun, at least? */
+static bool has_run(const struct service *s)
+{
+	return s->caused[s->next];
+}
+
 /* What has no watch was acknowledged, and its successor not announced: or it is lost. */
 static void start_the_rest(void)
 {
@@ -299,7 +305,7 @@ static void start_the_rest(void)
 		s = &ledger->service[i];
 		if (watched[i])
 			continue;
-		if (s->caused[s->next]) {
+		if (has_run(s)) {
 			ledger->lost++;
 			s->next++;
 		}
@@ -422,7 +428,7 @@ static void manage_pidfd(void)
 		if (ledger->service[i].pid)
 			watch_pidfd(i, ledger->service[i].pid);
 		if (!watched[i]) {
-			ledger->service[i].next += !!ledger->service[i].caused[ledger->service[i].next];
+			ledger->service[i].next += has_run(&ledger->service[i]);
 			start_pidfd(i);
 		}
 	}
@@ -524,7 +530,7 @@ FIXTURE_TEARDOWN(keep_kill)
 	EXPECT_EQ(0, drop_queue(NAME));
 }
 
-TEST_F_TIMEOUT(keep_kill, nothing_is_lost, 800)
+TEST_F_TIMEOUT(keep_kill, nothing_is_lost, 800 * SLOW)
 {
 	uint32_t caused, heard_of, unheard;
 	pid_t pid;
@@ -565,7 +571,7 @@ TEST_F_TIMEOUT(keep_kill, nothing_is_lost, 800)
 	EXPECT_LT(0, ledger->adopted);
 }
 
-TEST_F_TIMEOUT(keep_kill, what_is_lost_without_it, 800)
+TEST_F_TIMEOUT(keep_kill, what_is_lost_without_it, 800 * SLOW)
 {
 	uint32_t caused, heard_of, unheard;
 	int i;
@@ -575,7 +581,7 @@ TEST_F_TIMEOUT(keep_kill, what_is_lost_without_it, 800)
 	while (wait(NULL) > 0)
 		;
 	caused = nr_caused(&heard_of, &unheard);
-	fprintf(stderr, "# pidfd and epoll, %d kills: %u exits, %u lost, %u services started twice\n",
+	fprintf(stderr, "# pidfd and epoll, %d kills: %u exits, %u lost, %u started twice\n",
 		KILLS_PIDFD, caused, unheard, ledger->duplicates);
 	EXPECT_LT(0, unheard);
 }
