@@ -7,7 +7,7 @@
 #				KREL=RELEASE on another kernel that is installed with its headers,
 #				KERNEL=IMAGE KDIR=DIR on one of your own, DIR where it was built;
 #				SLOW=N gives all N times as long, MEMORY=MB, APPEND="OPTION..."
-#	make bench		counts instructions and system calls per exit
+#	make bench		counts instructions, system calls and bytes, BENCH="fd kill" only these
 #	make lint		W=1, sparse, checkpatch, gcc -fanalyzer, shellcheck
 #	make deps		installs what is missing for these (they call it themselves)
 #	make install		installs the module, knelld, the header, the manual; PREFIX, DESTDIR

@@ -92,6 +92,30 @@ static inline int clone_child(void)
 	return (int)must("clone", sys(SYS_clone, SIGCHLD, 0, 0, 0, 0));
 }
 
+/*
+ * A process that sleeps until it is killed and is as cheap as can be: it shares its parent's memory
+ * and never touches a stack, so it needs none.
+ */
+static inline int clone_sleeper(void)
+{
+	register long r10 __asm__("r10") = 0;
+	register long r8 __asm__("r8") = 0;
+	long ret;
+
+	__asm__ volatile("syscall\n\t"
+			 "test %%rax, %%rax\n\t"
+			 "jnz 2f\n"
+			 "1:\tmov %[pause], %%eax\n\t"
+			 "syscall\n\t"
+			 "jmp 1b\n"
+			 "2:"
+			 : "=a"(ret)
+			 : "a"(SYS_clone), "D"(CLONE_VM | CLONE_FS | CLONE_FILES | SIGCHLD),
+			   "S"(0), "d"(0), "r"(r10), "r"(r8), [pause] "i"(SYS_pause)
+			 : "rcx", "r11", "memory");
+	return (int)must("clone", ret);
+}
+
 /* Two instructions a turn, whatever the compiler. */
 static inline void count_down(unsigned long turns)
 {
