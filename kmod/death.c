@@ -13,7 +13,6 @@
 #include <linux/pid.h>
 #include <linux/sched/cputime.h>
 #include <linux/sched/signal.h>
-#include <linux/user_namespace.h>
 #include <linux/wait.h>
 
 #include "compat.h"
@@ -133,41 +132,4 @@ u16 knell_death_take(struct knell_death *death, struct task_struct *task, struct
 		return KNELL_EVF_NOSTATUS;
 	knell_death_usage(death, task);
 	return (death->status & 0x7f) == SIGKILL && tsk_is_oom_victim(task) ? KNELL_EVF_OOM : 0;
-}
-
-/**
- * knell_uid() - a user as a reader knows him
- * @ns: the reader's. In the initial namespace a kuid is the uid
- * @uid: whom
- */
-u32 knell_uid(struct user_namespace *ns, kuid_t uid)
-{
-	return ns == &init_user_ns ? __kuid_val(uid) : from_kuid_munged(ns, uid);
-}
-
-/**
- * knell_death_fill() - an EXIT record's union; pid, members and killer are left 0
- * @death: of whom
- * @ev: the record
- * @reader: for whom
- */
-void knell_death_fill(const struct knell_death *death, struct knell_event *ev,
-		      const struct knell_reader *reader)
-{
-	ev->exit.pid = 0;
-	ev->exit.status = death->status;
-	ev->exit.uid = knell_uid(reader->user_ns, death->uid);
-	ev->exit.members = 0;
-	ev->exit.start_ns = death->start + reader->mono_offset;
-	ev->exit.utime_ns = death->utime;
-	ev->exit.stime_ns = death->stime;
-	ev->exit.maxrss_kb = death->maxrss_kb;
-	ev->exit.minflt = death->minflt;
-	ev->exit.majflt = death->majflt;
-	ev->exit.nvcsw = death->nvcsw;
-	ev->exit.nivcsw = death->nivcsw;
-	ev->exit.killer_pid = 0;
-	ev->exit.killer_uid = 0;
-	ev->exit.cgroup_id = death->cgroup_id;
-	memset(ev->exit.reserved, 0, sizeof(ev->exit.reserved));
 }

@@ -280,6 +280,21 @@ static ssize_t knell_file_take(struct knell_file *file, struct iov_iter *to)
 	return total;
 }
 
+/* What there is: bytes, 0 if nothing, an error. */
+static ssize_t knell_file_try(struct knell_file *file, struct iov_iter *to)
+{
+	ssize_t ret;
+
+	/* Who is about to sleep need not queue up for it. */
+	if (!knell_queue_readable(file->queue))
+		return 0;
+	if (mutex_lock_interruptible(&file->reader))
+		return -ERESTARTSYS;
+	ret = knell_file_take(file, to);
+	mutex_unlock(&file->reader);
+	return ret;
+}
+
 /**
  * knell_file_read() - take records, perhaps after waiting for a first one
  * @file: none of its queue's locks is held; may sleep
@@ -296,11 +311,7 @@ ssize_t knell_file_read(struct knell_file *file, struct iov_iter *to, bool wait,
 	int err;
 
 	for (;;) {
-		ret = mutex_lock_interruptible(&file->reader) ? -ERESTARTSYS : 0;
-		if (ret)
-			break;
-		ret = knell_file_take(file, to);
-		mutex_unlock(&file->reader);
+		ret = knell_file_try(file, to);
 		if (ret)
 			break;
 		if (knell_file_revoked(file)) {

@@ -111,6 +111,22 @@ err_parent:
 }
 
 /**
+ * knell_next_armed() - does the calling thread wait?
+ * @born: to call that
+ */
+bool knell_next_armed(void (*born)(struct knell_next *next, struct pid *child))
+{
+	struct knell_next *next;
+	bool armed;
+
+	raw_spin_lock(&knell_next_lock);
+	next = knell_next_find(task_pid(current));
+	armed = next && next->born == born;
+	raw_spin_unlock(&knell_next_lock);
+	return armed;
+}
+
+/**
  * knell_next_disarm() - wait no more. Any context but a probe
  * @next: armed before
  *

@@ -30,6 +30,7 @@ struct knell_next {
 
 int knell_next_arm(struct knell_next *next);
 bool knell_next_disarm(struct knell_next *next);
+bool knell_next_armed(void (*born)(struct knell_next *next, struct pid *child));
 
 void knell_next_fork(struct task_struct *parent, struct task_struct *child);
 

@@ -15,6 +15,7 @@
 #include "member.h"
 #include "probe.h"
 #include "quota.h"
+#include "tree.h"
 #include "watch.h"
 
 static ushort mode = 0600;
@@ -45,12 +46,17 @@ static int __init knell_init(void)
 	err = knell_member_init();
 	if (err)
 		goto err_watch;
+	err = knell_tree_init();
+	if (err)
+		goto err_member;
 	knell_device.mode = mode;
 	err = misc_register(&knell_device);
 	if (err)
-		goto err_member;
+		goto err_tree;
 	return 0;
 
+err_tree:
+	knell_tree_exit();
 err_member:
 	knell_member_exit();
 err_watch:
@@ -62,6 +68,7 @@ static void __exit knell_exit(void)
 {
 	misc_deregister(&knell_device);
 	knell_probes_exit();
+	knell_tree_exit();
 	knell_member_exit();
 	knell_watch_exit();
 }

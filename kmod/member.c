@@ -153,18 +153,23 @@ static void knell_member_unlink(struct knell_member *member)
 /* Its parent can reap it: it is a member no more. */
 static void knell_member_died(struct knell_member *member, struct task_struct *task)
 {
+	struct knell_tree *tree = member->tree;
 	unsigned long flags;
-	bool linked;
+	bool linked, lingers;
 
+	WRITE_ONCE(member->dead, true);
 	knell_tree_exited(member, task);
 	raw_spin_lock_irqsave(&knell_member_lock, flags);
 	linked = member->linked;
+	lingers = member->lingers;
 	if (linked)
 		knell_member_unlink(member);
 	raw_spin_unlock_irqrestore(&knell_member_lock, flags);
 	/* Otherwise its tree is being DELed, and who does that waits for this hook. */
 	if (linked)
 		knell_member_put(member);
+	if (lingers)
+		knell_tree_put_atomic(tree);
 }
 
 static int knell_member_wake(struct wait_queue_entry *wait, unsigned int mode, int sync, void *key)
@@ -214,13 +219,14 @@ struct knell_member *knell_member_new(struct knell_tree *tree)
  * knell_member_may_join() - one membership more?
  * @tree: to be joined
  * @pid: the caller's thread group
+ * @more: memberships that he has bespoken already
  *
  * Return: 0; -EEXIST if he is in @tree, -E2BIG if he is in too many
  */
-int knell_member_may_join(const struct knell_tree *tree, struct pid *pid)
+int knell_member_may_join(const struct knell_tree *tree, struct pid *pid, unsigned int more)
 {
 	struct knell_member *member;
-	unsigned int nr = 0;
+	unsigned int nr = more;
 	int err = 0;
 
 	rcu_read_lock();
@@ -260,7 +266,7 @@ bool knell_member_enter(struct knell_member *member, struct pid *pid)
 {
 	unsigned long flags;
 
-	if (knell_member_may_join(member->tree, pid) == -EEXIST)
+	if (knell_member_may_join(member->tree, pid, 0) == -EEXIST)
 		return false;
 	if (!knell_tree_enter(member->tree, &member->main))
 		return false;
@@ -462,7 +468,7 @@ static int knell_member_signal(struct knell_member *member, int sig, struct pid_
 
 /**
  * knell_member_signal_all() - KILL, with current's rights. Not in atomic context
- * @tree: whose members
+ * @tree: whose members; its queue's mutex is held
  * @sig: signal or 0
  * @ns: members that have no pid in it are not touched
  *
@@ -476,7 +482,10 @@ int knell_member_signal_all(struct knell_tree *tree, int sig, struct pid_namespa
 
 	rcu_read_lock();
 	list_for_each_entry_rcu(member, &tree->members, link) {
+		if (READ_ONCE(member->dead))
+			continue;
 		err = knell_member_signal(member, sig, ns);
+		member->doomed |= sig == SIGKILL && !err;
 		nr += !err;
 		refused |= err && err != -ESRCH;
 	}
@@ -484,32 +493,56 @@ int knell_member_signal_all(struct knell_tree *tree, int sig, struct pid_namespa
 	return refused ? -EPERM : nr;
 }
 
+/*
+ * A process that was killed while it was in fork may be past the kernel's last
+ * look for a signal, and not in the probe yet: its child lives, and is nobody's
+ * if the parent is not found there. So it is found until it dies.
+ */
+static void knell_member_linger(struct knell_member *member)
+{
+	lockdep_assert_held(&knell_member_lock);
+	member->lingers = true;
+	list_move(&member->link, &member->tree->lingering);
+	knell_tree_linger(member->tree);
+}
+
+/* One of those left leaves: true while there may be more. May sleep. */
+static bool knell_member_leave(struct knell_tree *tree)
+{
+	struct knell_member *member;
+	bool waiting, lingers;
+
+	raw_spin_lock_irq(&knell_member_lock);
+	tree->closed = true;
+	member = list_first_entry_or_null(&tree->members, struct knell_member, link);
+	if (!member) {
+		raw_spin_unlock_irq(&knell_member_lock);
+		return false;
+	}
+	waiting = member->waiting;
+	lingers = waiting && member->doomed;
+	if (lingers)
+		knell_member_linger(member);
+	else
+		knell_member_unlink(member);
+	raw_spin_unlock_irq(&knell_member_lock);
+	if (lingers)
+		return true;
+	/* One on its way finds out for itself. */
+	if (waiting)
+		remove_wait_queue(&member->pid->wait_pidfd, &member->wait);
+	knell_member_put(member);
+	return true;
+}
+
 /**
  * knell_member_leave_all() - DEL: nobody is followed any more. May sleep
- * @tree: closed by this
+ * @tree: closed by this; its queue's mutex is held
  */
 void knell_member_leave_all(struct knell_tree *tree)
 {
-	struct knell_member *member;
-	bool waiting = false;
-
-	for (;;) {
-		raw_spin_lock_irq(&knell_member_lock);
-		tree->closed = true;
-		member = list_first_entry_or_null(&tree->members, struct knell_member, link);
-		if (member) {
-			waiting = member->waiting;
-			knell_member_unlink(member);
-		}
-		raw_spin_unlock_irq(&knell_member_lock);
-		if (!member)
-			return;
-		/* One on its way finds out for itself. */
-		if (waiting)
-			remove_wait_queue(&member->pid->wait_pidfd, &member->wait);
-		knell_member_put(member);
+	while (knell_member_leave(tree))
 		cond_resched();
-	}
 }
 
 int __init knell_member_init(void)

@@ -35,6 +35,10 @@ struct task_struct;
  * @linked: it is found by others; knell_member_lock
  * @waiting: @wait has been linked; knell_member_lock
  * @main: the tree's first
+ * @dead: its parent can reap it
+ * @doomed: it has been sent SIGKILL by the tree's; queue->mutex
+ * @lingers: it is linked though the tree is closed, until it dies, and holds the
+ *	tree; knell_member_lock
  */
 struct knell_member {
 	struct hlist_node node;
@@ -53,11 +57,14 @@ struct knell_member {
 	bool linked;
 	bool waiting;
 	bool main;
+	bool dead;
+	bool doomed;
+	bool lingers;
 };
 
 struct knell_member *knell_member_new(struct knell_tree *tree);
 void knell_member_put(struct knell_member *member);
-int knell_member_may_join(const struct knell_tree *tree, struct pid *pid);
+int knell_member_may_join(const struct knell_tree *tree, struct pid *pid, unsigned int more);
 bool knell_member_enter(struct knell_member *member, struct pid *pid);
 void knell_member_settle(struct knell_member *member);
 void knell_member_blame(struct pid *pid, const struct knell_killer *killer);

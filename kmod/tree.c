@@ -49,6 +49,9 @@ struct knell_join {
 /* covers the joins of all trees. Innermost */
 static DEFINE_SPINLOCK(knell_join_lock);
 
+/* Its own, so that knell_tree_exit() can wait for what is in it. */
+static struct workqueue_struct *knell_tree_wq;
+
 static struct knell_tree *to_tree(struct knell_watch *watch)
 {
 	return container_of(watch, struct knell_tree_watch, watch)->tree;
@@ -56,6 +59,8 @@ static struct knell_tree *to_tree(struct knell_watch *watch)
 
 static void knell_tree_free(struct knell_tree *tree)
 {
+	bool pins = tree->pins;
+
 	put_pid(tree->main);
 	if (tree->doom.cred) {
 		put_cred(tree->doom.cred);
@@ -66,6 +71,35 @@ static void knell_tree_free(struct knell_tree *tree)
 	knell_probes_put();
 	knell_queue_put(tree->queue);
 	kfree_rcu(tree, rcu);
+	if (pins)
+		module_put(THIS_MODULE);
+}
+
+static void knell_tree_work(struct work_struct *work)
+{
+	knell_tree_free(container_of(work, struct knell_tree, work));
+}
+
+/**
+ * knell_tree_linger() - a member holds the tree and the module after DEL
+ * @tree: referenced by the caller, who is under knell_member_lock
+ */
+void knell_tree_linger(struct knell_tree *tree)
+{
+	refcount_inc(&tree->refs);
+	if (!tree->pins)
+		__module_get(THIS_MODULE);
+	tree->pins = true;
+}
+
+/**
+ * knell_tree_put_atomic() - knell_tree_put() in a hook
+ * @tree: may be gone after it
+ */
+void knell_tree_put_atomic(struct knell_tree *tree)
+{
+	if (refcount_dec_and_test(&tree->refs))
+		queue_work(knell_tree_wq, &tree->work);
 }
 
 /**
@@ -473,7 +507,8 @@ static int knell_tree_join(struct knell_watch *watch, bool next)
 
 	if (!knell_tree_open(tree))
 		return -ESHUTDOWN;
-	err = knell_member_may_join(tree, task_tgid(current));
+	err = knell_member_may_join(tree, task_tgid(current),
+				    knell_next_armed(knell_join_born));
 	if (err)
 		return err;
 	return next ? knell_tree_join_next(tree) : knell_tree_join_self(tree);
@@ -499,6 +534,8 @@ static struct knell_tree *knell_tree_new(struct knell_watch *watch, const struct
 		return NULL;
 	}
 	INIT_LIST_HEAD(&tree->members);
+	INIT_LIST_HEAD(&tree->lingering);
+	INIT_WORK(&tree->work, knell_tree_work);
 	INIT_LIST_HEAD(&tree->joins);
 	refcount_set(&tree->refs, 1);
 	kref_get(&watch->queue->refs);
@@ -659,3 +696,15 @@ const struct knell_watch_ops knell_tree_ops = {
 	.value = knell_tree_value,
 	.label = knell_tree_label,
 };
+
+int __init knell_tree_init(void)
+{
+	knell_tree_wq = alloc_workqueue("knell", 0, 0);
+	return knell_tree_wq ? 0 : -ENOMEM;
+}
+
+/* Nothing lingers; a tree may still be leaving knell_tree_work(). */
+void knell_tree_exit(void)
+{
+	destroy_workqueue(knell_tree_wq);
+}

@@ -8,6 +8,7 @@
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/uidgid.h>
+#include <linux/workqueue.h>
 
 #include "death.h"
 #include "reserve.h"
@@ -28,8 +29,11 @@ struct user_namespace;
  * @queue: referenced
  * @watch: NULL once it is DELed or over; queue->lock
  * @members: those linked; written under knell_member_lock, read under RCU
+ * @lingering: those linked after DEL, because they have been killed and are not
+ *	dead; knell_member_lock
  * @joins: OPF_NEXT JOINs whose child has yet to settle; tree.c's lock
  * @closed: DELed: nobody is linked any more; knell_member_lock
+ * @pins: it holds the module, for those lingering; knell_member_lock
  * @inexact: a child could not be followed; set once
  * @nr: members, those on their way too; 0 before the first, then at least 1,
  *	then KNELL_TREE_ENDED
@@ -45,7 +49,8 @@ struct user_namespace;
  * @reserve: for FORK and EXIT of others; queue->lock
  * @euid: who added the tree
  * @trusted_ns: in which he may know how anybody ends, referenced; NULL: nowhere
- * @refs: the watch's, and one for each child on its way
+ * @refs: the watch's, and one for each child on its way or lingering
+ * @work: frees it, if the last reference goes in a hook
  * @rcu: hooks may still look at it
  * @label: for LIST
  */
@@ -53,8 +58,10 @@ struct knell_tree {
 	struct knell_queue *queue;
 	struct knell_watch *watch;
 	struct list_head members;
+	struct list_head lingering;
 	struct list_head joins;
 	bool closed;
+	bool pins;
 	bool inexact;
 	atomic_t nr;
 	struct pid *main;
@@ -71,6 +78,7 @@ struct knell_tree {
 	kuid_t euid;
 	struct user_namespace *trusted_ns;
 	refcount_t refs;
+	struct work_struct work;
 	struct rcu_head rcu;
 	char label[sizeof_field(struct knell_op, tree.label)];
 };
@@ -79,6 +87,11 @@ bool knell_tree_enter(struct knell_tree *tree, bool *first);
 void knell_tree_forked(struct knell_member *member);
 void knell_tree_exited(struct knell_member *member, struct task_struct *task);
 void knell_tree_execute(struct knell_member *member);
+void knell_tree_linger(struct knell_tree *tree);
 void knell_tree_put(struct knell_tree *tree);
+void knell_tree_put_atomic(struct knell_tree *tree);
+
+int knell_tree_init(void);
+void knell_tree_exit(void);
 
 #endif /* _KNELL_TREE_H */
