@@ -38,6 +38,14 @@
 /*
  * What a watch waits for: knell_op.type of an ADD.
  *
+ * TREE makes an empty tree; KNELL_OP_JOIN enrols its first member, the main
+ * process. From then on whoever a member forks is a member before it can run,
+ * and stays one until its parent can reap it; a process can be in 4 trees. EXIT
+ * of the main process (EVF_MAIN) and, after the last member's, one EMPTY come
+ * whatever else happens; FORK and EXIT of others are reported if asked for, of
+ * which at most 256 wait to be read, and a LOST counts the others. Without ACK
+ * the watch is gone once its EMPTY is read. Its state in LIST is the EMPTY's.
+ *
  * CHILDREN tells EXIT of every child of the process whose thread submits the
  * ADD, whoever opened or reads the queue: one for each that can be reaped from
  * then on, orphans it inherits included, but for those whose own watch in this
@@ -72,7 +80,7 @@ enum knell_opcode {
 	KNELL_OP_MOD,		/* its token, and a TIMER's or FD's whole schedule */
 	KNELL_OP_DEL,		/* end it; a record that nobody has read goes with it */
 	KNELL_OP_TRIGGER,	/* USER: ring */
-	KNELL_OP_JOIN,		/* TREE: enrol a process */
+	KNELL_OP_JOIN,		/* TREE: enrol the caller, or with OPF_NEXT its next process */
 	KNELL_OP_KILL,		/* PROCESS, TREE: send a signal by identity */
 };
 
@@ -147,11 +155,13 @@ enum knell_opcode {
  * @fd.events: EPOLL* bits of what was asked for, and EPOLLERR and EPOLLHUP; can
  *	be stale when read
  * @fd.pad: 0
- * @tree: KNELL_EV_EMPTY, KNELL_EV_FORK, KNELL_EV_LOST
+ * @tree: KNELL_EV_EMPTY, KNELL_EV_FORK, KNELL_EV_LOST; pid in EMPTY is the main
+ *	process's
  * @tree.pid: FORK: the newcomer
  * @tree.ppid: FORK: its parent
  * @tree.members: members there are, a newcomer counted
- * @tree.lost: LOST: reports for which there was no room
+ * @tree.lost: LOST: reports for which there was no room since the last LOST;
+ *	EMPTY: those that no LOST has told
  * @raw: the union's size; bytes not named above are 0
  */
 struct knell_event {
@@ -233,7 +243,7 @@ struct knell_event {
  * @user: TRIGGER
  * @user.value: is ORed into the record
  * @tree: ADD TREE
- * @tree.label: for the eye, terminated
+ * @tree.label: for the eye; terminated and zero to its end, else EINVAL
  * @kill: KILL
  * @kill.sig: 0 to test, or a signal; rights are those of kill(2): EPERM, and
  *	EPERM for a process outside the caller's pid namespace. ESRCH: it is dead
