@@ -378,12 +378,16 @@ static int run_leader_leaves(FIXTURE_DATA(children) *self)
 TEST_F_TIMEOUT(children, leader_leaves_first, LIMIT)
 {
 	pid_t pid = start(_metadata, run_leader_leaves, self);
+	int status;
 
 	await_state(pid, 'Z');
 	EXPECT_TRUE(nothing_pending(self->fd));
 	/* Its other thread is stopped, and goes on: wakes for a zombie, and no deaths. */
 	ASSERT_EQ(0, kill(pid, SIGSTOP));
+	ASSERT_EQ(pid, waitpid(pid, &status, WUNTRACED));
+	EXPECT_TRUE(nothing_pending(self->fd));
 	ASSERT_EQ(0, kill(pid, SIGCONT));
+	ASSERT_EQ(pid, waitpid(pid, &status, WCONTINUED));
 	EXPECT_TRUE(nothing_pending(self->fd));
 	tell(self->go, 'g');
 	see_death(_metadata, self, pid, 4 << 8);
