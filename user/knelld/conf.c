@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,7 +15,13 @@
 
 #include "knelld.h"
 
-const char *const exec_names[EXEC_KINDS] = { "ExecStartPre", "ExecStart", "ExecStopPost" };
+const char *const exec_names[EXEC_KINDS] = {
+	[EXEC_START_PRE] = "ExecStartPre",
+	[EXEC_START] = "ExecStart",
+	[EXEC_START_POST] = "ExecStartPost",
+	[EXEC_STOP] = "ExecStop",
+	[EXEC_STOP_POST] = "ExecStopPost",
+};
 
 enum verdict_of_value { VALUE_OK, VALUE_IGNORED, VALUE_FATAL };
 
@@ -94,11 +101,15 @@ static enum verdict_of_value parse_yes_no(struct parser *p, const struct key *ke
 
 static enum verdict_of_value parse_type(struct parser *p, const struct key *key, char *value)
 {
-	static const char *const unsupported[] = { "forking", "notify", "notify-reload", "dbus" };
+	static const char *const unsupported[] = { "notify", "notify-reload", "dbus" };
 
 	(void)key;
 	if (!strcmp(value, "oneshot")) {
 		p->conf->type = TYPE_ONESHOT;
+		return VALUE_OK;
+	}
+	if (!strcmp(value, "forking")) {
+		p->conf->type = TYPE_FORKING;
 		return VALUE_OK;
 	}
 	/* Every simple service is an exec one here: up means that its program runs. */
@@ -112,6 +123,15 @@ static enum verdict_of_value parse_type(struct parser *p, const struct key *key,
 	return VALUE_IGNORED;
 }
 
+/* The index of @value among @names, -1 if it is none of them. */
+static int choice(const char *const *names, size_t nr, const char *value)
+{
+	for (size_t i = 0; i < nr; i++)
+		if (!strcmp(value, names[i]))
+			return i;
+	return -1;
+}
+
 static enum verdict_of_value parse_restart(struct parser *p, const struct key *key, char *value)
 {
 	static const char *const names[] = {
@@ -122,15 +142,72 @@ static enum verdict_of_value parse_restart(struct parser *p, const struct key *k
 		[RESTART_ON_ABNORMAL] = "on-abnormal",
 		[RESTART_ON_ABORT] = "on-abort",
 	};
+	int n = choice(names, ARRAY_SIZE(names), value);
 
 	(void)key;
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (!strcmp(value, names[i])) {
-			p->conf->restart = i;
-			return VALUE_OK;
-		}
+	if (n < 0)
+		return VALUE_IGNORED;
+	p->conf->restart = n;
+	return VALUE_OK;
+}
+
+static enum verdict_of_value parse_kill_mode(struct parser *p, const struct key *key, char *value)
+{
+	static const char *const names[] = {
+		[KILL_CONTROL_GROUP] = "control-group",
+		[KILL_MIXED] = "mixed",
+		[KILL_PROCESS] = "process",
+		[KILL_NONE] = "none",
+	};
+	int n = choice(names, ARRAY_SIZE(names), value);
+
+	(void)key;
+	if (n < 0)
+		return VALUE_IGNORED;
+	p->conf->kill_mode = n;
+	return VALUE_OK;
+}
+
+static enum verdict_of_value parse_kill_signal(struct parser *p, const struct key *key, char *value)
+{
+	return parse_signal(value, FIELD(p, key, int)) ? VALUE_IGNORED : VALUE_OK;
+}
+
+/* A signal's name or an exit status. */
+static int add_end(struct ends *ends, const char *word)
+{
+	unsigned long status;
+	char *end;
+	int sig;
+
+	status = strtoul(word, &end, 10);
+	if (end != word && !*end && *word != '-' && status <= 255) {
+		ends->codes[status / 64] |= 1ULL << status % 64;
+		return 0;
 	}
-	return VALUE_IGNORED;
+	if (end != word || parse_signal(word, &sig))
+		return -1;
+	ends->signals |= 1ULL << (sig - 1);
+	return 0;
+}
+
+static enum verdict_of_value parse_ends(struct parser *p, const struct key *key, char *value)
+{
+	struct ends *ends = FIELD(p, key, struct ends);
+	enum verdict_of_value verdict = VALUE_OK;
+	const char *s = value;
+	char *word;
+	int ret;
+
+	if (!*value)
+		*ends = (struct ends){ 0 };
+	while ((ret = word_next(&s, &word)) > 0) {
+		if (add_end(ends, word))
+			verdict = VALUE_IGNORED;
+		free(word);
+	}
+	free(word);
+	return ret < 0 ? VALUE_IGNORED : verdict;
 }
 
 static void add_dep(struct conf *c, enum dep_kind kind, char *name, unsigned int line)
@@ -175,6 +252,26 @@ static enum verdict_of_value parse_path(struct parser *p, const struct key *key,
 	}
 	free(path->name);
 	*path = (struct path){ .name = name, .optional = optional, .line = p->line };
+	return VALUE_OK;
+}
+
+/* A relative name is one in /run. */
+static enum verdict_of_value parse_pid_file(struct parser *p, const struct key *key, char *value)
+{
+	struct path *path = FIELD(p, key, struct path);
+	char *name = *value ? specifiers(value, p->unit) : NULL, *absolute;
+
+	if (*value && (!name || !*name)) {
+		free(name);
+		return VALUE_IGNORED;
+	}
+	if (name && *name != '/') {
+		absolute = xasprintf("/run/%s", name);
+		free(name);
+		name = absolute;
+	}
+	free(path->name);
+	*path = (struct path){ .name = name, .line = p->line };
 	return VALUE_OK;
 }
 
@@ -367,6 +464,8 @@ static const char a_span[] = "a time span (as 5s, 1min 30s, infinity)";
 static const char a_command[] =
 	"an absolute path or a program's name, with its arguments, every quote closed";
 static const char unit_names[] = "names of units";
+static const char a_signal[] = "a signal's name or number";
+static const char some_ends[] = "exit statuses (0 to 255) and names of signals";
 
 static const struct key keys[] = {
 	{ "Unit", "Description", parse_text, OFFSET(description), "text" },
@@ -381,7 +480,7 @@ static const struct key keys[] = {
 	{ "Service", "StartLimitBurst", parse_number, OFFSET(limit_burst), "a number" },
 	{ "Service", "StartLimitIntervalSec", parse_time, OFFSET(limit_ns), a_span },
 	{ "Service", "StartLimitInterval", parse_time, OFFSET(limit_ns), a_span },
-	{ "Service", "Type", parse_type, 0, "simple or oneshot" },
+	{ "Service", "Type", parse_type, 0, "simple, oneshot or forking" },
 	{ "Service", "Restart", parse_restart, 0,
 	  "no, always, on-success, on-failure, on-abnormal or on-abort" },
 	{ "Service", "RestartSec", parse_time, OFFSET(restart_ns), a_span },
@@ -391,7 +490,17 @@ static const struct key keys[] = {
 	{ "Service", "TimeoutSec", parse_timeout, 0, a_span },
 	{ "Service", "ExecStartPre", parse_exec, EXEC_START_PRE, a_command },
 	{ "Service", "ExecStart", parse_exec, EXEC_START, a_command },
+	{ "Service", "ExecStartPost", parse_exec, EXEC_START_POST, a_command },
+	{ "Service", "ExecStop", parse_exec, EXEC_STOP, a_command },
 	{ "Service", "ExecStopPost", parse_exec, EXEC_STOP_POST, a_command },
+	{ "Service", "PIDFile", parse_pid_file, OFFSET(pid_file), "a path" },
+	{ "Service", "KillMode", parse_kill_mode, 0, "control-group, mixed, process or none" },
+	{ "Service", "KillSignal", parse_kill_signal, OFFSET(kill_signal), a_signal },
+	{ "Service", "FinalKillSignal", parse_kill_signal, OFFSET(final_signal), a_signal },
+	{ "Service", "SendSIGKILL", parse_yes_no, OFFSET(send_sigkill), "yes or no" },
+	{ "Service", "SendSIGHUP", parse_yes_no, OFFSET(send_sighup), "yes or no" },
+	{ "Service", "SuccessExitStatus", parse_ends, OFFSET(success), some_ends },
+	{ "Service", "RestartPreventExitStatus", parse_ends, OFFSET(no_restart), some_ends },
 	{ "Service", "Environment", parse_env, 0, "NAME=value, every quote closed" },
 	{ "Service", "EnvironmentFile", parse_env_file, 0, "an absolute path" },
 	{ "Service", "WorkingDirectory", parse_path, OFFSET(cwd), "an absolute path, or ~" },
@@ -511,10 +620,12 @@ void conf_free(struct conf *c)
 	free(c->cwd.name);
 	free(c->user.name);
 	free(c->group.name);
+	free(c->pid_file.name);
 	free(c);
 }
 
-static uint64_t fnv1a(const char *text, size_t len)
+/* FNV-1a */
+uint64_t text_hash(const char *text, size_t len)
 {
 	uint64_t h = 0xcbf29ce484222325ULL;
 
@@ -523,7 +634,8 @@ static uint64_t fnv1a(const char *text, size_t len)
 	return h;
 }
 
-static struct conf *conf_new(void)
+/* What holds where no file says anything. */
+struct conf *conf_new(void)
 {
 	struct conf *c = xcalloc(1, sizeof(*c));
 
@@ -531,6 +643,10 @@ static struct conf *conf_new(void)
 	c->start_ns = c->stop_ns = 90 * NSEC_PER_SEC;
 	c->limit_ns = 10 * NSEC_PER_SEC;
 	c->limit_burst = 5;
+	c->kill_mode = KILL_CONTROL_GROUP;
+	c->kill_signal = SIGTERM;
+	c->final_signal = SIGKILL;
+	c->send_sigkill = true;
 	return c;
 }
 
@@ -547,7 +663,7 @@ enum load conf_parse(const char *name, char *text, size_t len, struct conf **con
 	struct parser p = { .unit = name, .conf = conf_new() };
 	const char *nul = memchr(text, '\0', len);
 
-	p.conf->hash = fnv1a(text, len);
+	p.conf->hash = text_hash(text, len);
 	if (nul) {
 		for (const char *s = text; (s = strchr(s, '\n')); s++)
 			p.line++;

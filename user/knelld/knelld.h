@@ -7,8 +7,13 @@
  * unit.c   the table of units and the directory they come from
  * graph.c  who waits for whom; cycles
  * service.c what a unit does when something happens to it
- * spawn.c  one process; env.c and user.c gather what it needs
+ * record.c which process of a unit a record is about
+ * verdict.c what an end means, and the line of the log that tells it
+ * tree.c   the processes of a unit: whom a signal reaches, what is left
+ * pidfile.c which of them is the main one of a service that forks
+ * spawn.c  one command; env.c and user.c gather what it needs
  * queue.c  /dev/knell
+ * state.c  what the next knelld cannot see in a kept queue; takeover.c reads both
  * pid1.c   what only the first process does
  */
 #ifndef _KNELLD_H
@@ -35,14 +40,18 @@ struct strv {
 	size_t nr;
 };
 
-enum type { TYPE_SIMPLE, TYPE_ONESHOT };
+enum type { TYPE_SIMPLE, TYPE_ONESHOT, TYPE_FORKING };
 
 enum restart {
 	RESTART_NO, RESTART_ALWAYS, RESTART_ON_SUCCESS,
 	RESTART_ON_FAILURE, RESTART_ON_ABNORMAL, RESTART_ON_ABORT,
 };
 
-enum exec_kind { EXEC_START_PRE, EXEC_START, EXEC_STOP_POST, EXEC_KINDS };
+enum kill_mode { KILL_CONTROL_GROUP, KILL_MIXED, KILL_PROCESS, KILL_NONE };
+
+enum exec_kind {
+	EXEC_START_PRE, EXEC_START, EXEC_START_POST, EXEC_STOP, EXEC_STOP_POST, EXEC_KINDS,
+};
 
 enum dep_kind { DEP_AFTER, DEP_BEFORE, DEP_REQUIRES, DEP_WANTS };
 
@@ -76,6 +85,12 @@ struct path {
 	unsigned int line;
 };
 
+/* Ends of a process, as SuccessExitStatus= lists them. */
+struct ends {
+	uint64_t codes[4];		/* a bit for each exit status */
+	uint64_t signals;		/* bit n - 1 for signal n */
+};
+
 /* What one unit file says. */
 struct conf {
 	uint64_t hash;			/* of the text, to notice changes */
@@ -85,6 +100,14 @@ struct conf {
 	enum type type;
 	enum restart restart;
 	bool remain;			/* RemainAfterExit= */
+	enum kill_mode kill_mode;
+	int kill_signal;
+	int final_signal;		/* FinalKillSignal= */
+	bool send_sigkill;
+	bool send_sighup;
+	struct ends success;		/* SuccessExitStatus= */
+	struct ends no_restart;		/* RestartPreventExitStatus= */
+	struct path pid_file;
 	struct commands exec[EXEC_KINDS];
 	uint64_t restart_ns;
 	uint64_t start_ns;		/* TimeoutStartSec= */
@@ -100,14 +123,17 @@ struct conf {
 	struct path group;
 };
 
+/* The numbers are in state files: new ones go to the end. */
 enum state {
 	STATE_DOWN,
 	STATE_WAITING,		/* for units it is ordered after */
 	STATE_PRE,		/* ExecStartPre= runs */
-	STATE_START,		/* ExecStart= of a oneshot runs */
+	STATE_START,		/* ExecStart= of a oneshot or forking service runs */
+	STATE_START_POST,	/* ExecStartPost= runs */
 	STATE_RUN,
-	STATE_EXITED,		/* RemainAfterExit=: up without a process */
-	STATE_TERM,		/* SIGTERM sent */
+	STATE_EXITED,		/* RemainAfterExit=: up without a main process */
+	STATE_STOP,		/* ExecStop= runs */
+	STATE_TERM,		/* KillSignal= sent */
 	STATE_KILL,		/* SIGKILL sent */
 	STATE_POST,		/* ExecStopPost= runs */
 	STATE_POST_TERM,
@@ -141,6 +167,32 @@ struct edge {
 	unsigned int line;
 };
 
+/* One command and all it forks. Without conf's consent none outlives the unit's run. */
+struct tree {
+	struct tree *next;
+	uint32_t watch;
+	uint16_t serial;
+	enum exec_kind kind;
+	size_t cmd;			/* which of the unit's commands of that kind */
+	pid_t pid;			/* of the command's process, 0: not known */
+	bool exited;			/* that one has ended, and it was dealt with */
+	size_t left;			/* members when it had */
+	enum result result;		/* of its end, if it is no ExecStart= */
+	bool empty;			/* all have ended, which is yet to be dealt with */
+	bool lost;			/* reports of members are missing */
+	bool taken;			/* a former knelld may have read some */
+	struct knell_event *last;	/* the latest end of a member, where they are reported */
+};
+
+/* Who was born while a forking service started, to know whether its PID file tells the truth. */
+struct births {
+	uint32_t watch;
+	bool lost;			/* some report is missing */
+	size_t left;			/* members when the first process had ended */
+	pid_t *pids;
+	size_t nr;
+};
+
 /* A unit is never freed: its id is in tokens that may still be read. */
 struct unit {
 	char *name;
@@ -156,16 +208,32 @@ struct unit {
 	enum state state;
 	enum start start;
 	enum result result;
-	enum exec_kind kind;		/* of the present process */
-	size_t cmd;			/* which of its commands */
-	pid_t pid;
-	uint32_t watch;			/* of the present process, 0: none */
+	enum exec_kind kind;		/* of the command that is waited for */
+	size_t cmd;			/* which of them */
+
+	/* As the file said when this run began; another knelld may have read it. */
+	enum type type;
+	enum kill_mode kill_mode;
+
+	struct tree *trees;		/* all that have a member, or an end not dealt with */
+	struct tree *main;		/* of ExecStart='s command, NULL: none */
+	struct tree *control;		/* of any other command that runs */
+	uint16_t serial;		/* of the latest tree */
+	uint16_t main_serial;		/* of the one in u->main, or to be put there */
+	uint16_t control_serial;
+	pid_t pid;			/* of the main process, 0: not known */
+	uint32_t proc;			/* a PROCESS watch on it where it is to be signalled alone */
+	bool follows_pid_file;		/* u->proc is the process that the PID file names */
+	struct knell_event *held;	/* its end, while its tree may still tell who killed it */
+	bool main_exited;		/* of u->main, told by the state file */
+	bool main_done;			/* the main process has ended, and it was dealt with */
+	struct births births;
 	int status;			/* of the last main process, wait(2)'s word */
 	bool ran;			/* there was one in this run */
 
 	uint32_t timer;			/* one for all it ever waits for */
-	uint32_t timer_gen;		/* counts its settings: an old record is stale */
-	bool armed;
+	uint16_t timer_gen;		/* counts its settings: an old record is stale */
+	uint64_t deadline;		/* CLOCK_MONOTONIC, 0: not set */
 	uint64_t limit_begin;		/* the window of the start limit */
 	unsigned int limit_used;
 
@@ -176,12 +244,17 @@ struct unit {
 
 	bool queued;			/* in service.c's list of units to look at */
 	struct unit *queue_next;
+	bool touched;			/* in state.c's list of units to write */
+	struct unit *touched_next;
+	uint32_t written;		/* checksum of what was written last */
 	struct unit *via;		/* graph.c: found from there */
 	unsigned int mark;
 };
 
 /* log.c */
 void log_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+const char *signal_name(int sig);
+uint64_t now_ns(void);
 const char *span_text(uint64_t ns, char *buf, size_t size);
 
 /* mem.c: never NULL: a supervisor waits for memory rather than die */
@@ -204,6 +277,7 @@ int word_next(const char **p, char **word);
 char *specifiers(const char *s, const char *unit);
 int parse_span(const char *s, uint64_t *ns);
 int parse_bool(const char *s, bool *b);
+int parse_signal(const char *s, int *sig);
 bool env_name_ok(const char *s, size_t len);
 bool unit_name_ok(const char *s);
 
@@ -212,7 +286,9 @@ enum load { LOAD_OK, LOAD_BAD, LOAD_MASKED };
 
 enum load conf_load(int dirfd, const char *name, struct conf **conf);
 enum load conf_parse(const char *name, char *text, size_t len, struct conf **conf);
+struct conf *conf_new(void);
 void conf_free(struct conf *c);
+uint64_t text_hash(const char *text, size_t len);
 char *file_text(int dirfd, const char *name, size_t *len);
 extern const char *const exec_names[EXEC_KINDS];
 
@@ -222,6 +298,7 @@ extern size_t nr_units;
 
 int units_load(const char *dir);
 struct unit *unit_find(const char *name);
+struct unit *unit_add(const char *name);
 struct unit *unit_by_id(uint32_t id);
 const struct conf *unit_latest(const struct unit *u);
 bool unit_refused(const struct unit *u);
@@ -238,10 +315,61 @@ void service_start_new(void);
 void service_stop_all(void);
 bool service_stopping(void);
 bool service_all_stopped(void);
-void service_exit(struct unit *u, const struct knell_event *ev);
-void service_timer(struct unit *u);
+void service_main_ended(struct unit *u, enum result result);
+void service_control_ended(struct unit *u, enum result result);
+void service_emptied(struct unit *u);
+void service_expired(struct unit *u);
+void service_forked(struct unit *u);
 void service_settle(void);
-const char *service_result(const struct unit *u);
+void service_restore(struct unit *u, enum state state, enum start start);
+void service_resume(struct unit *u);
+
+/* record.c */
+void record_exit(struct unit *u, const struct knell_event *ev);
+void record_empty(struct unit *u, const struct knell_event *ev);
+void record_report(struct unit *u, const struct knell_event *ev);
+void record_timer(struct unit *u, const struct knell_event *ev);
+void record_settle(void);
+void record_forget_held(struct unit *u);
+
+/* verdict.c */
+enum result verdict_judge(const struct unit *u, const struct tree *t, int status);
+bool verdict_restarts(const struct unit *u);
+const char *verdict_text(enum result r);
+void verdict_tell(const struct unit *u, const char *who, const struct knell_event *ev);
+
+/* tree.c */
+struct tree *tree_add(struct unit *u, uint32_t watch, uint16_t serial, enum exec_kind kind,
+		      size_t cmd, pid_t pid);
+struct tree *tree_find(const struct unit *u, uint32_t watch);
+void tree_drop(struct unit *u, struct tree *t);
+void tree_drop_proc(struct unit *u);
+void tree_release(struct unit *u);
+bool tree_has_members(const struct unit *u);
+bool tree_is_up(const struct unit *u);
+bool tree_is_awaited(const struct unit *u);
+int tree_kill(const struct unit *u, int sig, bool all);
+int tree_kill_control(const struct unit *u, int sig);
+size_t tree_count(const struct unit *u);
+
+/* pidfile.c */
+void births_note(struct unit *u, const struct knell_event *ev);
+void births_end(struct unit *u);
+bool pid_file_follow(struct unit *u);
+void pid_file_remove(const struct unit *u);
+
+/* state.c */
+void state_begin(const char *name, uint64_t queue);
+bool state_load(const char *name, uint64_t queue, bool *stopping);
+void state_touch(struct unit *u);
+void state_write(struct unit *u);
+void state_stopping(void);
+void state_settle(void);
+void state_end(void);
+
+/* takeover.c */
+void takeover_units(bool known);
+void takeover_resume(bool known);
 
 /* spawn.c */
 int spawn_init(void);
@@ -267,16 +395,64 @@ int cred_find(const struct unit *u, struct cred *cred);
 void cred_free(struct cred *cred);
 
 /* queue.c */
-#define TOKEN_BELL	0	/* others: unit id in the low half, timer_gen in the high */
+/* A unit's id, what the watch is for, which command, and a number that grows. */
+#define TOKEN_NONE	0	/* of no unit */
+#define ROLE_TIMER	0
+#define ROLE_COMMAND	1	/* and the kind of command */
+#define ROLE_PROC	14
+#define ROLE_BIRTHS	15
+#define TOKEN_CMDS	4096
 
-int queue_open(void);
-void queue_ring(uint64_t value);
-int queue_add_next(uint32_t id, uint32_t *watch);
-int queue_add_pid(pid_t pid, uint32_t *watch);
-int queue_add_timer(uint32_t *watch);
-int queue_set_timer(uint32_t watch, uint64_t token, uint64_t ns);
+static inline uint64_t token(uint32_t id, unsigned int role, size_t cmd, uint16_t serial)
+{
+	return (uint64_t)serial << 48 | (uint64_t)(cmd % TOKEN_CMDS) << 36 |
+	       (uint64_t)role << 32 | id;
+}
+
+static inline uint32_t token_id(uint64_t t)
+{
+	return t;
+}
+
+static inline unsigned int token_role(uint64_t t)
+{
+	return t >> 32 & 15;
+}
+
+static inline size_t token_cmd(uint64_t t)
+{
+	return t >> 36 & (TOKEN_CMDS - 1);
+}
+
+static inline uint16_t token_serial(uint64_t t)
+{
+	return t >> 48;
+}
+
+/* Ours as long as we live; kept; kept and collecting since another knelld left it. */
+#define QUEUE_NAME_MAX	sizeof(((struct knell_name *)0)->name)
+
+enum tenure { QUEUE_OWN, QUEUE_KEPT, QUEUE_TAKEN };
+
+int queue_open(const char *as, enum tenure *tenure);
+uint64_t queue_id(void);
+void queue_let_go(void);
+struct knell_watch_info *queue_list(size_t *nr);
+int queue_add_fd(int file, uint32_t events, uint32_t *watch);
+int queue_set_fd(uint32_t watch, uint32_t events);
+int queue_add_tree(const char *label, uint64_t token, uint32_t flags, uint32_t *watch);
+int queue_add_births(const char *label, uint64_t token, uint32_t *watch);
+struct knell_op queue_op_self(uint64_t token);
+struct knell_op queue_op_join(uint32_t watch);
+int queue_raw(struct knell_op *op);
+int queue_add_pid(pid_t pid, uint64_t token, uint32_t flags, uint32_t *watch);
+int queue_add_timer(uint64_t token, uint32_t *watch);
+int queue_set_timer(uint32_t watch, uint64_t token, uint64_t deadline);
+int queue_set_token(uint32_t watch, uint64_t token);
 int queue_kill(uint32_t watch, int sig);
 void queue_del(uint32_t watch);
+void queue_ack(uint32_t watch);
+void queue_flush(void);
 int queue_read(struct knell_event *ev, size_t nr);
 
 /* pid1.c */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The text of unit files: logical lines, words, specifiers, time spans; systemd.syntax(7). */
 #include <ctype.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -335,6 +336,38 @@ bool env_name_ok(const char *s, size_t len)
 		if (!isalnum((unsigned char)s[i]) && s[i] != '_')
 			return false;
 	return true;
+}
+
+/* 1 to the last signal that there is. */
+static int signal_number(const char *s, int base)
+{
+	unsigned long n;
+	char *end;
+
+	if (!isdigit((unsigned char)*s))
+		return -1;
+	n = strtoul(s, &end, 10);
+	return *end || n > (unsigned long)(SIGRTMAX - base) || !(base + n) ? -1 : (int)(base + n);
+}
+
+/* SIGTERM, TERM, 15, SIGRTMIN, RTMIN+3. */
+int parse_signal(const char *s, int *sig)
+{
+	int n = signal_number(s, 0);
+
+	if (!strncmp(s, "SIG", 3))
+		s += 3;
+	if (!strcmp(s, "RTMIN"))
+		n = SIGRTMIN;
+	else if (!strncmp(s, "RTMIN+", 6))
+		n = signal_number(s + 6, SIGRTMIN);
+	for (int i = 1; n < 0 && i < SIGRTMIN; i++)
+		if (sigabbrev_np(i) && !strcmp(s, sigabbrev_np(i)))
+			n = i;
+	if (n < 0)
+		return -1;
+	*sig = n;
+	return 0;
 }
 
 /* The name of a unit, of whatever kind: characters, a dot, and a suffix. */

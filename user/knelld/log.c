@@ -2,6 +2,8 @@
 /* One event, one line, one write(2). */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "knelld.h"
@@ -37,6 +39,27 @@ void log_line(const char *fmt, ...)
 	/* There is nobody to tell if this fails. */
 	if (write(STDERR_FILENO, buf, head + len + 1) < 0)
 		return;
+}
+
+/* SIGTERM; in a buffer of our own where there is no name. */
+const char *signal_name(int sig)
+{
+	static char buf[32];
+
+	if (sigabbrev_np(sig))
+		snprintf(buf, sizeof(buf), "SIG%s", sigabbrev_np(sig));
+	else
+		snprintf(buf, sizeof(buf), "signal %d", sig);
+	return buf;
+}
+
+/* CLOCK_MONOTONIC */
+uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
 /* A time span for the eye: 100ms, 1.5s, 90s, infinity. */

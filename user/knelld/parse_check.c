@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,6 +144,27 @@ static void check_lines(void)
 	}
 }
 
+static const struct {
+	const char *text;
+	int sig;		/* 0: no signal */
+} signals[] = {
+	{ "SIGTERM", SIGTERM }, { "TERM", SIGTERM }, { "15", 15 }, { "1", 1 }, { "64", 64 },
+	{ "USR1", SIGUSR1 }, { "SIGRTMIN+3", 37 }, { "RTMIN", 34 }, { "SIGRTMIN+30", 64 },
+	{ "", 0 }, { "0", 0 }, { "65", 0 }, { "-1", 0 }, { "SIG", 0 }, { "sigterm", 0 },
+	{ "SIGSIGTERM", 0 }, { "15x", 0 }, { "RTMIN+", 0 }, { "RTMIN+31", 0 }, { "RTMIN+-1", 0 },
+	{ "SIG15", 0 }, { "99999999999999999999", 0 },
+};
+
+static void check_signals(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		int sig = 0, ret = parse_signal(signals[i].text, &sig);
+
+		CHECK(ret == (signals[i].sig ? 0 : -1), "\"%s\"", signals[i].text);
+		CHECK(sig == signals[i].sig, "\"%s\": %d", signals[i].text, sig);
+	}
+}
+
 static void check_specifiers(void)
 {
 	static const char *const tests[][2] = {
@@ -184,6 +206,9 @@ static const char *const seeds[] = {
 	"Restart=on-failure\nRestartSec=100ms\nEnvironment=A=1 \"B=2 3\"\nEnvironment=\n"
 	"EnvironmentFile=-/etc/x\nWorkingDirectory=~\nUser=u\nGroup=1\nTimeoutStartSec=infinity\n"
 	"TimeoutStopSec=5\n[Install]\nWantedBy=multi-user.target\n",
+	"[Service]\nType=forking\nPIDFile=run/%N.pid\nExecStart=/bin/a\nExecStop=/bin/b $MAINPID\n"
+	"ExecStartPost=/bin/c\nKillMode=mixed\nKillSignal=SIGRTMIN+3\nSendSIGKILL=no\n"
+	"SuccessExitStatus=0 255 SIGKILL\nRestartPreventExitStatus=\nFinalKillSignal=6\n",
 	"[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/a\nExecStart=/bin/b\n"
 	"ExecStart=\nExecStart=c\nTimeoutSec=1.5h\n",
 	"\xef\xbb\xbf[Unit]\nDescription=x\\\ny\n[X-Own]\na=b\n[Service]\nExecStart=/bin/true",
@@ -354,6 +379,7 @@ int main(void)
 	check_spans();
 	check_words();
 	check_lines();
+	check_signals();
 	check_specifiers();
 	check_env_file();
 	check_graphs();

@@ -117,7 +117,7 @@ static bool watch_the_rest(void)
 		if (!somebody(entry->d_name))
 			continue;
 		found = true;
-		queue_add_pid(atoi(entry->d_name), &watch);
+		queue_add_pid(atoi(entry->d_name), TOKEN_NONE, 0, &watch);
 	}
 	closedir(d);
 	return found;
@@ -133,7 +133,7 @@ static bool wait_alone(uint32_t timer, uint64_t ns)
 	bool over = !timer;
 	int n;
 
-	queue_set_timer(timer, TOKEN_BELL, ns);
+	queue_set_timer(timer, TOKEN_NONE, now_ns() + ns);
 	while (watch_the_rest()) {
 		n = over ? 0 : queue_read(ev, ARRAY_SIZE(ev));
 		if (n <= 0)
@@ -151,7 +151,7 @@ static void end_the_rest(void)
 
 	if (!watch_the_rest())
 		return;
-	if (queue_add_timer(&timer) < 0)
+	if (queue_add_timer(TOKEN_NONE, &timer) < 0)
 		log_line("no timer to wait with, killing what is left at once");
 	log_line("SIGTERM to what is left");
 	kill(-1, SIGTERM);

@@ -2,26 +2,31 @@
 /*
  * What a unit does when something happens to it.
  *
- *	DOWN -> WAITING -> PRE -> START (oneshot) -> POST -> DOWN or DELAY
- *	                      \-> RUN (simple) ----^
- *	                      \-> EXITED (oneshot with RemainAfterExit=)
+ *	DOWN -> WAITING -> PRE -> START -> START_POST -> RUN (simple, forking)
+ *	                           oneshot, forking  \-> EXITED (RemainAfterExit=)
+ *	RUN, EXITED, or an end by itself -> STOP -> TERM -> KILL -> POST -> DOWN or DELAY
  *
- * TERM and KILL lie between whatever runs and POST; DELAY goes to PRE. A unit has one
- * process at most and one timer; each record that concerns it finds its state in the table
- * of phases below, and nothing that happens to one unit touches another, but through
- * service_settle(): units that became free to start or to stop.
+ * A start that fails goes to TERM, where what is left of it ends as KillMode= says; DELAY goes to
+ * PRE. A unit waits for one command at most, which is a tree of its own, for the processes of its
+ * service, and for one timer. Each record that concerns it finds its state in the table of phases
+ * below, and nothing that happens to one unit touches another, but through service_settle():
+ * units that became free to start or to stop.
+ *
+ * Whatever may be told again to a knelld that takes over (see state.c) may be heard twice: an end
+ * that the present state does not wait for changes nothing (see record.c).
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
 
 #include "knelld.h"
 
 struct phase {
-	void (*exited)(struct unit *u, enum result result);
+	void (*main_ended)(struct unit *u, enum result result);
+	void (*control_ended)(struct unit *u, enum result result);
+	void (*emptied)(struct unit *u);	/* some of its processes are gone */
 	void (*expired)(struct unit *u);
 };
 
@@ -55,33 +60,11 @@ static struct unit *next_to_look_at(void)
 	return u;
 }
 
-static const char *result_text(enum result r)
-{
-	static const char *const text[] = {
-		[RESULT_SUCCESS] = "success",
-		[RESULT_RESOURCES] = "resources",
-		[RESULT_EXIT_CODE] = "exit-code",
-		[RESULT_SIGNAL] = "signal",
-		[RESULT_CORE_DUMP] = "core-dump",
-		[RESULT_TIMEOUT] = "timeout",
-		[RESULT_START_LIMIT] = "start-limit-hit",
-		[RESULT_DEPENDENCY] = "dependency",
-		[RESULT_BAD_UNIT] = "bad-setting",
-	};
-
-	return text[r];
-}
-
-/* As systemd names it, for ExecStopPost='s $SERVICE_RESULT. */
-const char *service_result(const struct unit *u)
-{
-	return result_text(u->result);
-}
-
 static void set_state(struct unit *u, enum state state)
 {
 	nr_up += (state != STATE_DOWN) - (u->state != STATE_DOWN);
 	u->state = state;
+	state_touch(u);
 }
 
 static void fail(struct unit *u, enum result result)
@@ -92,37 +75,33 @@ static void fail(struct unit *u, enum result result)
 
 /* Timers. Each setting has its own token: a record of an earlier one is not mistaken. */
 
-static void set_timer(struct unit *u, uint64_t ns)
+static void set_timer(struct unit *u, uint64_t deadline)
 {
 	int err;
 
-	u->armed = ns != 0;
+	u->deadline = deadline;
 	u->timer_gen++;
-	err = queue_set_timer(u->timer, (uint64_t)u->timer_gen << 32 | u->id, ns);
+	err = queue_set_timer(u->timer, token(u->id, ROLE_TIMER, 0, u->timer_gen), deadline);
 	if (err < 0)
 		log_line("%s: cannot set its timer: %s", u->name, strerror(-err));
+	state_touch(u);
 }
 
 static void disarm(struct unit *u)
 {
-	if (u->armed)
+	if (u->deadline)
 		set_timer(u, 0);
 }
 
 static void arm(struct unit *u, uint64_t ns)
 {
-	if (ns == FOREVER)
+	const uint64_t now = now_ns();
+
+	/* What lies beyond the clock never comes. */
+	if (ns > (uint64_t)INT64_MAX - now)
 		disarm(u);
 	else
-		set_timer(u, ns ? ns : 1);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+		set_timer(u, now + ns);
 }
 
 /* The end of a start, whichever way; those that waited for it are looked at. */
@@ -136,16 +115,22 @@ static size_t count(enum start start)
 	return n;
 }
 
+static void tell_startup(void)
+{
+	log_line("startup finished: %zu started, %zu failed", count(START_DONE),
+		 count(START_FAILED));
+}
+
 static void start_decided(struct unit *u, enum start start)
 {
 	if (u->start != START_PENDING)
 		return;
 	u->start = start;
+	state_touch(u);
 	for (size_t i = 0; i < u->nr_followers; i++)
 		look_at(u->followers[i]);
 	if (!--nr_pending && !stopping)
-		log_line("startup finished: %zu started, %zu failed", count(START_DONE),
-			 count(START_FAILED));
+		tell_startup();
 }
 
 static void down(struct unit *u)
@@ -157,28 +142,6 @@ static void down(struct unit *u)
 		u->start = START_NONE;
 	for (size_t i = 0; stopping && i < u->nr_edges; i++)
 		look_at(u->edges[i].to);
-}
-
-static bool shall_restart(const struct unit *u)
-{
-	const enum result r = u->result;
-
-	if (stopping || u->gone)
-		return false;
-	switch (u->conf->restart) {
-	case RESTART_ALWAYS:
-		return true;
-	case RESTART_ON_SUCCESS:
-		return r == RESULT_SUCCESS;
-	case RESTART_ON_FAILURE:
-		return r != RESULT_SUCCESS;
-	case RESTART_ON_ABNORMAL:
-		return r != RESULT_SUCCESS && r != RESULT_EXIT_CODE;
-	case RESTART_ON_ABORT:
-		return r == RESULT_SIGNAL || r == RESULT_CORE_DUMP;
-	default:
-		return false;
-	}
 }
 
 static bool limited(const struct conf *c)
@@ -203,8 +166,10 @@ static void tell_restart(const struct unit *u)
 /* A run is over, ExecStopPost= too. */
 static void finish(struct unit *u)
 {
-	u->watch = 0;
-	if (shall_restart(u)) {
+	tree_release(u);
+	pid_file_remove(u);
+	u->pid = 0;
+	if (verdict_restarts(u)) {
 		start_decided(u, u->result == RESULT_SUCCESS ? START_DONE : START_FAILED);
 		tell_restart(u);
 		set_state(u, STATE_DELAY);
@@ -215,29 +180,62 @@ static void finish(struct unit *u)
 		log_line("%s: %s", u->name, stopping ? "stopped" : "finished");
 	else
 		log_line("%s: %s, result %s", u->name, stopping ? "stopped" : "failed",
-			 result_text(u->result));
+			 verdict_text(u->result));
 	down(u);
 }
 
 /* Commands: run_commands() starts one of the list and returns, or comes to the end of it. */
 
+static void begin_term(struct unit *u);
 static void begin_post(struct unit *u);
 static void pre_done(struct unit *u);
 static void start_done(struct unit *u);
+static void enter_run(struct unit *u);
 
 static void commands_done(struct unit *u)
 {
-	if (u->kind == EXEC_START_PRE)
+	switch (u->kind) {
+	case EXEC_START_PRE:
 		pre_done(u);
-	else if (u->kind == EXEC_START)
+		return;
+	case EXEC_START:
 		start_done(u);
-	else
+		return;
+	case EXEC_START_POST:
+		enter_run(u);
+		return;
+	case EXEC_STOP:
+		begin_term(u);
+		return;
+	default:
 		finish(u);
+	}
 }
 
 static uint64_t timeout(const struct unit *u)
 {
-	return u->kind == EXEC_STOP_POST ? u->conf->stop_ns : u->conf->start_ns;
+	bool stops = u->kind == EXEC_STOP || u->kind == EXEC_STOP_POST;
+
+	return stops ? u->conf->stop_ns : u->conf->start_ns;
+}
+
+/* Before it is started, so that a knelld that takes over knows. */
+static void arm_command(struct unit *u)
+{
+	/* A daemon has no time to be done in. */
+	if (u->kind == EXEC_START && u->type == TYPE_SIMPLE)
+		disarm(u);
+	else
+		arm(u, timeout(u));
+}
+
+/* A command has failed, or could not be run. */
+static void command_failed(struct unit *u)
+{
+	if (u->kind == EXEC_START_PRE)
+		begin_post(u);
+	else
+		begin_term(u);
 }
 
 /* ExecStopPost= goes on to its end whatever its commands do; the others stop at a failure. */
@@ -247,21 +245,19 @@ static void run_commands(struct unit *u)
 
 	for (; u->cmd < list->nr; u->cmd++) {
 		const struct command *cmd = &list->v[u->cmd];
-		enum result result = spawn(u, u->kind, cmd);
+		enum result result;
 
+		arm_command(u);
+		result = spawn(u, u->kind, cmd);
 		if (result == RESULT_SUCCESS) {
-			/* A daemon has no time to be done in. */
-			if (u->state == STATE_RUN)
-				disarm(u);
-			else
-				arm(u, timeout(u));
+			state_touch(u);
 			return;
 		}
 		if (cmd->flags & CMD_IGNORE_FAILURE)
 			continue;
 		fail(u, result);
 		if (u->kind != EXEC_STOP_POST) {
-			begin_post(u);
+			command_failed(u);
 			return;
 		}
 	}
@@ -276,36 +272,90 @@ static void begin_commands(struct unit *u, enum exec_kind kind, enum state state
 	u->cmd = 0;
 }
 
-static void begin_post(struct unit *u)
+static void run_list(struct unit *u, enum exec_kind kind, enum state state)
 {
-	begin_commands(u, EXEC_STOP_POST, STATE_POST);
+	begin_commands(u, kind, state);
 	run_commands(u);
 }
 
-/* A simple service is up once its program runs; a oneshot when all its commands have ended. */
+/* A unit that goes down must not be asked what it was. */
+static void begin_post(struct unit *u)
+{
+	disarm(u);
+	run_list(u, EXEC_STOP_POST, STATE_POST);
+}
+
+static void begin_start_post(struct unit *u)
+{
+	run_list(u, EXEC_START_POST, STATE_START_POST);
+}
+
+/* A simple service is up once its program runs; the others when their commands have ended. */
+static void run_start(struct unit *u)
+{
+	if (!u->main)
+		run_commands(u);
+	if (u->type == TYPE_SIMPLE && u->state == STATE_START && u->main)
+		begin_start_post(u);
+}
+
 static void pre_done(struct unit *u)
 {
-	bool simple = u->conf->type == TYPE_SIMPLE;
-
-	begin_commands(u, EXEC_START, simple ? STATE_RUN : STATE_START);
-	run_commands(u);
-	if (u->state != STATE_RUN || !u->watch)
-		return;
-	log_line("%s: started, main process %d", u->name, u->pid);
-	start_decided(u, START_DONE);
+	begin_commands(u, EXEC_START, STATE_START);
+	run_start(u);
 }
 
 /* All of ExecStart= has ended well, or could not be run and that is ignored. */
 static void start_done(struct unit *u)
 {
-	if (u->conf->type == TYPE_ONESHOT && u->conf->remain) {
+	u->main_done = true;
+	begin_start_post(u);
+}
+
+static void tell_started(const struct unit *u)
+{
+	if (u->pid)
+		log_line("%s: started, main process %d", u->name, u->pid);
+	else if (u->type == TYPE_FORKING)
+		log_line("%s: started, %zu processes and none of them the main one", u->name,
+			 tree_count(u));
+	else
+		log_line("%s: started", u->name);
+}
+
+static void begin_stop(struct unit *u)
+{
+	if (u->conf->exec[EXEC_STOP].nr)
+		log_line("%s: stopping", u->name);
+	run_list(u, EXEC_STOP, STATE_STOP);
+}
+
+/* The main process is gone of itself: what is up without one stays so. */
+static void main_over(struct unit *u)
+{
+	if (u->result == RESULT_SUCCESS && u->conf->remain) {
+		disarm(u);
 		set_state(u, STATE_EXITED);
-		log_line("%s: done, stays up without a process", u->name);
+		log_line("%s: done, stays up without a main process", u->name);
 		start_decided(u, START_DONE);
 		return;
 	}
+	if (u->result == RESULT_SUCCESS)
+		start_decided(u, START_DONE);
+	begin_stop(u);
+}
+
+static void enter_run(struct unit *u)
+{
+	if (!tree_is_up(u)) {
+		main_over(u);
+		return;
+	}
+	u->kind = EXEC_START;
+	disarm(u);
+	set_state(u, STATE_RUN);
+	tell_started(u);
 	start_decided(u, START_DONE);
-	begin_post(u);
 }
 
 /* As systemd counts: so many starts in a window that begins with the first of them. */
@@ -338,18 +388,27 @@ static void give_up_starting(struct unit *u)
 	down(u);
 }
 
+/* From now on the file's latest contents count. */
+static void take_conf(struct unit *u)
+{
+	if (!u->next)
+		return;
+	conf_free(u->conf);
+	u->conf = u->next;
+	u->next = NULL;
+}
+
 static void begin_start(struct unit *u)
 {
-	if (u->next) {
-		conf_free(u->conf);
-		u->conf = u->next;
-		u->next = NULL;
-	}
+	take_conf(u);
+	u->type = u->conf->type;
+	u->kill_mode = u->conf->kill_mode;
 	u->result = RESULT_SUCCESS;
 	u->ran = false;
-	u->watch = 0;
+	u->main_done = false;
+	u->pid = 0;
 	/* Taken once and kept: from here on no wait can fail for want of a timer. */
-	if (!u->timer && queue_add_timer(&u->timer) < 0) {
+	if (!u->timer && queue_add_timer(token(u->id, ROLE_TIMER, 0, 0), &u->timer) < 0) {
 		log_line("%s: no room for a timer in %s; the unit fails", u->name, KNELL_DEVICE);
 		fail(u, RESULT_RESOURCES);
 		down(u);
@@ -359,72 +418,164 @@ static void begin_start(struct unit *u)
 		give_up_starting(u);
 		return;
 	}
-	begin_commands(u, EXEC_START_PRE, STATE_PRE);
-	run_commands(u);
+	run_list(u, EXEC_START_PRE, STATE_PRE);
 }
 
 /* Signals */
 
-static void kill_process(struct unit *u, int sig)
+/* An end is awaited, or it is over. */
+static void term_settle(struct unit *u)
 {
-	int err = queue_kill(u->watch, sig);
+	size_t left;
 
-	/* ESRCH: it is dead already and its record on the way. */
-	if (err < 0 && err != -ESRCH)
-		log_line("%s: cannot send SIG%s to %d: %s", u->name, sigabbrev_np(sig), u->pid,
-			 strerror(-err));
+	if (tree_is_awaited(u))
+		return;
+	left = tree_count(u);
+	if (left)
+		log_line("%s: %zu of its processes run on: KillMode=%s", u->name, left,
+			 u->kill_mode == KILL_NONE ? "none" : "process");
+	tree_release(u);
+	begin_post(u);
 }
 
-static void terminate(struct unit *u, enum state state)
+/* KillMode=mixed: with the main process gone the rest need not be asked. */
+static void kill_rest_of_mixed(struct unit *u)
 {
-	set_state(u, state);
-	log_line("%s: stopping, SIGTERM to %d", u->name, u->pid);
-	kill_process(u, SIGTERM);
+	int n;
+
+	if (u->kill_mode != KILL_MIXED || u->state != STATE_TERM || !u->conf->send_sigkill ||
+	    (u->main && !u->main->exited) || u->follows_pid_file)
+		return;
+	n = tree_kill(u, u->conf->final_signal, true);
+	if (n > 0)
+		log_line("%s: %s to the %d processes that its main one has left", u->name,
+			 signal_name(u->conf->final_signal), n);
+}
+
+static void send_stop(struct unit *u)
+{
+	const char *name = signal_name(u->conf->kill_signal);
+	int n = tree_kill(u, u->conf->kill_signal, false);
+
+	if (n == 1 && u->pid && !u->main_done)
+		log_line("%s: stopping, %s to %d", u->name, name, u->pid);
+	else if (n > 0)
+		log_line("%s: stopping, %s to %d process%s", u->name, name, n,
+			 n > 1 ? "es" : "");
 	/* One that is stopped could not hear it. */
-	kill_process(u, SIGCONT);
-	arm(u, u->conf->stop_ns);
+	tree_kill(u, SIGCONT, false);
+	if (u->conf->send_sighup)
+		tree_kill(u, SIGHUP, false);
 }
 
-static void kill_hard(struct unit *u, enum state state)
+static void begin_term(struct unit *u)
 {
-	char after[32];
-
-	set_state(u, state);
-	log_line("%s: %d is still there after %s, SIGKILL", u->name, u->pid,
-		 span_text(u->conf->stop_ns, after, sizeof(after)));
-	fail(u, RESULT_TIMEOUT);
-	kill_process(u, SIGKILL);
-	arm(u, u->conf->stop_ns);
+	set_state(u, STATE_TERM);
+	/* Where only EMPTY is to come, it comes at once. */
+	if (tree_has_members(u)) {
+		send_stop(u);
+		arm(u, u->conf->stop_ns);
+		kill_rest_of_mixed(u);
+	}
+	term_settle(u);
 }
 
 /* What the kernel cannot kill now must not keep the rest from stopping. */
 static void abandon(struct unit *u)
 {
-	log_line("%s: %d survives SIGKILL, no longer waited for", u->name, u->pid);
-	queue_del(u->watch);
-	u->watch = 0;
+	log_line("%s: %zu of its processes survive %s, no longer waited for", u->name,
+		 tree_count(u), signal_name(u->conf->final_signal));
+	tree_release(u);
 }
 
-/* What an exit means, by state */
+static void tell_stubborn(const struct unit *u, int n, const char *what)
+{
+	char after[32];
 
-static void pre_exited(struct unit *u, enum result result)
+	log_line("%s: %d process%s still there after %s, %s", u->name, n, n == 1 ? "" : "es",
+		 span_text(u->conf->stop_ns, after, sizeof(after)), what);
+}
+
+/* False: SendSIGKILL=no. */
+static bool kill_hard(struct unit *u, enum state state)
+{
+	int sig = u->conf->final_signal, n;
+
+	fail(u, RESULT_TIMEOUT);
+	if (!u->conf->send_sigkill) {
+		tell_stubborn(u, tree_count(u), "left alone: SendSIGKILL=no");
+		tree_release(u);
+		return false;
+	}
+	set_state(u, state);
+	n = state == STATE_KILL ? tree_kill(u, sig, true) : tree_kill_control(u, sig);
+	tell_stubborn(u, n, signal_name(sig));
+	arm(u, u->conf->stop_ns);
+	return true;
+}
+
+/* What the end of the main process means, by state */
+
+static void start_ended(struct unit *u, enum result result)
 {
 	fail(u, result);
 	if (result != RESULT_SUCCESS) {
-		begin_post(u);
+		begin_term(u);
 		return;
 	}
 	u->cmd++;
 	run_commands(u);
 }
 
-static void run_exited(struct unit *u, enum result result)
+/* The command that runs beside it goes on to its end; enter_run() looks at what is left. */
+static void start_post_ended(struct unit *u, enum result result)
 {
 	fail(u, result);
-	begin_post(u);
 }
 
-static void post_exited(struct unit *u, enum result result)
+static void run_ended(struct unit *u, enum result result)
+{
+	fail(u, result);
+	main_over(u);
+}
+
+static void stop_ended(struct unit *u, enum result result)
+{
+	fail(u, result);
+}
+
+static void term_emptied(struct unit *u)
+{
+	kill_rest_of_mixed(u);
+	term_settle(u);
+}
+
+static void term_ended(struct unit *u, enum result result)
+{
+	fail(u, result);
+	term_emptied(u);
+}
+
+/* What the end of another command means */
+
+static void control_ended(struct unit *u, enum result result)
+{
+	fail(u, result);
+	if (result != RESULT_SUCCESS) {
+		command_failed(u);
+		return;
+	}
+	u->cmd++;
+	run_commands(u);
+}
+
+static void term_control_ended(struct unit *u, enum result result)
+{
+	fail(u, result);
+	term_settle(u);
+}
+
+static void post_ended(struct unit *u, enum result result)
 {
 	fail(u, result);
 	u->cmd++;
@@ -432,7 +583,7 @@ static void post_exited(struct unit *u, enum result result)
 	run_commands(u);
 }
 
-/* What the end of a wait means, by state */
+/* What the end of a wait means */
 
 static void start_expired(struct unit *u)
 {
@@ -441,12 +592,23 @@ static void start_expired(struct unit *u)
 	log_line("%s: %s= not done within TimeoutStartSec=%s", u->name, exec_names[u->kind],
 		 span_text(u->conf->start_ns, after, sizeof(after)));
 	fail(u, RESULT_TIMEOUT);
-	terminate(u, STATE_TERM);
+	begin_term(u);
+}
+
+static void stop_expired(struct unit *u)
+{
+	char after[32];
+
+	log_line("%s: ExecStop= not done within TimeoutStopSec=%s", u->name,
+		 span_text(u->conf->stop_ns, after, sizeof(after)));
+	fail(u, RESULT_TIMEOUT);
+	begin_term(u);
 }
 
 static void term_expired(struct unit *u)
 {
-	kill_hard(u, STATE_KILL);
+	if (!kill_hard(u, STATE_KILL))
+		begin_post(u);
 }
 
 static void kill_expired(struct unit *u)
@@ -457,13 +619,20 @@ static void kill_expired(struct unit *u)
 
 static void post_expired(struct unit *u)
 {
+	int sig = u->conf->kill_signal;
+
 	fail(u, RESULT_TIMEOUT);
-	terminate(u, STATE_POST_TERM);
+	set_state(u, STATE_POST_TERM);
+	log_line("%s: ExecStopPost= takes too long, %s", u->name, signal_name(sig));
+	tree_kill_control(u, sig);
+	tree_kill_control(u, SIGCONT);
+	arm(u, u->conf->stop_ns);
 }
 
 static void post_term_expired(struct unit *u)
 {
-	kill_hard(u, STATE_POST_KILL);
+	if (!kill_hard(u, STATE_POST_KILL))
+		finish(u);
 }
 
 static void post_kill_expired(struct unit *u)
@@ -474,101 +643,128 @@ static void post_kill_expired(struct unit *u)
 
 static void delay_expired(struct unit *u)
 {
-	if (u->gone)
+	const struct conf *c = unit_latest(u);
+
+	/* Of a former knelld's unit there may be no file to go by. */
+	if (u->gone || !c->exec[EXEC_START].nr)
 		down(u);
 	else
 		begin_start(u);
 }
 
-/* No exit comes where there is no process, no timer where none is set: NULL. */
+/* Where nothing of the kind can come, or means anything: NULL. */
 static const struct phase phases[NR_STATES] = {
-	[STATE_DOWN]		= { NULL, NULL },
-	[STATE_WAITING]		= { NULL, NULL },
-	[STATE_PRE]		= { pre_exited, start_expired },
-	[STATE_START]		= { pre_exited, start_expired },
-	[STATE_RUN]		= { run_exited, NULL },
-	[STATE_EXITED]		= { NULL, NULL },
-	[STATE_TERM]		= { run_exited, term_expired },
-	[STATE_KILL]		= { run_exited, kill_expired },
-	[STATE_POST]		= { post_exited, post_expired },
-	[STATE_POST_TERM]	= { post_exited, post_term_expired },
-	[STATE_POST_KILL]	= { post_exited, post_kill_expired },
-	[STATE_DELAY]		= { NULL, delay_expired },
+	[STATE_DOWN]		= { NULL, NULL, NULL, NULL },
+	[STATE_WAITING]		= { NULL, NULL, NULL, NULL },
+	[STATE_PRE]		= { NULL, control_ended, NULL, start_expired },
+	[STATE_START]		= { start_ended, NULL, NULL, start_expired },
+	[STATE_START_POST]	= { start_post_ended, control_ended, NULL, start_expired },
+	[STATE_RUN]		= { run_ended, NULL, NULL, NULL },
+	[STATE_EXITED]		= { NULL, NULL, NULL, NULL },
+	[STATE_STOP]		= { stop_ended, control_ended, NULL, stop_expired },
+	[STATE_TERM]		= { term_ended, term_control_ended, term_emptied, term_expired },
+	[STATE_KILL]		= { term_ended, term_control_ended, term_settle, kill_expired },
+	[STATE_POST]		= { NULL, post_ended, NULL, post_expired },
+	[STATE_POST_TERM]	= { NULL, post_ended, NULL, post_term_expired },
+	[STATE_POST_KILL]	= { NULL, post_ended, NULL, post_kill_expired },
+	[STATE_DELAY]		= { NULL, NULL, NULL, delay_expired },
 };
 
-/* systemd's clean exits; a signal is one for daemons only, not for commands that have an end. */
-static enum result judge(const struct unit *u, int status)
-{
-	bool daemon = u->kind == EXEC_START && u->conf->type == TYPE_SIMPLE;
+/* What record.c makes of the records of a unit */
 
-	if (WIFEXITED(status))
-		return WEXITSTATUS(status) ? RESULT_EXIT_CODE : RESULT_SUCCESS;
-	if (WCOREDUMP(status))
-		return RESULT_CORE_DUMP;
-	switch (WTERMSIG(status)) {
-	case SIGHUP:
-	case SIGINT:
-	case SIGTERM:
-	case SIGPIPE:
-		if (daemon)
-			return RESULT_SUCCESS;
-	}
-	return RESULT_SIGNAL;
+void service_main_ended(struct unit *u, enum result result)
+{
+	u->main_done = true;
+	if (phases[u->state].main_ended)
+		phases[u->state].main_ended(u, result);
 }
 
-static void tell_exit(const struct unit *u, const struct knell_event *ev)
+void service_control_ended(struct unit *u, enum result result)
 {
-	uint64_t cpu_ms = (ev->exit.utime_ns + ev->exit.stime_ns) / NSEC_PER_MSEC;
-	int status = ev->exit.status;
-	char what[64];
-
-	if (WIFEXITED(status))
-		snprintf(what, sizeof(what), "exited with status %d", WEXITSTATUS(status));
-	else if (sigabbrev_np(WTERMSIG(status)))
-		snprintf(what, sizeof(what), "killed by SIG%s%s", sigabbrev_np(WTERMSIG(status)),
-			 WCOREDUMP(status) ? " (core dumped)" : "");
-	else
-		snprintf(what, sizeof(what), "killed by signal %d", WTERMSIG(status));
-	log_line("%s: %s process %d %s, cpu %llu.%03llus, max rss %llu KiB", u->name,
-		 u->kind == EXEC_START ? "main" : exec_names[u->kind], u->pid, what,
-		 (unsigned long long)cpu_ms / 1000, (unsigned long long)cpu_ms % 1000,
-		 (unsigned long long)ev->exit.maxrss_kb);
+	if (phases[u->state].control_ended)
+		phases[u->state].control_ended(u, result);
 }
 
-static bool ignores_failure(const struct unit *u)
+void service_emptied(struct unit *u)
 {
-	return u->conf->exec[u->kind].v[u->cmd].flags & CMD_IGNORE_FAILURE;
+	if (phases[u->state].emptied)
+		phases[u->state].emptied(u);
 }
 
-/* A process of @u has ended. */
-void service_exit(struct unit *u, const struct knell_event *ev)
+void service_expired(struct unit *u)
 {
-	enum result result;
-
-	/* Of a watch that was deleted when its record had been read already. */
-	if (!u->watch || ev->watch != u->watch || !phases[u->state].exited)
-		return;
-	tell_exit(u, ev);
-	result = ignores_failure(u) ? RESULT_SUCCESS : judge(u, ev->exit.status);
-	/* Ended by the very signal that was to end it. */
-	if (u->state == STATE_TERM && WIFSIGNALED(ev->exit.status) &&
-	    WTERMSIG(ev->exit.status) == SIGTERM)
-		result = RESULT_SUCCESS;
-	if (u->kind == EXEC_START) {
-		u->ran = true;
-		u->status = ev->exit.status;
-	}
-	u->watch = 0;
-	disarm(u);
-	phases[u->state].exited(u, result);
-}
-
-/* The timer of @u has run out; the caller has checked that it is the latest setting. */
-void service_timer(struct unit *u)
-{
-	u->armed = false;
+	u->deadline = 0;
 	if (phases[u->state].expired)
 		phases[u->state].expired(u);
+}
+
+/*
+ * The command of a forking service has left the service behind. Births may have to be waited for:
+ * that of the process that the PID file names may be told a moment later.
+ */
+void service_forked(struct unit *u)
+{
+	if (u->state == STATE_START && pid_file_follow(u))
+		begin_start_post(u);
+}
+
+/* Another knelld has left a unit like this. */
+void service_restore(struct unit *u, enum state state, enum start start)
+{
+	set_state(u, state);
+	nr_pending += (start == START_PENDING) - (u->start == START_PENDING);
+	u->start = start;
+}
+
+static void resume_start(struct unit *u)
+{
+	if (u->type == TYPE_FORKING && u->main && u->main->exited)
+		service_forked(u);
+	else
+		run_start(u);
+}
+
+/* Where the state file is lost a wait begins anew; else what remains of it. */
+static void resume_timer(struct unit *u)
+{
+	if (!u->timer && queue_add_timer(token(u->id, ROLE_TIMER, 0, 0), &u->timer) < 0)
+		log_line("%s: no room for a timer in %s", u->name, KNELL_DEVICE);
+	/* If it has run out, that is told again. */
+	set_timer(u, u->deadline);
+	if (u->deadline || u->state == STATE_RUN || u->state == STATE_EXITED)
+		return;
+	if (u->state == STATE_DELAY)
+		arm(u, u->conf->restart_ns);
+	else if (u->state == STATE_TERM || u->state == STATE_KILL)
+		arm(u, u->conf->stop_ns);
+	else
+		arm_command(u);
+}
+
+/* Goes on from there: does what was announced but not done. */
+void service_resume(struct unit *u)
+{
+	if (u->state == STATE_WAITING)
+		look_at(u);
+	if (u->state == STATE_DOWN || u->state == STATE_WAITING)
+		return;
+	resume_timer(u);
+	switch (u->state) {
+	case STATE_RUN:
+	case STATE_EXITED:
+	case STATE_DELAY:
+		return;
+	case STATE_START:
+		resume_start(u);
+		return;
+	case STATE_TERM:
+	case STATE_KILL:
+		term_settle(u);
+		return;
+	default:
+		if (!u->control)
+			run_commands(u);
+	}
 }
 
 /* What a unit may do now that others have moved on */
@@ -578,6 +774,11 @@ static void look_at_start(struct unit *u)
 	const struct edge *why = NULL;
 
 	if (u->gone) {
+		down(u);
+		return;
+	}
+	if (!unit_latest(u)) {
+		u->result = RESULT_BAD_UNIT;
 		down(u);
 		return;
 	}
@@ -604,13 +805,14 @@ static void look_at_stop(struct unit *u)
 		return;
 	case STATE_PRE:
 	case STATE_START:
-	case STATE_RUN:
+	case STATE_START_POST:
 		if (graph_may_stop(u))
-			terminate(u, STATE_TERM);
+			begin_term(u);
 		return;
+	case STATE_RUN:
 	case STATE_EXITED:
 		if (graph_may_stop(u))
-			begin_post(u);
+			begin_stop(u);
 		return;
 	default:
 		/* Down, or on its way. */
@@ -662,8 +864,7 @@ void service_start_new(void)
 		look_at(u);
 	}
 	if (!nr_pending)
-		log_line("startup finished: %zu started, %zu failed", count(START_DONE),
-			 count(START_FAILED));
+		tell_startup();
 }
 
 /* Stops everything, each unit when all that are ordered after it are down. */
@@ -672,6 +873,7 @@ void service_stop_all(void)
 	if (stopping)
 		return;
 	stopping = true;
+	state_stopping();
 	for (size_t i = nr_units; i-- > 0;)
 		look_at(units[i]);
 }

@@ -3,8 +3,8 @@
  * One process. It is made with CLONE_VM | CLONE_VFORK: nothing of the supervisor is copied,
  * it sleeps until the child runs its program or is gone, and the child can say in shared
  * memory why it could not. In return the child may not allocate, nor touch what is not its
- * own: all it needs is gathered before. The enrolment (OPF_NEXT) is made before it, too, so
- * there is no instant at which its death could be missed.
+ * own: all it needs is gathered before. Its tree is made before it, too (OPF_NEXT), so there is
+ * no instant at which its death, or that of a child of its own, could be missed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,13 +21,14 @@
 
 #define SEARCH_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-enum step { STEP_STDIN, STEP_GROUPS, STEP_GID, STEP_UID, STEP_CHDIR, STEP_EXEC };
+enum step { STEP_ENROL, STEP_STDIN, STEP_GROUPS, STEP_GID, STEP_UID, STEP_CHDIR, STEP_EXEC };
 
 /* How the child says that a step failed, as systemd's exit statuses do. */
 static const struct {
 	int status;
 	const char *what;
 } steps[] = {
+	[STEP_ENROL] = { 219, "cannot be enrolled in " KNELL_DEVICE },
 	[STEP_STDIN] = { 208, "cannot open /dev/null for its standard input" },
 	[STEP_GROUPS] = { 216, "cannot set its supplementary groups" },
 	[STEP_GID] = { 216, "cannot change its group" },
@@ -43,6 +44,8 @@ struct launch {
 	const char *cwd;
 	bool cwd_optional;
 	const struct cred *cred;
+	struct knell_op ops[2];		/* by which it enrols itself */
+	size_t nr_ops;
 	volatile enum step step;
 	volatile int err;
 };
@@ -75,17 +78,27 @@ static bool become(struct launch *l)
 	return !c->set_uid || syscall(SYS_setresuid, c->uid, c->uid, c->uid) == 0;
 }
 
-/* The supervisor's handlers must not run in the child: it shares the memory they touch. */
+/* What a program expects: the supervisor ignores this one, and blocks those that it reads. */
 static void reset_signals(void)
 {
-	static const int ours[] = { SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGCHLD };
 	const struct sigaction dfl = { .sa_handler = SIG_DFL };
 	sigset_t none;
 
-	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
-		sigaction(ours[i], &dfl, NULL);
+	sigaction(SIGPIPE, &dfl, NULL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static bool enrol(struct launch *l)
+{
+	int err = 0;
+
+	l->step = STEP_ENROL;
+	for (size_t i = 0; i < l->nr_ops && err >= 0; i++)
+		err = queue_raw(&l->ops[i]);
+	if (err < 0)
+		errno = -err;
+	return err >= 0;
 }
 
 static int child(void *arg)
@@ -94,6 +107,8 @@ static int child(void *arg)
 
 	reset_signals();
 	setsid();
+	if (!enrol(l))
+		goto failed;
 	l->step = STEP_STDIN;
 	if (dup2(null_fd, STDIN_FILENO) < 0)
 		goto failed;
@@ -109,19 +124,11 @@ failed:
 	_exit(steps[l->step].status);
 }
 
-/* Signals wait until the child is on its own: none may be taken for the supervisor's. */
 static pid_t launch(struct launch *l)
 {
-	sigset_t all, old;
-	pid_t pid;
+	pid_t pid = clone(child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, l);
 
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &old);
-	pid = clone(child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, l);
-	if (pid < 0)
-		pid = -errno;
-	sigprocmask(SIG_SETMASK, &old, NULL);
-	return pid;
+	return pid < 0 ? -errno : pid;
 }
 
 /* Copies of what a command needs from the unit, to be freed after the child is gone its way. */
@@ -165,7 +172,7 @@ static void set_outcome(const struct unit *u, struct strv *env)
 {
 	char number[16];
 
-	env_set(env, "SERVICE_RESULT", service_result(u));
+	env_set(env, "SERVICE_RESULT", verdict_text(u->result));
 	if (!u->ran)
 		return;
 	if (WIFEXITED(u->status)) {
@@ -178,6 +185,19 @@ static void set_outcome(const struct unit *u, struct strv *env)
 	env_set(env, "EXIT_CODE", WCOREDUMP(u->status) ? "dumped" : "killed");
 	env_set(env, "EXIT_STATUS", sigabbrev_np(WTERMSIG(u->status)) ?
 		sigabbrev_np(WTERMSIG(u->status)) : number);
+}
+
+/* The main process for those that run beside it, and where it is to tell who it is. */
+static void set_pids(const struct unit *u, enum exec_kind kind, struct strv *env)
+{
+	char number[16];
+
+	if (u->type == TYPE_FORKING && u->conf->pid_file.name)
+		env_set(env, "PIDFILE", u->conf->pid_file.name);
+	if (kind == EXEC_START || !u->pid || u->main_done)
+		return;
+	snprintf(number, sizeof(number), "%d", u->pid);
+	env_set(env, "MAINPID", number);
 }
 
 static int prepare_env(const struct unit *u, enum exec_kind kind, struct prepared *p)
@@ -193,8 +213,9 @@ static int prepare_env(const struct unit *u, enum exec_kind kind, struct prepare
 		env_set(&p->env, "HOME", p->cred.home);
 		env_set(&p->env, "SHELL", p->cred.shell);
 	}
-	if (kind == EXEC_STOP_POST)
+	if (kind == EXEC_STOP || kind == EXEC_STOP_POST)
 		set_outcome(u, &p->env);
+	set_pids(u, kind, &p->env);
 	for (size_t i = 0; i < c->env.nr; i++)
 		env_put(&p->env, xstrdup(c->env.v[i]));
 	for (size_t i = 0; i < c->nr_env_files; i++)
@@ -262,6 +283,75 @@ static void tell_failed(const struct unit *u, enum exec_kind kind, const struct 
 			 what, why);
 }
 
+/* Says in the unit which tree is about to be, so that it is not made twice. */
+static uint16_t announce(struct unit *u, enum exec_kind kind)
+{
+	if (!++u->serial)
+		u->serial++;
+	if (kind == EXEC_START) {
+		u->main_serial = u->serial;
+		u->main_done = false;
+		u->pid = 0;
+	} else {
+		u->control_serial = u->serial;
+	}
+	state_write(u);
+	return u->serial;
+}
+
+static void renounce(struct unit *u, enum exec_kind kind)
+{
+	if (kind == EXEC_START)
+		u->main_serial = 0;
+	else
+		u->control_serial = 0;
+}
+
+/* What the main process does about itself: see kill_main() and pidfile.c. */
+static void enrol_main(struct unit *u, uint16_t serial, struct launch *l)
+{
+	if (u->kill_mode == KILL_MIXED || u->kill_mode == KILL_PROCESS)
+		l->ops[l->nr_ops++] = queue_op_self(token(u->id, ROLE_PROC, u->cmd, serial));
+	if (u->type != TYPE_FORKING || !u->conf->pid_file.name)
+		return;
+	births_end(u);
+	if (!queue_add_births(u->name, token(u->id, ROLE_BIRTHS, 0, serial), &u->births.watch))
+		l->ops[l->nr_ops++] = queue_op_join(u->births.watch);
+}
+
+/* The program runs. */
+static void made(struct unit *u, enum exec_kind kind, struct tree *t, const struct launch *l)
+{
+	if (kind != EXEC_START) {
+		u->control = t;
+		return;
+	}
+	u->main = t;
+	u->pid = t->pid;
+	u->proc = l->nr_ops && l->ops[0].type == KNELL_PROCESS ? l->ops[0].watch : 0;
+}
+
+static void unmake(struct unit *u, uint32_t watch, const struct launch *l)
+{
+	queue_del(watch);
+	if (l->nr_ops && l->ops[0].type == KNELL_PROCESS && l->ops[0].watch)
+		queue_del(l->ops[0].watch);
+	births_end(u);
+}
+
+static int add_tree(const struct unit *u, enum exec_kind kind, uint16_t serial, uint32_t *watch)
+{
+	/* The last one to go speaks for a service without a main process; see record.c. */
+	bool report = kind == EXEC_START && u->type == TYPE_FORKING;
+	int err = queue_add_tree(u->name, token(u->id, ROLE_COMMAND + kind, u->cmd, serial),
+				 report ? KNELL_OPF_REPORT_EXIT : 0, watch);
+
+	if (err < 0)
+		log_line("%s: cannot enrol a process in %s: %s", u->name, KNELL_DEVICE,
+			 strerror(-err));
+	return err;
+}
+
 /* The processes are made here; what fails before the program runs is told at once. */
 static enum result make(struct unit *u, enum exec_kind kind, const struct command *cmd,
 			const struct prepared *p)
@@ -275,22 +365,20 @@ static enum result make(struct unit *u, enum exec_kind kind, const struct comman
 		.cwd_optional = u->conf->cwd.optional,
 		.cred = cmd->flags & CMD_PRIVILEGED ? &nobody_else : &p->cred,
 	};
+	uint16_t serial = announce(u, kind);
 	uint32_t watch;
-	int err = queue_add_next(u->id, &watch);
 	pid_t pid;
 
-	if (err < 0) {
-		log_line("%s: cannot enrol a process in %s: %s", u->name, KNELL_DEVICE,
-			 strerror(-err));
+	if (add_tree(u, kind, serial, &watch) < 0)
 		return RESULT_RESOURCES;
-	}
+	if (kind == EXEC_START)
+		enrol_main(u, serial, &l);
 	pid = launch(&l);
 	if (pid > 0 && !l.err) {
-		u->watch = watch;
-		u->pid = pid;
+		made(u, kind, tree_add(u, watch, serial, kind, u->cmd, pid), &l);
 		return RESULT_SUCCESS;
 	}
-	queue_del(watch);
+	unmake(u, watch, &l);
 	if (pid < 0) {
 		log_line("%s: cannot make a process: %s", u->name, strerror(-pid));
 		return RESULT_RESOURCES;
@@ -300,9 +388,9 @@ static enum result make(struct unit *u, enum exec_kind kind, const struct comman
 }
 
 /**
- * spawn - run a command of a unit
+ * spawn - run a command of a unit, the one of that kind at u->cmd
  *
- * RESULT_SUCCESS: its program runs, u->watch and u->pid are set, and one EXIT record will
+ * RESULT_SUCCESS: its program runs and is u->main or u->control; EXIT and EMPTY records will
  * come. Otherwise there is no process and the reason has been logged.
  */
 enum result spawn(struct unit *u, enum exec_kind kind, const struct command *cmd)
@@ -310,9 +398,10 @@ enum result spawn(struct unit *u, enum exec_kind kind, const struct command *cmd
 	struct prepared p = { 0 };
 	enum result result = RESULT_EXIT_CODE;
 
-	u->watch = 0;
 	if (!prepare(u, kind, cmd, &p))
 		result = make(u, kind, cmd, &p);
+	if (result != RESULT_SUCCESS)
+		renounce(u, kind);
 	unprepare(&p);
 	return result;
 }

@@ -33,7 +33,7 @@ struct unit *unit_find(const char *name)
 
 struct unit *unit_by_id(uint32_t id)
 {
-	/* 0 is the doorbell's. */
+	/* 0 is no unit's. */
 	return id && id <= nr_units ? units[id - 1] : NULL;
 }
 
@@ -58,6 +58,18 @@ static struct unit *unit_new(const char *name)
 	by_name = xgrow(by_name, nr_units, sizeof(*by_name));
 	units[nr_units] = by_name[nr_units] = u;
 	u->id = ++nr_units;
+	return u;
+}
+
+/* The unit of that name, which is made if there is none. */
+struct unit *unit_add(const char *name)
+{
+	struct unit *u = unit_find(name);
+
+	if (u)
+		return u;
+	u = unit_new(name);
+	qsort(by_name, nr_units, sizeof(*by_name), compare_names);
 	return u;
 }
 

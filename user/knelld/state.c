@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the next knelld cannot see in the queue that this one leaves behind: units that are down
+ * and why, what is being waited for, until when, how often it was tried. A file in /run with a
+ * slot for each unit, at the place that its id says, so that the tokens in the queue stay true.
+ *
+ * The order makes it safe to be killed between any two system calls. What a record has changed
+ * is written before the record's watch is deleted, and until then it comes again; a tree that is
+ * about to be made is announced before. So for each unit the file is what it waits for, or older
+ * by one step, and then what made that step is told again or the tree that it made is there.
+ * A slot is one write within a page: it is there or it isn't.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "knelld.h"
+
+#define DIR_NAME	"/run/knell"
+#define MAGIC		0x31646c6c656e6bULL	/* "knelld1", a format of its own per number */
+#define SLOT_SIZE	512
+
+#define SLOT_EXITED	(1U << 0)	/* the end of ExecStart='s process was dealt with */
+#define SLOT_MAIN_DONE	(1U << 1)
+#define SLOT_RAN	(1U << 2)
+#define SLOT_GONE	(1U << 3)
+
+struct slot {
+	uint32_t sum;			/* of the rest */
+	uint32_t flags;
+	char name[256];
+	uint64_t deadline;
+	uint64_t limit_begin;
+	uint32_t limit_used;
+	uint32_t cmd;
+	int32_t pid;
+	int32_t status;
+	uint16_t serial, main_serial, control_serial;
+	uint8_t state, start, result, kind, type, kill_mode;
+	uint8_t reserved[204];
+};
+
+/* The first slot of the file. */
+struct head {
+	uint32_t sum;
+	uint32_t stopping;
+	uint64_t magic;
+	uint64_t queue;			/* of a queue that is no more it would say nothing true */
+	uint8_t reserved[488];
+};
+
+_Static_assert(sizeof(struct slot) == SLOT_SIZE, "a slot");
+_Static_assert(sizeof(struct head) == SLOT_SIZE, "the first slot");
+
+static int fd = -1;
+static bool complained;
+static char path[128];
+static struct head head;
+static size_t nr_written;		/* slots that the file has, without a gap */
+static struct unit *touched;
+
+static uint32_t checksum(const void *slot)
+{
+	uint64_t h = text_hash((const char *)slot + sizeof(uint32_t),
+			       SLOT_SIZE - sizeof(uint32_t));
+
+	/* 0 is a slot that was never written. */
+	return (uint32_t)(h ^ h >> 32) | 1;
+}
+
+static void complain(int err)
+{
+	if (!complained)
+		log_line("cannot write %s: %s; a knelld that takes over has to guess", path,
+			 strerror(err));
+	complained = true;
+}
+
+static bool put(const void *slot, size_t at)
+{
+	ssize_t n = pwrite(fd, slot, SLOT_SIZE, at * SLOT_SIZE);
+
+	if (n == SLOT_SIZE)
+		return true;
+	complain(n < 0 ? errno : ENOSPC);
+	return false;
+}
+
+static bool put_head(void)
+{
+	head.sum = checksum(&head);
+	return put(&head, 0);
+}
+
+static void fill(const struct unit *u, struct slot *s)
+{
+	/* u->main may be that of a former command, and the next one announced. */
+	bool exited = u->main && u->main->serial == u->main_serial && u->main->exited;
+
+	*s = (struct slot){
+		.flags = (exited ? SLOT_EXITED : 0) |
+			 (u->main_done ? SLOT_MAIN_DONE : 0) | (u->ran ? SLOT_RAN : 0) |
+			 (u->gone ? SLOT_GONE : 0),
+		.deadline = u->deadline,
+		.limit_begin = u->limit_begin,
+		.limit_used = u->limit_used,
+		.cmd = u->cmd,
+		.pid = u->pid,
+		.status = u->status,
+		.serial = u->serial,
+		.main_serial = u->main_serial,
+		.control_serial = u->control_serial,
+		.state = u->state,
+		.start = u->start,
+		.result = u->result,
+		.kind = u->kind,
+		.type = u->type,
+		.kill_mode = u->kill_mode,
+	};
+	memcpy(s->name, u->name, strlen(u->name));
+	s->sum = checksum(s);
+}
+
+static void put_unit(struct unit *u)
+{
+	struct slot s;
+
+	fill(u, &s);
+	if (s.sum != u->written)
+		u->written = put(&s, u->id) ? s.sum : 0;
+}
+
+/* Writes what is new about @u. */
+void state_write(struct unit *u)
+{
+	if (fd < 0)
+		return;
+	while (nr_written < u->id)
+		put_unit(units[nr_written++]);
+	put_unit(u);
+}
+
+/* Something about @u has changed, or may have: state_settle() looks at it. */
+void state_touch(struct unit *u)
+{
+	if (u->touched)
+		return;
+	u->touched = true;
+	u->touched_next = touched;
+	touched = u;
+}
+
+/* Writes what is new. */
+void state_settle(void)
+{
+	while (touched) {
+		struct unit *u = touched;
+
+		touched = u->touched_next;
+		u->touched = false;
+		state_write(u);
+	}
+}
+
+/* All services are to be stopped, which the next knelld has to go on with. */
+void state_stopping(void)
+{
+	head.stopping = 1;
+	if (fd >= 0)
+		put_head();
+}
+
+static void set_path(const char *name)
+{
+	snprintf(path, sizeof(path), DIR_NAME "/%s.state", name);
+}
+
+static void forget_file(void)
+{
+	if (fd >= 0)
+		close(fd);
+	fd = -1;
+}
+
+/* A new file for the queue of that number; without one knelld does its work as well. */
+void state_begin(const char *name, uint64_t queue)
+{
+	char new[sizeof(path) + 4];
+
+	set_path(name);
+	snprintf(new, sizeof(new), "%s.new", path);
+	head = (struct head){ .magic = MAGIC, .queue = queue };
+	mkdir(DIR_NAME, 0755);
+	fd = open(new, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0) {
+		complain(errno);
+		return;
+	}
+	if (put_head()) {
+		for (size_t i = 0; i < nr_units; i++)
+			state_write(units[i]);
+		if (!rename(new, path))
+			return;
+		complain(errno);
+	}
+	forget_file();
+	unlink(new);
+}
+
+static bool intact(const struct slot *s)
+{
+	return s->sum == checksum(s) && !s->name[sizeof(s->name) - 1] &&
+	       unit_name_ok(s->name) && s->state < NR_STATES && s->start <= START_FAILED &&
+	       s->result <= RESULT_BAD_UNIT && s->kind < EXEC_KINDS &&
+	       s->type <= TYPE_FORKING && s->kill_mode <= KILL_NONE;
+}
+
+static void restore(const struct slot *s)
+{
+	struct unit *u = unit_add(s->name);
+
+	service_restore(u, s->state, s->start);
+	u->gone = s->state == STATE_DOWN && s->flags & SLOT_GONE;
+	u->deadline = s->deadline;
+	u->limit_begin = s->limit_begin;
+	u->limit_used = s->limit_used;
+	u->cmd = s->cmd;
+	u->pid = s->pid;
+	u->status = s->status;
+	u->serial = s->serial;
+	u->main_serial = s->main_serial;
+	u->control_serial = s->control_serial;
+	u->main_exited = s->flags & SLOT_EXITED;
+	u->main_done = s->flags & SLOT_MAIN_DONE;
+	u->ran = s->flags & SLOT_RAN;
+	u->result = s->result;
+	u->kind = s->kind;
+	u->type = s->type;
+	u->kill_mode = s->kill_mode;
+	u->written = s->sum;
+}
+
+/* All or nothing: a unit that is missing would shift the ids of those behind it. */
+static bool restore_all(const char *text, size_t nr)
+{
+	const struct slot *slots = (const struct slot *)text;
+
+	for (size_t i = 1; i < nr; i++)
+		if (!intact(&slots[i]))
+			return false;
+	for (size_t i = 1; i < nr; i++)
+		restore(&slots[i]);
+	nr_written = nr - 1;
+	return true;
+}
+
+/* The whole file, which may be larger than any that is written by hand; NULL and errno. */
+static char *read_file(size_t *len)
+{
+	char *text = NULL;
+	struct stat st;
+	ssize_t n;
+
+	*len = 0;
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return NULL;
+	text = xcalloc(st.st_size + 1, 1);
+	while ((n = pread(fd, text + *len, st.st_size - *len, *len)) > 0)
+		*len += n;
+	return text;
+}
+
+static bool load(const char *text, size_t len, uint64_t queue)
+{
+	if (len < SLOT_SIZE)
+		return false;
+	memcpy(&head, text, sizeof(head));
+	return head.sum == checksum(&head) && head.magic == MAGIC && head.queue == queue &&
+	       restore_all(text, len / SLOT_SIZE);
+}
+
+/**
+ * state_load - the units as the former knelld has left them
+ * @stopping: out: it was stopping all of them
+ *
+ * False: there is no such file, or none to rely on; then there are no units yet.
+ */
+bool state_load(const char *name, uint64_t queue, bool *stopping)
+{
+	size_t len;
+	char *text;
+	bool good;
+
+	set_path(name);
+	text = read_file(&len);
+	good = text && load(text, len, queue);
+	if (!good) {
+		log_line("%s: %s; going by what the queue tells", path,
+			 text ? "not what the former knelld has left" : strerror(errno));
+		forget_file();
+	}
+	free(text);
+	*stopping = good && head.stopping;
+	return good;
+}
+
+/* At a proper end. */
+void state_end(void)
+{
+	if (fd >= 0)
+		unlink(path);
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * After a knelld was killed its queue lives on, collects, and is given to the next one. Here each
+ * watch in it finds its unit again: by the id in its token, which state.c has kept true; without
+ * the state file by the label of a tree, and then what the unit waits for is what its youngest
+ * trees are for.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "knelld.h"
+
+enum { ARMED = 1 };
+
+/* What a former knelld called by an id, where the state file does not say. */
+struct alias {
+	uint32_t id;
+	struct unit *unit;
+};
+
+static struct alias *aliases;
+static size_t nr_aliases;
+static size_t nr_taken;
+
+static bool of_command(const struct knell_watch_info *w)
+{
+	unsigned int role = token_role(w->token);
+
+	return w->type == KNELL_TREE && role >= ROLE_COMMAND &&
+	       role < ROLE_COMMAND + EXEC_KINDS;
+}
+
+static void learn_aliases(const struct knell_watch_info *w, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (!of_command(&w[i]))
+			continue;
+		aliases = xgrow(aliases, nr_aliases, sizeof(*aliases));
+		aliases[nr_aliases++] = (struct alias){
+			.id = token_id(w[i].token), .unit = unit_add(w[i].label),
+		};
+	}
+}
+
+static struct unit *owner(const struct knell_watch_info *w, bool known)
+{
+	if (known)
+		return unit_by_id(token_id(w->token));
+	for (size_t i = 0; i < nr_aliases; i++)
+		if (aliases[i].id == token_id(w->token))
+			return aliases[i].unit;
+	return NULL;
+}
+
+static bool younger(uint16_t a, uint16_t b)
+{
+	return (int16_t)(a - b) > 0;
+}
+
+/* The kind of command whose tree this is tells what the unit was at. */
+static void guess(struct unit *u, struct tree *t)
+{
+	static const enum state states[EXEC_KINDS] = {
+		[EXEC_START_PRE] = STATE_PRE,
+		[EXEC_START] = STATE_START,
+		[EXEC_START_POST] = STATE_START_POST,
+		[EXEC_STOP] = STATE_STOP,
+		[EXEC_STOP_POST] = STATE_POST,
+	};
+	bool starts = t->kind <= EXEC_START_POST;
+
+	if (t->kind == EXEC_START && (!u->main || younger(t->serial, u->main->serial))) {
+		u->main = t;
+		u->main_serial = t->serial;
+	}
+	if (u->state != STATE_DOWN && !younger(t->serial, u->serial))
+		return;
+	u->serial = t->serial;
+	u->kind = t->kind;
+	u->cmd = t->cmd;
+	u->control = t->kind == EXEC_START ? NULL : t;
+	u->control_serial = t->kind == EXEC_START ? 0 : t->serial;
+	service_restore(u, states[t->kind], starts ? START_PENDING : START_DONE);
+}
+
+static void place(struct unit *u, struct tree *t)
+{
+	if (t->serial == u->main_serial) {
+		u->main = t;
+		t->pid = u->pid;
+		t->exited = u->main_exited;
+	} else if (t->serial == u->control_serial) {
+		u->control = t;
+	}
+	/* Else one whose end was dealt with, or what a oneshot's former command has left. */
+}
+
+static void take_tree(struct unit *u, const struct knell_watch_info *w, bool known)
+{
+	struct tree *t;
+
+	/* Made for a process that was never born. */
+	if (w->state == ARMED && !w->value) {
+		queue_del(w->watch);
+		return;
+	}
+	t = tree_add(u, w->watch, token_serial(w->token),
+		     token_role(w->token) - ROLE_COMMAND, token_cmd(w->token), 0);
+	/* As many as there may be. */
+	t->left = 1;
+	t->taken = true;
+	if (known)
+		place(u, t);
+	else
+		guess(u, t);
+}
+
+static void take_proc(struct unit *u, const struct knell_watch_info *w)
+{
+	bool follows = !(w->flags & KNELL_OPF_SELF);
+
+	if (!u->main || u->main_done || token_serial(w->token) != u->main->serial ||
+	    (!follows && u->main->exited)) {
+		queue_del(w->watch);
+		return;
+	}
+	u->proc = w->watch;
+	u->follows_pid_file = follows;
+	u->pid = w->pid;
+}
+
+static void take_timer(struct unit *u, const struct knell_watch_info *w, bool known)
+{
+	if (!known || u->timer) {
+		queue_del(w->watch);
+		return;
+	}
+	u->timer = w->watch;
+	u->timer_gen = token_serial(w->token);
+}
+
+static void rename_watch(struct unit *u, const struct knell_watch_info *w)
+{
+	queue_set_token(w->watch, token(u->id, token_role(w->token), token_cmd(w->token),
+					token_serial(w->token)));
+}
+
+/* Trees first: what else there is belongs to one. */
+static void take_trees(const struct knell_watch_info *w, size_t nr, bool known)
+{
+	for (size_t i = 0; i < nr; i++) {
+		struct unit *u = of_command(&w[i]) ? owner(&w[i], known) : NULL;
+
+		if (!u)
+			continue;
+		if (!known)
+			rename_watch(u, &w[i]);
+		take_tree(u, &w[i], known);
+	}
+}
+
+static void take_rest(const struct knell_watch_info *w, size_t nr, bool known)
+{
+	for (size_t i = 0; i < nr; i++) {
+		struct unit *u = owner(&w[i], known);
+		unsigned int role = token_role(w[i].token);
+
+		if (u && of_command(&w[i]))
+			continue;
+		if (u && w[i].type == KNELL_PROCESS && role == ROLE_PROC) {
+			if (!known)
+				rename_watch(u, &w[i]);
+			take_proc(u, &w[i]);
+		} else if (u && w[i].type == KNELL_TIMER && role == ROLE_TIMER) {
+			take_timer(u, &w[i], known);
+		} else {
+			queue_del(w[i].watch);
+		}
+	}
+}
+
+/* @known: state_load() has made the units, else those that have a process are made here. */
+void takeover_units(bool known)
+{
+	size_t nr;
+	struct knell_watch_info *w = queue_list(&nr);
+
+	if (!known)
+		learn_aliases(w, nr);
+	take_trees(w, nr, known);
+	take_rest(w, nr, known);
+	free(aliases);
+	free(w);
+}
+
+static void adopt(struct unit *u, bool known)
+{
+	u->conf = u->next ? u->next : conf_new();
+	if (!u->next && !u->gone)
+		log_line("%s: what runs of it is followed until it ends", u->name);
+	u->next = NULL;
+	if (!known) {
+		u->type = u->conf->type;
+		u->kill_mode = u->conf->kill_mode;
+	}
+	nr_taken += u->main || u->control;
+	state_touch(u);
+}
+
+/* Once the unit files are read: goes on where the former knelld was interrupted. */
+void takeover_resume(bool known)
+{
+	for (size_t i = 0; i < nr_units; i++)
+		if (units[i]->state != STATE_DOWN && units[i]->state != STATE_WAITING)
+			adopt(units[i], known);
+	log_line("took over %zu running services from a knelld that is gone", nr_taken);
+	for (size_t i = 0; i < nr_units; i++)
+		service_resume(units[i]);
+}
