@@ -1477,7 +1477,8 @@ static int have_acked_watches(struct manager *m)
 
 	for (i = 0; i < PROCS; i++) {
 		if (i == 2) {
-			a->timer = add_watch(m->fd, op_timer(CLOCK_MONOTONIC, KNELL_OPF_ACK, 1, 0, 50));
+			a->timer = add_watch(m->fd, op_timer(CLOCK_MONOTONIC, KNELL_OPF_ACK, 1, 0,
+							     50));
 			CHECK(a->timer > 0);
 			while (watch_state(m->fd, a->timer) != 2)
 				sched_yield();
