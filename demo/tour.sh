@@ -8,7 +8,7 @@
 # filter on pid 1; that it does count is shown afterwards, when something happens again.
 
 IDLE=60
-PLAN=12
+PLAN=14
 trace=/sys/kernel/tracing
 nr=0 failed=0
 
@@ -89,6 +89,46 @@ kill_and_see()
 	wait_for is_back "$2" "$old" "$3" && say "          $2 was $old, is $(main_pid "$2")"
 }
 
+# running NAME ARGUMENT: the pids
+running()
+{
+	pidof "$1" | tr ' ' '\n' | while read -r p; do
+		tr '\0' ' ' <"/proc/$p/cmdline" | grep -q "$2" && echo "$p"
+	done
+}
+
+escaped()	{ running sleep 1000001 | grep .; }
+kept()		{ running sleep 1000002 | grep .; }
+inner()		{ running knelld /etc/knell/inner | grep .; }
+
+# is_new OLD-PID COMMAND: it prints one pid, and not that one
+is_new()
+{
+	pid=$($2)
+	[ -n "$pid" ] && [ "$pid" != "$1" ] && [ "$(echo "$pid" | wc -l)" -eq 1 ]
+}
+
+escape_and_see()
+{
+	wait_for escaped
+	old=$(escaped)
+	kill -KILL "$old"
+	wait_for is_new "$old" escaped && say "          the daemon was $old, is $(escaped)"
+}
+
+# Killed: its service runs on as it is, and is looked after by the next one.
+manager_is_killed()
+{
+	wait_for kept
+	service=$(kept) manager=$(inner)
+	kill -KILL "$manager"
+	wait_for is_new "$manager" inner || return 1
+	say "          the inner knelld was $manager, is $(inner); its service is $(kept)"
+	[ "$(kept)" = "$service" ] || return 1
+	kill -KILL "$service"
+	wait_for is_new "$service" kept && say "          its service was $service, is $(kept)"
+}
+
 # A dead process that waits for PID 1, which never waits.
 no_zombies()
 {
@@ -154,6 +194,10 @@ check "the sample test.service runs as its user, in its directory" wait_for samp
 say "== Killed, and back"
 check "redis is killed with SIGKILL, comes back and answers" \
 	kill_and_see KILL redis-server redis_answers
+say "== Out of sight of others"
+check "a daemon that forked twice and left its session is killed, and back" escape_and_see
+check "a knelld under knelld is killed: its service does not notice, and is still kept up" \
+	manager_is_killed
 say "== Crash loop"
 check "crash.service ran five times, its start limit" wait_for crashed
 check "cron has run its job" wait_for cron_answers
