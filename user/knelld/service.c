@@ -278,7 +278,7 @@ static void run_list(struct unit *u, enum exec_kind kind, enum state state)
 	run_commands(u);
 }
 
-/* A unit that goes down must not be asked what it was. */
+/* All of it is gone, or no longer waited for. */
 static void begin_post(struct unit *u)
 {
 	disarm(u);
