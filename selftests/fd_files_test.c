@@ -13,6 +13,7 @@
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/mount.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
@@ -119,11 +120,12 @@ TEST_F_TIMEOUT(files, unix_sockets, LIMIT)
 	}
 }
 
+/* 0, or -errno: a kernel of one's own may have no networks. */
 static int loopback_up(void)
 {
 	struct ifreq ifr = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
-	int err = ioctl(fd, SIOCSIFFLAGS, &ifr);
+	int err = fd < 0 || ioctl(fd, SIOCSIFFLAGS, &ifr) ? -errno : 0;
 
 	close(fd);
 	return err;
@@ -151,7 +153,10 @@ TEST_F_TIMEOUT(files, tcp, LIMIT)
 	int64_t watch, listening;
 	char c;
 
-	ASSERT_EQ(0, loopback_up());
+	err = loopback_up();
+	if (err == -EAFNOSUPPORT)
+		SKIP(return, "this kernel has no networks");
+	ASSERT_EQ(0, err);
 	door = bound(SOCK_STREAM, &addr);
 	ASSERT_LE(0, door);
 	ASSERT_EQ(0, listen(door, 5));
@@ -205,10 +210,13 @@ TEST_F_TIMEOUT(files, tcp, LIMIT)
 TEST_F_TIMEOUT(files, udp_and_the_pinned_port, LIMIT)
 {
 	struct sockaddr_in addr, same;
-	int fd, from, again;
+	int fd, from, again, err;
 	int64_t watch;
 
-	ASSERT_EQ(0, loopback_up());
+	err = loopback_up();
+	if (err == -EAFNOSUPPORT)
+		SKIP(return, "this kernel has no networks");
+	ASSERT_EQ(0, err);
 	fd = bound(SOCK_DGRAM, &addr);
 	from = bound(SOCK_DGRAM, &same);
 	ASSERT_LE(0, fd);
@@ -416,20 +424,18 @@ TEST_F_TIMEOUT(files, inotify, LIMIT)
 	close(fd);
 }
 
-TEST_F_TIMEOUT(files, pidfd_mqueue_netlink, LIMIT)
+TEST_F_TIMEOUT(files, pidfd, LIMIT)
 {
-	struct mq_attr attr = { .mq_maxmsg = 1, .mq_msgsize = 8 };
 	int p[2], fd;
 	pid_t pid;
-	mqd_t mq;
-	char c[8];
+	char c;
 
 	ASSERT_EQ(0, pipe(p));
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
 		close(p[1]);
-		_exit(read(p[0], c, 1));
+		_exit(read(p[0], &c, 1));
 	}
 	fd = syscall(SYS_pidfd_open, pid, 0);
 	ASSERT_LE(0, fd);
@@ -439,8 +445,17 @@ TEST_F_TIMEOUT(files, pidfd_mqueue_netlink, LIMIT)
 	EXPECT_EQ(EPOLLIN, wait_fd(self->fd));
 	ASSERT_EQ(0, child_status(pid));
 	close(fd);
+}
+
+TEST_F_TIMEOUT(files, message_queue, LIMIT)
+{
+	struct mq_attr attr = { .mq_maxmsg = 1, .mq_msgsize = 8 };
+	char c[8];
+	mqd_t mq;
 
 	mq = mq_open("/knell", O_RDWR | O_CREAT | O_NONBLOCK, 0600, &attr);
+	if (mq < 0 && errno == ENOSYS)
+		SKIP(return, "this kernel has no message queues");
 	ASSERT_LE(0, mq);
 	mq_unlink("/knell");
 	ASSERT_LT(0, add_fd(self->fd, mq, KNELL_OPF_EDGE, EPOLLIN | EPOLLOUT));
@@ -474,9 +489,12 @@ TEST_F_TIMEOUT(files, kmsg, LIMIT)
 TEST_F_TIMEOUT(files, random, LIMIT)
 {
 	int fd = open("/dev/random", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	char c;
 
 	ASSERT_LE(0, fd);
 	ASSERT_LT(0, add_fd(self->fd, fd, 0, EPOLLIN));
+	/* Where there is nothing yet, the kernel looks for it when somebody sleeps over it. */
+	ASSERT_EQ(1, getrandom(&c, 1, 0));
 	EXPECT_EQ(EPOLLIN, wait_fd(self->fd));
 	close(fd);
 }
