@@ -288,7 +288,7 @@ static int by_first_seq(const void *a, const void *b)
 
 /*
  * A call takes records that follow each other, and one that began when another had returned takes
- * later ones. In the order of their records, no call may have returned before one ahead of it began.
+ * later ones: in the order of their records, none may have returned before one ahead of it began.
  */
 static void check_batches(struct __test_metadata *_metadata, FIXTURE_DATA(order) *self)
 {
