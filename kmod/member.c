@@ -461,6 +461,14 @@ void knell_member_blame(struct pid *pid, const struct knell_killer *killer)
 	rcu_read_unlock();
 }
 
+/* On its way to its end? A pid namespace's first process ignores SIGKILL from inside. */
+static bool knell_member_ends(const struct knell_member *member)
+{
+	struct task_struct *task = pid_task(member->pid, PIDTYPE_TGID);
+
+	return task && READ_ONCE(task->signal->flags) & SIGNAL_GROUP_EXIT;
+}
+
 static int knell_member_signal(struct knell_member *member, int sig, struct pid_namespace *ns)
 {
 	return pid_nr_ns(member->pid, ns) ? kill_pid(member->pid, sig, 0) : -EPERM;
@@ -485,7 +493,8 @@ int knell_member_signal_all(struct knell_tree *tree, int sig, struct pid_namespa
 		if (READ_ONCE(member->dead))
 			continue;
 		err = knell_member_signal(member, sig, ns);
-		member->doomed |= sig == SIGKILL && !err;
+		if (sig == SIGKILL && !err)
+			member->doomed = knell_member_ends(member);
 		nr += !err;
 		refused |= err && err != -ESRCH;
 	}
