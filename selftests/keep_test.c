@@ -1178,7 +1178,10 @@ static void *read_into_the_trap(void *arg)
 	return NULL;
 }
 
-/* Three bells and an acknowledged exit that has been read; the bells are with a reader. */
+/*
+ * An exit that has been read, three bells that are with a reader, one that has
+ * rung since.
+ */
 static int stick(struct stuck *s, int64_t *watch, pthread_t *thread)
 {
 	struct knell_event ev;
@@ -1193,13 +1196,15 @@ static int stick(struct stuck *s, int64_t *watch, pthread_t *thread)
 		_exit(5);
 	CHECK(next_event(s->fd, &ev) == 1 && ev.token == 10);
 	reap(pid);
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < 4; i++) {
 		watch[i] = add_watch(s->fd, op_user(i));
-		CHECK(watch[i] > 0 && trigger(s->fd, watch[i], 1 << i) == 0);
+		CHECK(watch[i] > 0);
+		CHECK(i == 3 || trigger(s->fd, watch[i], 1 << i) == 0);
 	}
 	CHECK(set_trap(&s->trap) == 0);
 	CHECK(pthread_create(thread, NULL, read_into_the_trap, s) == 0);
 	CHECK(wait_trapped(&s->trap) == 0);
+	CHECK(trigger(s->fd, watch[3], 1 << 3) == 0);
 	return 0;
 }
 
@@ -1208,7 +1213,7 @@ TEST_F_TIMEOUT(keep, a_stuck_reader_is_in_nobodys_way, LIMIT)
 	struct uffdio_zeropage zero = { };
 	struct knell_event ev[8];
 	struct stuck s = { };
-	int64_t watch[3];
+	int64_t watch[4];
 	pthread_t thread;
 	int fd, i;
 
@@ -1219,10 +1224,10 @@ TEST_F_TIMEOUT(keep, a_stuck_reader_is_in_nobodys_way, LIMIT)
 	/* The holder itself, so that its stuck thread may live. */
 	fd = take_over(NAME);
 	ASSERT_LE(0, fd);
-	EXPECT_EQ(4, nr_pending(fd));
+	EXPECT_EQ(5, nr_pending(fd));
 	ASSERT_EQ(0, trigger(fd, watch[1], 8));
 	ASSERT_EQ(0, del_watch(fd, watch[2]));
-	ASSERT_EQ(3, wait_events(fd, ev, 8, 0));
+	ASSERT_EQ(4, wait_events(fd, ev, 8, 0));
 	EXPECT_EQ(10, ev[0].token);
 	EXPECT_EQ(KNELL_EVF_REDELIVERED, ev[0].flags);
 	for (i = 0; i < 2; i++) {
@@ -1232,6 +1237,8 @@ TEST_F_TIMEOUT(keep, a_stuck_reader_is_in_nobodys_way, LIMIT)
 	}
 	EXPECT_EQ(2, ev[2].user.count);
 	EXPECT_EQ(8 | 2, ev[2].user.value);
+	EXPECT_EQ(3, ev[3].token);
+	EXPECT_LT(ev[2].seq, ev[3].seq);
 	ASSERT_EQ(0, trigger(fd, watch[0], 0x100));
 	/* He goes on, with a page, and has read nothing. */
 	zero.range.start = (uintptr_t)s.trap.page;
@@ -1244,7 +1251,7 @@ TEST_F_TIMEOUT(keep, a_stuck_reader_is_in_nobodys_way, LIMIT)
 	EXPECT_EQ(0, ev[0].token);
 	EXPECT_EQ(0x100, ev[0].user.value);
 	EXPECT_EQ(0, nr_pending(fd));
-	EXPECT_EQ(3, nr_watches(fd));
+	EXPECT_EQ(4, nr_watches(fd));
 	close(s.fd);
 	ASSERT_EQ(0, keep_off(fd, NAME));
 	close(fd);
@@ -1268,10 +1275,10 @@ TEST_F_TIMEOUT(keep, a_reader_killed_in_its_copy_has_read_nothing, LIMIT)
 	ASSERT_EQ(0, live_and_die(&m, false));
 	fd = take_over(NAME);
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(4, wait_events(fd, ev, 8, 0));
+	ASSERT_EQ(5, wait_events(fd, ev, 8, 0));
 	EXPECT_EQ(10, ev[0].token);
 	EXPECT_EQ(KNELL_EVF_REDELIVERED, ev[0].flags);
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < 4; i++) {
 		EXPECT_EQ(i, ev[i + 1].token);
 		EXPECT_EQ(0, ev[i + 1].flags);
 		EXPECT_EQ(1, ev[i + 1].user.count);
