@@ -67,7 +67,7 @@ void knell_next_fork(struct task_struct *parent, struct task_struct *child)
 		return;
 	raw_spin_lock(&knell_next_lock);
 	next = knell_next_find(pid);
-	if (next) {
+	if (next && next->exec_id == parent->self_exec_id) {
 		next->born(next, task_pid(child));
 		hash_del(&next->node);
 		/* A new task takes work until it exits, and it cannot have run. */
@@ -92,6 +92,7 @@ int knell_next_arm(struct knell_next *next)
 	if (err)
 		return err;
 	next->parent = get_task_pid(current, PIDTYPE_PID);
+	next->exec_id = current->self_exec_id;
 	init_task_work(&next->work, knell_next_work);
 	raw_spin_lock(&knell_next_lock);
 	if (knell_next_find(next->parent))

@@ -13,6 +13,8 @@ struct task_struct;
  * struct knell_next - waits for the process that a thread will make next
  * @node: in the hash of threads that wait to fork
  * @parent: the thread; pinned
+ * @exec_id: its process's when it began to wait: what execve(2) makes of it has no
+ *	part in this
  * @born: called by the parent inside fork, preemption off: no sleeping, no
  *	spinlock_t, no allocation. The child cannot run yet
  * @enrol: called by the child before its first user instruction, or before it
@@ -23,6 +25,7 @@ struct task_struct;
 struct knell_next {
 	struct hlist_node node;
 	struct pid *parent;
+	u64 exec_id;
 	void (*born)(struct knell_next *next, struct pid *child);
 	void (*enrol)(struct knell_next *next);
 	struct callback_head work;

@@ -8,10 +8,11 @@
  * on its first way to user mode, or to its exit if it is killed before that.
  *
  * The probe may not allocate. It takes the new member from a pool that was filled
- * beforehand, and makes its parent, who is on his way out of fork(2), replace what
- * he took, out of his own memory cgroup. So the pool is as large as there may be
- * threads that return from fork at one time. When it is dry, an atomic allocation
- * is tried where the kernel allows that, and if that fails too the tree is INEXACT.
+ * beforehand. What it took is replaced by the parent on his way out of fork(2), for
+ * the child may not run before he forks again, or by the child, for he may wait for
+ * it in vfork(2); whoever is first, out of his own memory cgroup. When the pool is
+ * dry, an atomic allocation is tried where the kernel allows that, and if that fails
+ * too the tree is INEXACT.
  */
 #include <linux/hashtable.h>
 #include <linux/module.h>
@@ -29,7 +30,8 @@
 #include "queue.h"
 #include "tree.h"
 
-#define KNELL_POOL	64
+/* Enough for all CPUs to be in fork at once, in as many trees as there can be. */
+#define KNELL_POOL	max(64U, KNELL_MEMBERSHIPS * num_possible_cpus())
 
 /*
  * covers writing knell_members, the lists and flags of members and trees, and the
@@ -307,6 +309,7 @@ static void knell_member_work(struct callback_head *work)
 	struct knell_member *member = container_of(work, struct knell_member, work);
 	struct knell_tree *tree = member->tree;
 
+	knell_member_fill_pool();
 	knell_member_settle(member);
 	knell_tree_put(tree);
 	module_put(THIS_MODULE);
@@ -453,11 +456,15 @@ void knell_member_signalled(int sig, const struct kernel_siginfo *info, struct t
  */
 void knell_member_blame(struct pid *pid, const struct knell_killer *killer)
 {
+	struct sighand_struct *sighand;
 	struct knell_member *member;
 
 	rcu_read_lock();
+	sighand = rcu_dereference(current->sighand);
+	spin_lock_irq(&sighand->siglock);
 	for (member = knell_member_first(pid); member; member = knell_member_next(member))
 		member->killer = *killer;
+	spin_unlock_irq(&sighand->siglock);
 	rcu_read_unlock();
 }
 
@@ -472,6 +479,26 @@ static bool knell_member_ends(const struct knell_member *member)
 static int knell_member_signal(struct knell_member *member, int sig, struct pid_namespace *ns)
 {
 	return pid_nr_ns(member->pid, ns) ? kill_pid(member->pid, sig, 0) : -EPERM;
+}
+
+/**
+ * knell_member_may_signal() - is there a member whom current may send a signal?
+ * @tree: whose members
+ * @ns: as for knell_member_signal_all()
+ */
+bool knell_member_may_signal(struct knell_tree *tree, struct pid_namespace *ns)
+{
+	struct knell_member *member;
+	bool may = false;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(member, &tree->members, link) {
+		may = !READ_ONCE(member->dead) && !knell_member_signal(member, 0, ns);
+		if (may)
+			break;
+	}
+	rcu_read_unlock();
+	return may;
 }
 
 /**

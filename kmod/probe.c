@@ -58,9 +58,10 @@ static struct knell_probe knell_probes[] = {
 	{ .name = "signal_generate", .func = knell_probe_signal },
 };
 
-/* covers knell_probes_registered, how many of them are */
+/* covers knell_probes_registered, how many of them are, and whether any ever was */
 static DEFINE_MUTEX(knell_probes_mutex);
 static unsigned int knell_probes_registered;
+static bool knell_probes_used;
 static atomic_t knell_probes_users;
 
 static void knell_probes_linger(struct work_struct *work);
@@ -117,8 +118,10 @@ int knell_probes_get(void)
 
 	mutex_lock(&knell_probes_mutex);
 	err = knell_probes_register();
-	if (!err)
+	if (!err) {
 		atomic_inc(&knell_probes_users);
+		knell_probes_used = true;
+	}
 	mutex_unlock(&knell_probes_mutex);
 	return err;
 }
@@ -155,7 +158,7 @@ void knell_probes_exit(void)
 {
 	cancel_delayed_work_sync(&knell_probes_work);
 	mutex_lock(&knell_probes_mutex);
-	if (knell_probes_registered)
+	if (knell_probes_used)
 		synchronize_rcu_tasks();
 	knell_probes_unregister();
 	mutex_unlock(&knell_probes_mutex);

@@ -57,15 +57,20 @@ static struct knell_tree *to_tree(struct knell_watch *watch)
 	return container_of(watch, struct knell_tree_watch, watch)->tree;
 }
 
+static void knell_doom_put(const struct knell_doom *doom)
+{
+	put_cred(doom->cred);
+	put_pid_ns(doom->ns);
+}
+
 static void knell_tree_free(struct knell_tree *tree)
 {
 	bool pins = tree->pins;
+	int i;
 
 	put_pid(tree->main);
-	if (tree->doom.cred) {
-		put_cred(tree->doom.cred);
-		put_pid_ns(tree->doom.ns);
-	}
+	for (i = 0; i < KNELL_DOOMS && tree->doom[i].cred; i++)
+		knell_doom_put(&tree->doom[i]);
 	if (tree->trusted_ns)
 		put_user_ns(tree->trusted_ns);
 	knell_probes_put();
@@ -267,7 +272,7 @@ void knell_tree_forked(struct knell_member *member)
 	seq = queue->seq;
 	if (tree->watch && tree->watch->flags & KNELL_OPF_REPORT_FORK) {
 		report = knell_reserve_post(&tree->reserve, KNELL_EV_FORK,
-					    knell_tree_evflags(tree), ktime_get_ns());
+					    knell_tree_evflags(tree), current->start_time);
 		if (report) {
 			report->pid = get_pid(member->pid);
 			report->ppid = get_pid(member->parent);
@@ -280,40 +285,63 @@ void knell_tree_forked(struct knell_member *member)
 		knell_queue_wake(queue);
 }
 
-/* Nothing can be refused to the first user namespace's CAP_KILL. */
-static bool knell_cred_kills_all(const struct cred *cred)
+/* As that of another one, as far as KILL goes? */
+static bool knell_doom_same(const struct knell_doom *doom, const struct knell_doom *other)
 {
-	return cred->user_ns == &init_user_ns && cap_raised(cred->cap_effective, CAP_KILL);
+	const struct cred *a = doom->cred, *b = other->cred;
+
+	return doom->ns == other->ns && a->user_ns == b->user_ns && uid_eq(a->uid, b->uid) &&
+	       uid_eq(a->euid, b->euid) &&
+	       cap_raised(a->cap_effective, CAP_KILL) == cap_raised(b->cap_effective, CAP_KILL);
+}
+
+/* Returns false if it adds nothing, or there is no place. */
+static bool knell_tree_add_doom(struct knell_tree *tree, const struct knell_doom *new)
+{
+	struct knell_doom *doom = tree->doom;
+
+	lockdep_assert_held(&tree->queue->lock);
+	if (atomic_read(&tree->nr) <= 0)
+		return false;
+	for (; doom < tree->doom + KNELL_DOOMS; doom++) {
+		if (!doom->cred) {
+			*doom = *new;
+			return true;
+		}
+		if (knell_doom_same(doom, new))
+			return false;
+	}
+	return false;
 }
 
 /*
- * Whoever is on his way into the tree dies when he comes: by the rights of the
- * latest killer, unless an earlier one had all of them. A tree that nobody has
- * joined yet, or all have left, has nobody to kill.
+ * Whoever is on his way into the tree dies when he comes, by the rights of any
+ * of those who killed it; who has none over any member is not one of them. A
+ * tree that nobody has joined yet, or all have left, has nobody to kill.
  */
 static void knell_tree_condemn(struct knell_tree *tree, struct pid_namespace *ns)
 {
 	struct knell_queue *queue = tree->queue;
-	const struct cred *cred = get_current_cred();
-
-	get_pid_ns(ns);
-	spin_lock_irq(&queue->lock);
-	if (atomic_read(&tree->nr) > 0 &&
-	    !(tree->doom.cred && knell_cred_kills_all(tree->doom.cred))) {
-		swap(tree->doom.cred, cred);
-		swap(tree->doom.ns, ns);
-		tree->doom.killer = (struct knell_killer){
+	struct knell_doom doom = {
+		.cred = get_current_cred(),
+		.ns = get_pid_ns(ns),
+		.killer = {
 			.nr = task_tgid_nr(current),
 			.ns_nr = task_tgid_nr_ns(current, queue->pid_ns),
 			.uid = current_uid(),
 			.sig = SIGKILL,
 			.final = true,
-		};
+		},
+	};
+	bool added = false;
+
+	if (knell_member_may_signal(tree, ns)) {
+		spin_lock_irq(&queue->lock);
+		added = knell_tree_add_doom(tree, &doom);
+		spin_unlock_irq(&queue->lock);
 	}
-	spin_unlock_irq(&queue->lock);
-	put_cred(cred);
-	if (ns)
-		put_pid_ns(ns);
+	if (!added)
+		knell_doom_put(&doom);
 }
 
 /* kill(2)'s rule, which the kernel does not apply when a process signals itself. */
@@ -324,16 +352,42 @@ static bool knell_cred_may_kill(const struct cred *cred, const struct cred *targ
 	       ns_capable_noaudit(target->user_ns, CAP_KILL);
 }
 
-/* With @cred's rights; for security modules, too, it is him who sends. */
-static int knell_tree_execute_as(struct knell_member *member, const struct cred *cred)
+/*
+ * With the killer's rights; for security modules, too, it is him who sends. The
+ * first process of a pid namespace is safe from signals that come from inside,
+ * and this one seems to; but the killer is not there.
+ */
+static int knell_tree_execute_as(struct knell_member *member, const struct knell_doom *doom)
 {
-	const struct cred *own = override_creds(cred);
+	const struct cred *own = override_creds(doom->cred);
 	int err = -EPERM;
 
-	if (knell_cred_may_kill(cred, current_real_cred()))
+	if (pid_nr_ns(member->pid, doom->ns) &&
+	    knell_cred_may_kill(doom->cred, current_real_cred()))
 		err = kill_pid(member->pid, SIGKILL, 0);
+	if (!err && current->signal->flags & SIGNAL_UNKILLABLE &&
+	    doom->ns != task_active_pid_ns(current))
+		kill_pid(member->pid, SIGKILL, 1);
 	revert_creds(own);
 	return err;
+}
+
+/* One of those who killed the tree, to be put; false if there are no more. */
+static bool knell_tree_get_doom(struct knell_tree *tree, int i, struct knell_doom *doom)
+{
+	bool got;
+
+	if (i == KNELL_DOOMS)
+		return false;
+	spin_lock_irq(&tree->queue->lock);
+	*doom = tree->doom[i];
+	got = doom->cred;
+	if (got) {
+		get_cred(doom->cred);
+		get_pid_ns(doom->ns);
+	}
+	spin_unlock_irq(&tree->queue->lock);
+	return got;
 }
 
 /**
@@ -344,25 +398,15 @@ static int knell_tree_execute_as(struct knell_member *member, const struct cred 
  */
 void knell_tree_execute(struct knell_member *member)
 {
-	struct knell_tree *tree = member->tree;
-	struct knell_killer killer;
-	struct pid_namespace *ns;
-	const struct cred *cred;
-	int err = -EPERM;
+	struct knell_doom doom;
+	int i, err = -EPERM;
 
-	spin_lock_irq(&tree->queue->lock);
-	cred = tree->doom.cred ? get_cred(tree->doom.cred) : NULL;
-	ns = cred ? get_pid_ns(tree->doom.ns) : NULL;
-	killer = tree->doom.killer;
-	spin_unlock_irq(&tree->queue->lock);
-	if (!cred)
-		return;
-	if (pid_nr_ns(member->pid, ns))
-		err = knell_tree_execute_as(member, cred);
-	if (!err)
-		knell_member_blame(member->pid, &killer);
-	put_pid_ns(ns);
-	put_cred(cred);
+	for (i = 0; err && knell_tree_get_doom(member->tree, i, &doom); i++) {
+		err = knell_tree_execute_as(member, &doom);
+		if (!err)
+			knell_member_blame(member->pid, &doom.killer);
+		knell_doom_put(&doom);
+	}
 }
 
 static int knell_tree_signal(struct knell_tree *tree, int sig, struct pid_namespace *ns)
@@ -395,7 +439,7 @@ static bool knell_tree_open(struct knell_tree *tree)
 	bool open;
 
 	spin_lock_irq(&tree->queue->lock);
-	open = atomic_read(&tree->nr) != KNELL_TREE_ENDED && !tree->doom.cred;
+	open = atomic_read(&tree->nr) != KNELL_TREE_ENDED && !tree->doom[0].cred;
 	spin_unlock_irq(&tree->queue->lock);
 	return open;
 }
@@ -430,7 +474,18 @@ static void knell_join_enrol(struct knell_next *next)
 	knell_tree_put(tree);
 }
 
-/* The tree's joins are armed no more; a child on its way ends its own. */
+/* Under RCU: @join is off the list. A child on its way ends its own. */
+static void knell_join_disarm(struct knell_tree *tree, struct knell_join *join)
+{
+	if (!knell_next_disarm(&join->next))
+		return;
+	knell_member_put(join->member);
+	kfree_rcu(join, rcu);
+	/* Never the last one: the watch has one. */
+	refcount_dec(&tree->refs);
+}
+
+/* The tree's joins are armed no more. */
 static void knell_tree_disarm(struct knell_tree *tree)
 {
 	struct knell_join *join;
@@ -440,16 +495,34 @@ static void knell_tree_disarm(struct knell_tree *tree)
 	while ((join = list_first_entry_or_null(&tree->joins, struct knell_join, link))) {
 		list_del_init(&join->link);
 		spin_unlock(&knell_join_lock);
-		if (knell_next_disarm(&join->next)) {
-			knell_member_put(join->member);
-			kfree_rcu(join, rcu);
-			/* Never the last one: the watch has one. */
-			refcount_dec(&tree->refs);
-		}
+		knell_join_disarm(tree, join);
 		spin_lock(&knell_join_lock);
 	}
 	spin_unlock(&knell_join_lock);
 	rcu_read_unlock();
+}
+
+/* Threads that have ended will not fork: who joins anew clears away one or two of them. */
+static void knell_tree_reap_joins(struct knell_tree *tree)
+{
+	struct knell_join *join;
+	bool gone;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		rcu_read_lock();
+		spin_lock(&knell_join_lock);
+		join = list_first_entry_or_null(&tree->joins, struct knell_join, link);
+		gone = join && !pid_task(join->next.parent, PIDTYPE_PID);
+		if (gone)
+			list_del_init(&join->link);
+		else if (join)
+			list_move_tail(&join->link, &tree->joins);
+		spin_unlock(&knell_join_lock);
+		if (gone)
+			knell_join_disarm(tree, join);
+		rcu_read_unlock();
+	}
 }
 
 static int knell_tree_join_next(struct knell_tree *tree)
@@ -457,6 +530,7 @@ static int knell_tree_join_next(struct knell_tree *tree)
 	struct knell_join *join;
 	int err = -ENOMEM;
 
+	knell_tree_reap_joins(tree);
 	join = kzalloc(sizeof(*join), GFP_KERNEL_ACCOUNT);
 	if (!join)
 		return err;

@@ -23,6 +23,21 @@ struct user_namespace;
 /* @nr once the last member has left. */
 #define KNELL_TREE_ENDED	(-1)
 
+/* Killers of a tree that count, if they have not the same rights. */
+#define KNELL_DOOMS	4
+
+/**
+ * struct knell_doom - SIGKILL has been sent: whoever comes late dies
+ * @cred: by whose rights, referenced; NULL: by nobody's
+ * @ns: whose pids the killer sees, referenced
+ * @killer: who it was
+ */
+struct knell_doom {
+	const struct cred *cred;
+	struct pid_namespace *ns;
+	struct knell_killer killer;
+};
+
 /**
  * struct knell_tree - what the watch of a tree is about; outlives it by the
  * children that are on their way
@@ -38,10 +53,7 @@ struct user_namespace;
  * @nr: members, those on their way too; 0 before the first, then at least 1,
  *	then KNELL_TREE_ENDED
  * @main: the first member, referenced; set once, by who raised @nr from 0
- * @doom: SIGKILL has been sent: whoever comes late dies; queue->lock
- * @doom.cred: by whose rights, referenced; NULL: it has not
- * @doom.ns: whose pids the killer sees, referenced
- * @doom.killer: who it was
+ * @doom: in the order in which they came; queue->lock
  * @exit: the main process's record; queue->lock
  * @members_left: when it had died; queue->lock
  * @killer: of the main process; queue->lock
@@ -65,11 +77,7 @@ struct knell_tree {
 	bool inexact;
 	atomic_t nr;
 	struct pid *main;
-	struct {
-		const struct cred *cred;
-		struct pid_namespace *ns;
-		struct knell_killer killer;
-	} doom;
+	struct knell_doom doom[KNELL_DOOMS];
 	struct knell_record exit;
 	u32 members_left;
 	struct knell_killer killer;
