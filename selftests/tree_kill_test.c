@@ -332,6 +332,12 @@ TEST_F_TIMEOUT(kill, closes_the_tree, LIMIT)
 	see_closed(_metadata, self->fd, 0);
 }
 
+/* The first process of a namespace does not ignore that. */
+TEST_F_TIMEOUT(kill, closes_the_tree_to_containers, LIMIT)
+{
+	see_closed(_metadata, self->fd, CLONE_NEWPID);
+}
+
 /* What forks as fast as it can. */
 
 static void note_fork(struct party *p, long pid)
