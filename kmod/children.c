@@ -118,8 +118,7 @@ static bool knell_children_may_know(struct knell_children *children, struct task
 	       knell_same_owner(task, children->euid);
 }
 
-/* Returns true if there is a new record. */
-static bool knell_children_post(struct knell_children *children, struct task_struct *task, u64 now)
+static void knell_children_post(struct knell_children *children, struct task_struct *task, u64 now)
 {
 	struct knell_watch *watch = &children->watch;
 	struct pid *pid = task_pid(task);
@@ -127,19 +126,17 @@ static bool knell_children_post(struct knell_children *children, struct task_str
 
 	lockdep_assert_held(&watch->queue->lock);
 	if (watch->state == KNELL_DEAD)
-		return false;
+		return;
 	if (watch->flags & KNELL_OPF_ONESHOT && watch->state == KNELL_PENDING)
-		return false;
+		return;
 	watch->state = KNELL_PENDING;
 	report = knell_reserve_post(children->reserve, KNELL_EV_EXIT, 0, now);
-	/* The first that finds no place makes the LOST, the others count there. */
 	if (!report)
-		return children->reserve->nr_lost == 1;
+		return;
 	children->pending++;
 	report->pid = get_pid(pid);
 	report->rec.evflags = knell_death_take(&report->death, task, pid,
 					       knell_children_may_know(children, task));
-	return true;
 }
 
 static void knell_children_fire(struct knell_children *children, struct task_struct *task)
@@ -147,12 +144,15 @@ static void knell_children_fire(struct knell_children *children, struct task_str
 	struct knell_queue *queue = children->watch.queue;
 	u64 now = ktime_get_ns();
 	unsigned long flags;
-	bool wake = false;
+	bool wake;
+	u64 seq;
 
 	spin_lock_irqsave(&queue->lock, flags);
+	seq = queue->seq;
 	if (children->told != task)
-		wake = knell_children_post(children, task, now);
+		knell_children_post(children, task, now);
 	children->told = NULL;
+	wake = queue->seq != seq;
 	spin_unlock_irqrestore(&queue->lock, flags);
 	if (wake)
 		knell_queue_wake(queue);
@@ -262,6 +262,7 @@ static void knell_children_release(struct knell_watch *watch)
 
 const struct knell_watch_ops knell_children_ops = {
 	.type = KNELL_CHILDREN,
+	.name = "children",
 	.ev = KNELL_EV_EXIT,
 	.add_flags = KNELL_OPF_ONESHOT,
 	.mod_flags = KNELL_OPF_ONESHOT,

@@ -425,6 +425,7 @@ static u64 knell_fd_value(struct knell_watch *watch)
 
 const struct knell_watch_ops knell_fd_ops = {
 	.type = KNELL_FD,
+	.name = "fd",
 	.ev = KNELL_EV_FD,
 	.add_flags = KNELL_OPF_ONESHOT | KNELL_OPF_EDGE,
 	.mod_flags = KNELL_OPF_ONESHOT | KNELL_OPF_EDGE,

@@ -420,10 +420,7 @@ static void knell_member_suspect(struct knell_member *member, int sig, bool proc
 			killer->sig = 0;
 		return;
 	}
-	killer->sig = sig;
-	killer->nr = task_tgid_nr(current);
-	killer->ns_nr = task_tgid_nr_ns(current, member->tree->queue->pid_ns);
-	killer->uid = current_uid();
+	knell_killer_set(killer, sig, member->tree->queue->pid_ns);
 }
 
 /**

@@ -447,6 +447,7 @@ static void knell_process_release(struct knell_watch *watch)
 
 const struct knell_watch_ops knell_process_ops = {
 	.type = KNELL_PROCESS,
+	.name = "process",
 	.ev = KNELL_EV_EXIT,
 	.add_flags = KNELL_OPF_NEXT | KNELL_OPF_SELF | KNELL_OPF_PIDFD | KNELL_OPF_ACK,
 	.add_size = sizeof_field(struct knell_op, process),

@@ -4,9 +4,11 @@
  * When it is dry the reports that find no place are counted, and one record, the
  * LOST, says how many; it comes before any report that finds a place again.
  */
+#include <linux/cred.h>
 #include <linux/mm.h>
 #include <linux/pid.h>
 #include <linux/pid_namespace.h>
+#include <linux/sched.h>
 
 #include "queue.h"
 #include "reserve.h"
@@ -91,15 +93,25 @@ struct knell_report *knell_reserve_post(struct knell_reserve *reserve, u16 ev, u
 }
 
 /**
- * knell_killer_fill() - with EVF_KILLER
+ * knell_killer_set() - it is current. Any context, also a probe
  * @killer: who it was
- * @ev: an EXIT
- * @reader: for whom. He reads the sender's pid if he is in the initial pid
- *	namespace or in the opener's: the sender may have been reaped long ago
- * @ns: the queue opener's
+ * @sig: what he sent
+ * @ns: the pid namespace of the queue's opener
  */
-void knell_killer_fill(const struct knell_killer *killer, struct knell_event *ev,
-		       const struct knell_reader *reader, struct pid_namespace *ns)
+void knell_killer_set(struct knell_killer *killer, int sig, struct pid_namespace *ns)
+{
+	killer->sig = sig;
+	killer->nr = task_tgid_nr(current);
+	killer->ns_nr = task_tgid_nr_ns(current, ns);
+	killer->uid = current_uid();
+}
+
+/*
+ * A reader learns the sender's pid if he is in the initial pid namespace or in
+ * that of the queue's opener: the sender may have been reaped long ago.
+ */
+static void knell_killer_fill(const struct knell_killer *killer, struct knell_event *ev,
+			      const struct knell_reader *reader, struct pid_namespace *ns)
 {
 	if (reader->pid_ns == &init_pid_ns)
 		ev->exit.killer_pid = killer->nr;
@@ -108,8 +120,14 @@ void knell_killer_fill(const struct knell_killer *killer, struct knell_event *ev
 	ev->exit.killer_uid = knell_uid(reader->user_ns, killer->uid);
 }
 
-static void knell_report_fill(struct knell_report *report, struct knell_event *ev,
-			      const struct knell_reader *reader)
+/**
+ * knell_report_fill() - the union of an EXIT or a FORK
+ * @report: its queue's lock is held
+ * @ev: the record
+ * @reader: for whom
+ */
+void knell_report_fill(struct knell_report *report, struct knell_event *ev,
+		       const struct knell_reader *reader)
 {
 	if (report->rec.ev == KNELL_EV_EXIT) {
 		knell_death_fill(&report->death, ev, reader);

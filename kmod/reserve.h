@@ -30,9 +30,10 @@ struct knell_killer {
 };
 
 /**
- * struct knell_report - one of a reserve; queue->lock
+ * struct knell_report - a record with what it tells, one of a reserve or a tree's
+ * main process's; queue->lock
  * @rec: EXIT or FORK
- * @next: of the unused ones
+ * @next: of a reserve's unused ones
  * @pid: whose, referenced
  * @ppid: FORK: who made it, referenced
  * @members: TREE: how many there were, or are left
@@ -74,7 +75,8 @@ void knell_reserve_fill(struct knell_reserve *reserve, struct knell_record *rec,
 void knell_reserve_consume(struct knell_reserve *reserve, struct knell_record *rec);
 bool knell_reserve_again(struct knell_reserve *reserve);
 void knell_reserve_unpost(struct knell_reserve *reserve);
-void knell_killer_fill(const struct knell_killer *killer, struct knell_event *ev,
-		       const struct knell_reader *reader, struct pid_namespace *ns);
+void knell_report_fill(struct knell_report *report, struct knell_event *ev,
+		       const struct knell_reader *reader);
+void knell_killer_set(struct knell_killer *killer, int sig, struct pid_namespace *ns);
 
 #endif /* _KNELL_RESERVE_H */

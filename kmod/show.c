@@ -182,26 +182,6 @@ long knell_list(struct knell_file *file, void __user *arg, size_t size)
 	return 0;
 }
 
-static const char *knell_type_name(u16 type)
-{
-	switch (type) {
-	case KNELL_PROCESS:
-		return "process";
-	case KNELL_TIMER:
-		return "timer";
-	case KNELL_USER:
-		return "user";
-	case KNELL_FD:
-		return "fd";
-	case KNELL_TREE:
-		return "tree";
-	case KNELL_CHILDREN:
-		return "children";
-	default:
-		return "?";
-	}
-}
-
 static const char *knell_state_name(u16 state)
 {
 	static const char * const name[] = { "disarmed", "armed", "pending", "delivered" };
@@ -233,7 +213,7 @@ void knell_show_fdinfo(struct seq_file *m, struct file *filp)
 	while (!seq_has_overflowed(m) && (watch = knell_watch_next(queue, &slot))) {
 		knell_watch_describe(watch, &info, ns);
 		seq_printf(m, "watch:%u type:%s state:%s flags:%x pid:%d token:%llx value:%llu\n",
-			   info.watch, knell_type_name(info.type), knell_state_name(info.state),
+			   info.watch, watch->ops->name, knell_state_name(info.state),
 			   info.flags, info.pid, info.token, info.value);
 	}
 	knell_file_unlock(file);

@@ -347,6 +347,7 @@ static u64 knell_timer_value(struct knell_watch *watch)
 
 const struct knell_watch_ops knell_timer_ops = {
 	.type = KNELL_TIMER,
+	.name = "timer",
 	.ev = KNELL_EV_TIMER,
 	.add_flags = KNELL_OPF_ABS | KNELL_OPF_ONESHOT | KNELL_OPF_ACK,
 	.mod_flags = KNELL_OPF_ABS | KNELL_OPF_ONESHOT,

@@ -168,35 +168,32 @@ static bool knell_tree_may_know(struct knell_tree *tree, struct task_struct *tas
 	return false;
 }
 
+/* The main process's has a place of its own; of the others' NULL if it was lost. */
+static struct knell_report *knell_tree_post_exit(struct knell_member *member, u16 evflags, u64 now)
+{
+	struct knell_tree *tree = member->tree;
+
+	lockdep_assert_held(&tree->queue->lock);
+	if (!member->main)
+		return knell_reserve_post(&tree->reserve, KNELL_EV_EXIT, evflags, now);
+	tree->exit.rec.evflags = evflags | KNELL_EVF_MAIN;
+	knell_post_record(&tree->exit.rec, now);
+	return &tree->exit;
+}
+
 /* Returns false if it was lost. */
 static bool knell_tree_report_exit(struct knell_member *member, const struct knell_death *death,
 				   u16 evflags, unsigned int left, u64 now)
 {
-	struct knell_tree *tree = member->tree;
-	struct knell_report *report;
+	struct knell_report *report = knell_tree_post_exit(member, evflags, now);
 
-	lockdep_assert_held(&tree->queue->lock);
-	report = knell_reserve_post(&tree->reserve, KNELL_EV_EXIT, evflags, now);
 	if (!report)
 		return false;
-	report->pid = get_pid(member->pid);
+	report->pid = member->main ? member->pid : get_pid(member->pid);
 	report->members = left;
 	report->killer = member->killer;
 	report->death = *death;
 	return true;
-}
-
-static void knell_tree_main_exit(struct knell_member *member, const struct knell_death *death,
-				 u16 evflags, unsigned int left, u64 now)
-{
-	struct knell_tree *tree = member->tree;
-
-	lockdep_assert_held(&tree->queue->lock);
-	tree->members_left = left;
-	tree->killer = member->killer;
-	tree->death = *death;
-	tree->exit.evflags = evflags | KNELL_EVF_MAIN;
-	knell_post_record(&tree->exit, now);
 }
 
 /* Who sent the signal that it died of, if that can be told at all. */
@@ -222,7 +219,7 @@ void knell_tree_exited(struct knell_member *member, struct task_struct *task)
 	struct knell_watch *watch;
 	struct knell_death death;
 	u64 now = ktime_get_ns();
-	bool told = member->main;
+	bool told = false;
 	unsigned long flags;
 	unsigned int left;
 	u16 evflags;
@@ -237,9 +234,7 @@ void knell_tree_exited(struct knell_member *member, struct task_struct *task)
 	watch = tree->watch;
 	seq = queue->seq;
 	if (watch) {
-		if (member->main)
-			knell_tree_main_exit(member, &death, evflags, left, now);
-		else if (watch->flags & KNELL_OPF_REPORT_EXIT)
+		if (member->main || watch->flags & KNELL_OPF_REPORT_EXIT)
 			told = knell_tree_report_exit(member, &death, evflags, left, now);
 		if (!left) {
 			watch->rec.evflags = knell_tree_evflags(tree);
@@ -325,16 +320,11 @@ static void knell_tree_condemn(struct knell_tree *tree, struct pid_namespace *ns
 	struct knell_doom doom = {
 		.cred = get_current_cred(),
 		.ns = get_pid_ns(ns),
-		.killer = {
-			.nr = task_tgid_nr(current),
-			.ns_nr = task_tgid_nr_ns(current, queue->pid_ns),
-			.uid = current_uid(),
-			.sig = SIGKILL,
-			.final = true,
-		},
+		.killer = { .final = true },
 	};
 	bool added = false;
 
+	knell_killer_set(&doom.killer, SIGKILL, queue->pid_ns);
 	if (knell_member_may_signal(tree, ns)) {
 		spin_lock_irq(&queue->lock);
 		added = knell_tree_add_doom(tree, &doom);
@@ -601,7 +591,7 @@ static struct knell_tree *knell_tree_new(struct knell_watch *watch, const struct
 
 	if (!tree)
 		return NULL;
-	knell_record_init(&tree->exit, watch, KNELL_EV_EXIT);
+	knell_record_init(&tree->exit.rec, watch, KNELL_EV_EXIT);
 	if (op->flags & (KNELL_OPF_REPORT_FORK | KNELL_OPF_REPORT_EXIT) &&
 	    knell_reserve_init(&tree->reserve, watch)) {
 		kfree(tree);
@@ -650,7 +640,7 @@ static void knell_tree_detach(struct knell_tree *tree)
 {
 	lockdep_assert_held(&tree->queue->lock);
 	tree->watch = NULL;
-	knell_unpost_record(&tree->exit);
+	knell_unpost_record(&tree->exit.rec);
 	knell_reserve_unpost(&tree->reserve);
 }
 
@@ -678,34 +668,19 @@ static void knell_tree_release(struct knell_watch *watch)
 
 static pid_t knell_tree_pid(struct knell_watch *watch, struct pid_namespace *ns)
 {
-	struct knell_tree *tree = to_tree(watch);
-	struct pid *main = tree ? READ_ONCE(tree->main) : NULL;
+	struct pid *main = READ_ONCE(to_tree(watch)->main);
 
 	return main ? pid_nr_ns(main, ns) : 0;
 }
 
 static u64 knell_tree_value(struct knell_watch *watch)
 {
-	struct knell_tree *tree = to_tree(watch);
-
-	return tree ? max(atomic_read(&tree->nr), 0) : 0;
+	return max(atomic_read(&to_tree(watch)->nr), 0);
 }
 
 static const char *knell_tree_label(struct knell_watch *watch)
 {
-	struct knell_tree *tree = to_tree(watch);
-
-	return tree ? tree->label : "";
-}
-
-static void knell_tree_fill_exit(struct knell_tree *tree, struct knell_event *ev,
-				 const struct knell_reader *reader)
-{
-	knell_death_fill(&tree->death, ev, reader);
-	ev->exit.pid = pid_nr_ns(tree->main, reader->pid_ns);
-	ev->exit.members = tree->members_left;
-	if (tree->exit.evflags & KNELL_EVF_KILLER)
-		knell_killer_fill(&tree->killer, ev, reader, tree->queue->pid_ns);
+	return to_tree(watch)->label;
 }
 
 /* A LOST that is on its way tells some; what came after that, the EMPTY does. */
@@ -724,8 +699,8 @@ static void knell_tree_fill(struct knell_watch *watch, struct knell_record *rec,
 
 	if (rec == &watch->rec)
 		knell_tree_fill_empty(tree, ev, reader);
-	else if (rec == &tree->exit)
-		knell_tree_fill_exit(tree, ev, reader);
+	else if (rec == &tree->exit.rec)
+		knell_report_fill(&tree->exit, ev, reader);
 	else
 		knell_reserve_fill(&tree->reserve, rec, ev, reader);
 }
@@ -734,14 +709,14 @@ static bool knell_tree_consume(struct knell_watch *watch, struct knell_record *r
 {
 	struct knell_tree *tree = to_tree(watch);
 
-	if (rec != &watch->rec && rec != &tree->exit) {
+	if (rec != &watch->rec && rec != &tree->exit.rec) {
 		knell_reserve_consume(&tree->reserve, rec);
 		return true;
 	}
 	rec->delivered = watch->flags & KNELL_OPF_ACK;
 	if (rec == &watch->rec)
 		watch->state = KNELL_DELIVERED;
-	return rec->delivered || rec == &tree->exit;
+	return rec->delivered || rec == &tree->exit.rec;
 }
 
 /* Nothing comes after the EMPTY. */
@@ -752,6 +727,7 @@ static bool knell_tree_again(struct knell_watch *watch)
 
 const struct knell_watch_ops knell_tree_ops = {
 	.type = KNELL_TREE,
+	.name = "tree",
 	.ev = KNELL_EV_EMPTY,
 	.keeps = true,
 	.add_flags = KNELL_OPF_ACK | KNELL_OPF_REPORT_FORK | KNELL_OPF_REPORT_EXIT |

@@ -54,10 +54,7 @@ struct knell_doom {
  *	then KNELL_TREE_ENDED
  * @main: the first member, referenced; set once, by who raised @nr from 0
  * @doom: in the order in which they came; queue->lock
- * @exit: the main process's record; queue->lock
- * @members_left: when it had died; queue->lock
- * @killer: of the main process; queue->lock
- * @death: the main process's; queue->lock
+ * @exit: the main process's, its pid referenced by @main; queue->lock
  * @reserve: for FORK and EXIT of others; queue->lock
  * @euid: who added the tree
  * @trusted_ns: in which he may know how anybody ends, referenced; NULL: nowhere
@@ -78,10 +75,7 @@ struct knell_tree {
 	atomic_t nr;
 	struct pid *main;
 	struct knell_doom doom[KNELL_DOOMS];
-	struct knell_record exit;
-	u32 members_left;
-	struct knell_killer killer;
-	struct knell_death death;
+	struct knell_report exit;
 	struct knell_reserve reserve;
 	kuid_t euid;
 	struct user_namespace *trusted_ns;

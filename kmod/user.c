@@ -98,6 +98,7 @@ static u64 knell_user_value(struct knell_watch *watch)
 
 const struct knell_watch_ops knell_user_ops = {
 	.type = KNELL_USER,
+	.name = "user",
 	.ev = KNELL_EV_USER,
 	.add_flags = KNELL_OPF_ONESHOT,
 	.mod_flags = KNELL_OPF_ONESHOT,

@@ -55,6 +55,7 @@ struct knell_reader {
 /**
  * struct knell_watch_ops - a kind of watch
  * @type: enum knell_type
+ * @name: for fdinfo
  * @ev: enum knell_ev of @watch.rec
  * @add_flags: KNELL_OPF_* that ADD takes
  * @mod_flags: those of them that MOD takes and replaces
@@ -89,6 +90,7 @@ struct knell_reader {
 struct knell_watch_ops {
 	u16 type;
 	u16 ev;
+	const char *name;
 	u32 add_flags;
 	u32 mod_flags;
 	size_t add_size;
