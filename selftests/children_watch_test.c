@@ -359,25 +359,6 @@ TEST_F_TIMEOUT(children, the_adder_execs, LIMIT)
 	}
 }
 
-static int copy_file(const char *from, const char *to, mode_t mode)
-{
-	int in = open(from, O_RDONLY | O_CLOEXEC);
-	int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
-	char buf[65536];
-	ssize_t n = -1;
-
-	while (in >= 0 && out >= 0 && (n = read(in, buf, sizeof(buf))) > 0)
-		if (write(out, buf, n) != n)
-			break;
-	if (!n && fchmod(out, mode))
-		n = -1;
-	if (in >= 0)
-		close(in);
-	if (out >= 0)
-		close(out);
-	return n ? -1 : 0;
-}
-
 /* A setuid program's children are not the business of whoever execed it. */
 TEST_F_TIMEOUT(children, the_adder_execs_setuid, LIMIT)
 {
@@ -412,25 +393,6 @@ TEST_F_TIMEOUT(children, of_other_users, LIMIT)
 	next_death(_metadata, self, TOKEN, pid, 3 << 8, &ev);
 	EXPECT_EQ(2000, ev.exit.uid);
 	EXPECT_EQ(3 << 8, reap(pid));
-}
-
-static void *burn(void *arg)
-{
-	const clockid_t clock = CLOCK_PROCESS_CPUTIME_ID;
-	const uint64_t until = clock_ns(clock) + 100 * NSEC_PER_MSEC;
-	const size_t size = 8 << 20;
-	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	(void)arg;
-	if (memory == MAP_FAILED)
-		_exit(BROKEN);
-	/* Fails where there are no huge pages. */
-	madvise(memory, size, MADV_NOHUGEPAGE);
-	for (size_t i = 0; i < size; i += 4096)
-		((volatile char *)memory)[i] = 1;
-	while (clock_ns(clock) < until)
-		getppid();
-	return NULL;
 }
 
 static int run_burn(FIXTURE_DATA(children) *self)

@@ -73,7 +73,7 @@ FIXTURE_SETUP(fault)
 	ASSERT_NE(NULL, fgets(self->quota, sizeof(self->quota), f));
 	fclose(f);
 	snprintf(text, sizeof(text), "%u", QUOTA);
-	ASSERT_EQ(0, write_text(QUOTA_PARAM, text));
+	ASSERT_EQ(0, write_file(QUOTA_PARAM, text));
 	self->nth = open_fail_nth(0);
 	ASSERT_LE(0, self->nth);
 	self->queue = open_queue();
@@ -84,7 +84,7 @@ FIXTURE_TEARDOWN(fault)
 {
 	close(self->queue);
 	EXPECT_TRUE(nothing_left());
-	write_text(QUOTA_PARAM, self->quota);
+	write_file(QUOTA_PARAM, self->quota);
 	if (self->n)
 		TH_LOG("%u allocations failed, %u refusals", self->n - 1, self->refused);
 }
@@ -1026,7 +1026,7 @@ TEST_F_TIMEOUT(fault, leaks, LIMIT)
 		SKIP(return, "no DEBUG_KMEMLEAK");
 	for (int i = 0; i < 2; i++) {
 		sleep(6);
-		ASSERT_EQ(0, write_text(KMEMLEAK, "scan"));
+		ASSERT_EQ(0, write_file(KMEMLEAK, "scan"));
 	}
 	EXPECT_FALSE(knell_leaks());
 }
@@ -1046,6 +1046,6 @@ int main(int argc, char **argv)
 	close(nth);
 	/* What was lost before is not to be found here. */
 	if (!access(KMEMLEAK, W_OK))
-		write_text(KMEMLEAK, "clear");
+		write_file(KMEMLEAK, "clear");
 	return run_all(argc, argv);
 }

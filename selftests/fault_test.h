@@ -11,19 +11,6 @@
 #define FAILSLAB	"/sys/kernel/debug/failslab/"
 #define FAIL_PAGES	"/sys/kernel/debug/fail_page_alloc/"
 
-static inline int write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
 /* @pid's file, 0 for the caller's, or -errno. It costs no allocation to use it. */
 static inline int open_fail_nth(pid_t pid)
 {
@@ -72,16 +59,16 @@ static inline int prepare_faults(void)
 	if (fd < 0)
 		return fd;
 	close(fd);
-	err = write_text(FAILSLAB "probability", "0");
-	err = err ?: write_text(FAILSLAB "cache-filter", "N");
-	err = err ?: write_text(FAILSLAB "ignore-gfp-wait", "N");
-	err = err ?: write_text(FAILSLAB "verbose", "0");
+	err = write_file(FAILSLAB "probability", "0");
+	err = err ?: write_file(FAILSLAB "cache-filter", "N");
+	err = err ?: write_file(FAILSLAB "ignore-gfp-wait", "N");
+	err = err ?: write_file(FAILSLAB "verbose", "0");
 	if (err)
 		return err;
 	/* Kernels may have the one without the other. */
-	err = write_text(FAIL_PAGES "ignore-gfp-wait", "N");
-	err = err ?: write_text(FAIL_PAGES "min-order", "0");
-	err = err ?: write_text(FAIL_PAGES "verbose", "0");
+	err = write_file(FAIL_PAGES "ignore-gfp-wait", "N");
+	err = err ?: write_file(FAIL_PAGES "min-order", "0");
+	err = err ?: write_file(FAIL_PAGES "verbose", "0");
 	return err == -ENOENT ? 0 : err;
 }
 
@@ -101,9 +88,9 @@ static inline int fail_cache(const char *cache)
 	close(fd);
 	if (set != '1')
 		return -EOPNOTSUPP;
-	err = write_text(FAILSLAB "cache-filter", "Y");
-	err = err ?: write_text(FAILSLAB "times", "-1");
-	return err ?: write_text(FAILSLAB "probability", "100");
+	err = write_file(FAILSLAB "cache-filter", "Y");
+	err = err ?: write_file(FAILSLAB "times", "-1");
+	return err ?: write_file(FAILSLAB "probability", "100");
 }
 
 #endif /* _FAULT_TEST_H */

@@ -2,7 +2,6 @@
 /* Queues that outlive their manager: KEEP, ATTACH, LIST's gate, OPF_ACK. runner-limit: 900 */
 #include "kselftest_harness.h"
 
-#include <linux/userfaultfd.h>
 #include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -10,21 +9,10 @@
 #include <sys/un.h>
 
 #include "keep_test.h"
+#include "trap_test.h"
 
 #define KEPT_PARAM	"/sys/module/knell/parameters/max_user_kept"
 #define NAME		"manager"
-
-static long module_refs(void)
-{
-	FILE *f = fopen("/sys/module/knell/refcnt", "r");
-	long refs = -1;
-
-	if (f && fscanf(f, "%ld", &refs) != 1)
-		refs = -1;
-	if (f)
-		fclose(f);
-	return refs;
-}
 
 /* A door to ATTACH by, a queue of its own; no kept queue is left behind. */
 FIXTURE(keep) {
@@ -1132,35 +1120,6 @@ TEST_F_TIMEOUT(keep, a_revoked_descriptor_keeps_no_queue, LIMIT)
 }
 
 /* --- a reader that is stuck in its copy */
-
-struct trap {
-	int fd;
-	char *page;
-	size_t size;
-};
-
-static int set_trap(struct trap *t)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-
-	t->size = sysconf(_SC_PAGESIZE);
-	t->page = mmap(NULL, t->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	t->fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	if (t->page == MAP_FAILED || t->fd < 0 || ioctl(t->fd, UFFDIO_API, &api))
-		return -errno;
-	reg.range.start = (uintptr_t)t->page;
-	reg.range.len = t->size;
-	return ioctl(t->fd, UFFDIO_REGISTER, &reg) ? -errno : 0;
-}
-
-/* Returns once somebody is in it. */
-static int wait_trapped(struct trap *t)
-{
-	struct uffd_msg msg;
-
-	return read(t->fd, &msg, sizeof(msg)) == sizeof(msg) ? 0 : -errno;
-}
 
 struct stuck {
 	int fd;

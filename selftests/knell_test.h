@@ -21,6 +21,19 @@ static inline int knell_open(int flags)
 	return open(KNELL_DEVICE, O_RDWR | O_CLOEXEC | flags);
 }
 
+/* Into a file that is there, such as one of /proc or /sys: 0 or -errno. */
+static inline int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
 static inline uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec ts;

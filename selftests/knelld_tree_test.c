@@ -416,27 +416,17 @@ TEST_F_TIMEOUT(knelld, the_killer_is_named, LIMIT_S)
 	ASSERT_EQ(0, stop(self));
 }
 
-static bool write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-	if (fd >= 0)
-		close(fd);
-	return ok;
-}
-
 TEST_F_TIMEOUT(knelld, the_oom_killer_is_named, LIMIT_S)
 {
 	const char *group = "/sys/fs/cgroup/knelld-oom";
 	char path[128];
 
 	/* The kernel shows where it was when it ran out: nothing that the runner is to see. */
-	ASSERT_TRUE(write_file("/proc/sys/kernel/printk", "1"));
-	ASSERT_TRUE(write_file("/sys/fs/cgroup/cgroup.subtree_control", "+memory"));
+	ASSERT_EQ(0, write_file("/proc/sys/kernel/printk", "1"));
+	ASSERT_EQ(0, write_file("/sys/fs/cgroup/cgroup.subtree_control", "+memory"));
 	ASSERT_EQ(0, mkdir(group, 0755));
 	snprintf(path, sizeof(path), "%s/memory.max", group);
-	ASSERT_TRUE(write_file(path, "8M"));
+	ASSERT_EQ(0, write_file(path, "8M"));
 	unit(self, "a.service", "[Service]\nExecStart=/bin/sh -c "
 	     "'echo $$$$ >%s/cgroup.procs; exec tail /dev/zero'\n", group);
 	ASSERT_TRUE(start(self));
@@ -444,7 +434,7 @@ TEST_F_TIMEOUT(knelld, the_oom_killer_is_named, LIMIT_S)
 	EXPECT_TRUE(has(self, "killed by SIGKILL by the kernel: out of memory, cpu "));
 	ASSERT_EQ(0, stop(self));
 	EXPECT_EQ(0, rmdir(group));
-	ASSERT_TRUE(write_file("/proc/sys/kernel/printk", "5"));
+	ASSERT_EQ(0, write_file("/proc/sys/kernel/printk", "5"));
 }
 
 /* Trees in trees */

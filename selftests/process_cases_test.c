@@ -586,17 +586,6 @@ static void run_dump_core(struct target *t)
 	_exit(BROKEN);
 }
 
-static void write_file(struct __test_metadata *_metadata, const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	ASSERT_LE(0, fd) {
-		TH_LOG("%s: %s", path, strerror(errno));
-	}
-	ASSERT_EQ((ssize_t)strlen(text), write(fd, text, strlen(text)));
-	close(fd);
-}
-
 static void read_file(struct __test_metadata *_metadata, const char *path, char *buf,
 		      size_t size)
 {
@@ -620,11 +609,11 @@ TEST_F_TIMEOUT(cases, core_dumped, LIMIT)
 	ASSERT_NE(NULL, mkdtemp(core_dir));
 	snprintf(core, sizeof(core), "%s/core", core_dir);
 	read_file(_metadata, sysctl, pattern, sizeof(pattern));
-	write_file(_metadata, sysctl, core);
+	ASSERT_EQ(0, write_file(sysctl, core));
 	start(_metadata, self->t, run_dump_core);
 	tell(self->t->go, 'g');
 	see_death(_metadata, self->t, SIGSEGV | 0x80);
-	write_file(_metadata, sysctl, pattern);
+	ASSERT_EQ(0, write_file(sysctl, pattern));
 	EXPECT_EQ(0, unlink(core));
 	EXPECT_EQ(0, rmdir(core_dir));
 }
@@ -749,25 +738,6 @@ TEST_F_TIMEOUT(process, clone_autoreap, LIMIT)
 	EXPECT_EQ(-ECHILD, reap(pid));
 }
 
-static void *burn(void *arg)
-{
-	const clockid_t clock = CLOCK_PROCESS_CPUTIME_ID;
-	const uint64_t until = clock_ns(clock) + 100 * NSEC_PER_MSEC;
-	const size_t size = 8 << 20;
-	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	(void)arg;
-	if (memory == MAP_FAILED)
-		_exit(BROKEN);
-	/* Fails where there are no huge pages. */
-	madvise(memory, size, MADV_NOHUGEPAGE);
-	for (size_t i = 0; i < size; i += 4096)
-		((volatile char *)memory)[i] = 1;
-	while (clock_ns(clock) < until)
-		getppid();
-	return NULL;
-}
-
 static void run_burn(struct target *t)
 {
 	pthread_t thread;
@@ -865,7 +835,7 @@ TEST_F_TIMEOUT(process, cgroup_id, LIMIT)
 	ASSERT_EQ(0, spawn(t));
 	snprintf(procs, sizeof(procs), "%s/cgroup.procs", dir);
 	snprintf(pid, sizeof(pid), "%d", t->pid);
-	write_file(_metadata, procs, pid);
+	ASSERT_EQ(0, write_file(procs, pid));
 	tell(t->go, 'g');
 	ASSERT_EQ(1, next_event(t->queue, &ev));
 	EXPECT_EQ((uint64_t)st.st_ino, ev.exit.cgroup_id);
@@ -906,7 +876,7 @@ TEST_F_TIMEOUT(process, times_of_the_namespace, LIMIT)
 	pid_t pid;
 
 	ASSERT_EQ(0, unshare(CLONE_NEWTIME));
-	write_file(_metadata, "/proc/self/timens_offsets", "monotonic 1000000 0");
+	ASSERT_EQ(0, write_file("/proc/self/timens_offsets", "monotonic 1000000 0"));
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
@@ -1119,25 +1089,6 @@ static int own_setuid_child(void *arg)
 	}
 	tell(t->go, 'g');
 	return reap(t->pid);
-}
-
-static int copy_file(const char *from, const char *to, mode_t mode)
-{
-	int in = open(from, O_RDONLY | O_CLOEXEC);
-	int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
-	char buf[65536];
-	ssize_t n = -1;
-
-	while (in >= 0 && out >= 0 && (n = read(in, buf, sizeof(buf))) > 0)
-		if (write(out, buf, n) != n)
-			break;
-	if (!n && fchmod(out, mode))
-		n = -1;
-	if (in >= 0)
-		close(in);
-	if (out >= 0)
-		close(out);
-	return n ? -1 : 0;
 }
 
 /* A parent at ADD, or who enrolled it at birth, has the right whatever its child becomes. */

@@ -383,4 +383,57 @@ static inline int as_who(const struct who *who, int (*fn)(void *arg), void *arg)
 static const struct who root_all = { 0, 0, 0, ~0ULL };
 static const struct who user_1000 = { 1000, 1000, 1000, 0 };
 
+/* 100 ms of CPU and 8 MiB; for a thread, if need be. */
+static inline void *burn(void *arg)
+{
+	const clockid_t clock = CLOCK_PROCESS_CPUTIME_ID;
+	const uint64_t until = clock_ns(clock) + 100 * NSEC_PER_MSEC;
+	const size_t size = 8 << 20;
+	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)arg;
+	if (memory == MAP_FAILED)
+		_exit(BROKEN);
+	/* Fails where there are no huge pages. */
+	madvise(memory, size, MADV_NOHUGEPAGE);
+	for (size_t i = 0; i < size; i += 4096)
+		((volatile char *)memory)[i] = 1;
+	while (clock_ns(clock) < until)
+		getppid();
+	return NULL;
+}
+
+/* 0, or -1 and errno. */
+static inline int copy_file(const char *from, const char *to, mode_t mode)
+{
+	int in = open(from, O_RDONLY | O_CLOEXEC);
+	int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
+	char buf[65536];
+	ssize_t n = -1;
+
+	while (in >= 0 && out >= 0 && (n = read(in, buf, sizeof(buf))) > 0)
+		if (write(out, buf, n) != n)
+			break;
+	if (!n && fchmod(out, mode))
+		n = -1;
+	if (in >= 0)
+		close(in);
+	if (out >= 0)
+		close(out);
+	return n ? -1 : 0;
+}
+
+/* How many hold the module, -1 if that can't be told. */
+static inline long module_refs(void)
+{
+	FILE *f = fopen("/sys/module/knell/refcnt", "r");
+	long refs = -1;
+
+	if (f && fscanf(f, "%ld", &refs) != 1)
+		refs = -1;
+	if (f)
+		fclose(f);
+	return refs;
+}
+
 #endif /* _PROCESS_TEST_H */

@@ -2,13 +2,13 @@
 /* The queue: reading, sharing, waking, and what it tells about itself. runner-limit: 900 */
 #include "kselftest_harness.h"
 
-#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/uio.h>
 
 #include "queue_test.h"
+#include "trap_test.h"
 
 QUEUE_FIXTURE(queue)
 
@@ -194,39 +194,6 @@ TEST_F_TIMEOUT(queue, efault_keeps_the_count, LIMIT)
 	EXPECT_EQ(0x7fe, ev.user.value);
 	EXPECT_EQ(1, ev.seq);
 	EXPECT_EQ(0, take(self->fd, &ev));
-}
-
-/*
- * A page at which whoever touches it stops until it is told how to go on: to
- * look at the queue while a reader is in the middle of its copy.
- */
-struct trap {
-	int fd;
-	char *page;
-	size_t size;
-};
-
-static int set_trap(struct trap *t)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-
-	t->size = sysconf(_SC_PAGESIZE);
-	t->page = mmap(NULL, t->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	t->fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	if (t->page == MAP_FAILED || t->fd < 0 || ioctl(t->fd, UFFDIO_API, &api))
-		return -errno;
-	reg.range.start = (uintptr_t)t->page;
-	reg.range.len = t->size;
-	return ioctl(t->fd, UFFDIO_REGISTER, &reg) ? -errno : 0;
-}
-
-/* Returns once somebody is in it. */
-static int wait_trapped(struct trap *t)
-{
-	struct uffd_msg msg;
-
-	return read(t->fd, &msg, sizeof(msg)) == sizeof(msg) ? 0 : -errno;
 }
 
 /* He goes on; with a page, or with a fault. */

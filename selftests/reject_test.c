@@ -589,18 +589,6 @@ FIXTURE(quota) {
 	char before[32];
 };
 
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	n = write(fd, text, strlen(text));
-	close(fd);
-	return n == (ssize_t)strlen(text) ? 0 : -EIO;
-}
-
 FIXTURE_SETUP(quota)
 {
 	int fd = open(QUOTA_PARAM, O_RDONLY);

@@ -832,23 +832,6 @@ static void __attribute__((constructor)) run_as(void)
 		be_setuid_root(said);
 }
 
-static int copy_self(const char *path)
-{
-	int in = open("/proc/self/exe", O_RDONLY);
-	int out = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0755);
-	static char buf[65536];
-	ssize_t n;
-
-	if (in < 0 || out < 0)
-		return -errno;
-	while ((n = read(in, buf, sizeof(buf))) > 0)
-		if (write(out, buf, n) != n)
-			return -EIO;
-	close(in);
-	close(out);
-	return chmod(path, 04755) ? -errno : 0;
-}
-
 #define SETUID_COPY	"/tmp/tree_kill_setuid"
 
 static void have_setuid_member(void *arg)
@@ -919,7 +902,7 @@ TEST_F_TIMEOUT(kill, setuid_member, LIMIT)
 	pid_t killer;
 
 	let_users_in(_metadata);
-	ASSERT_EQ(0, copy_self(SETUID_COPY));
+	ASSERT_EQ(0, copy_file("/proc/self/exe", SETUID_COPY, 04755));
 	killer = spawn_process(kill_at_gate, p);
 	ASSERT_LT(0, killer);
 	EXPECT_EQ(0, as_who(&user_1000, own_setuid_member, p));
@@ -1695,26 +1678,14 @@ static long fdinfo_value(int fd, const char *key)
 	return value;
 }
 
-static long module_references(void)
-{
-	long n = -1;
-	FILE *f = fopen("/sys/module/knell/refcnt", "r");
-
-	if (!f || fscanf(f, "%ld", &n) != 1)
-		n = -1;
-	if (f)
-		fclose(f);
-	return n;
-}
-
 /* What was under way has let go after a while. */
 static bool await_references(long nr)
 {
 	uint64_t until = clock_ns(CLOCK_MONOTONIC) + PATIENCE;
 
-	while (module_references() != nr && clock_ns(CLOCK_MONOTONIC) < until)
+	while (module_refs() != nr && clock_ns(CLOCK_MONOTONIC) < until)
 		sched_yield();
-	return SO(module_references() == nr);
+	return SO(module_refs() == nr);
 }
 
 TEST_F_TIMEOUT(kill, everything_at_once, LIMIT)
