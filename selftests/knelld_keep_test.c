@@ -299,15 +299,13 @@ TEST_F_TIMEOUT(knelld, unit_files_change_meanwhile, LIMIT_S)
 /* From its first start to the second, by the service's own clock. */
 static double between_starts(fixture *self, const char *file)
 {
-	struct timespec tick = { .tv_nsec = 10 * NSEC_PER_MSEC };
+	uint64_t end = patience_ends();
 	double first, second;
 
-	for (int i = 0; i < PATIENCE_S * 100; i++) {
-		if (sscanf(contents(self, file), "%lf %lf", &first, &second) == 2)
-			return second - first;
-		nanosleep(&tick, NULL);
-	}
-	return -1;
+	while (sscanf(contents(self, file), "%lf %lf", &first, &second) != 2)
+		if (!look_again(end))
+			return -1;
+	return second - first;
 }
 
 TEST_F_TIMEOUT(knelld, restarts_come_when_they_are_due, LIMIT_S)

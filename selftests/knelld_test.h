@@ -404,47 +404,55 @@ static bool lives(pid_t pid)
 	return alive;
 }
 
+/* For what nothing tells of: until when to look for it, */
+static uint64_t patience_ends(void)
+{
+	return clock_ns(CLOCK_MONOTONIC) + PATIENCE_S * NSEC_PER_SEC;
+}
+
+/* and whether to look once more, a moment later. */
+static bool look_again(uint64_t end)
+{
+	struct timespec tick = { .tv_nsec = 10 * NSEC_PER_MSEC };
+
+	if (clock_ns(CLOCK_MONOTONIC) > end)
+		return false;
+	nanosleep(&tick, NULL);
+	return true;
+}
+
 /* Waits for the end of a process that is not ours to wait for. */
 static bool dies(pid_t pid)
 {
-	struct timespec tick = { .tv_nsec = 10 * NSEC_PER_MSEC };
-	uint64_t end = clock_ns(CLOCK_MONOTONIC) + PATIENCE_S * NSEC_PER_SEC;
+	uint64_t end = patience_ends();
 
-	while (lives(pid)) {
-		if (clock_ns(CLOCK_MONOTONIC) > end)
+	while (lives(pid))
+		if (!look_again(end))
 			return false;
-		nanosleep(&tick, NULL);
-	}
 	return true;
 }
 
 /* Waits for a file that a service makes. */
 static bool appears(fixture *self, const char *name)
 {
-	struct timespec tick = { .tv_nsec = 10 * NSEC_PER_MSEC };
-	uint64_t end = clock_ns(CLOCK_MONOTONIC) + PATIENCE_S * NSEC_PER_SEC;
+	uint64_t end = patience_ends();
 
-	while (access(path_of(self, name), F_OK)) {
-		if (clock_ns(CLOCK_MONOTONIC) > end)
+	while (access(path_of(self, name), F_OK))
+		if (!look_again(end))
 			return false;
-		nanosleep(&tick, NULL);
-	}
 	return true;
 }
 
 /* The number that a service has written to a file; 0: it has not. */
 static pid_t pid_in(fixture *self, const char *name)
 {
-	struct timespec tick = { .tv_nsec = 10 * NSEC_PER_MSEC };
-	uint64_t end = clock_ns(CLOCK_MONOTONIC) + PATIENCE_S * NSEC_PER_SEC;
-	pid_t pid = 0;
+	uint64_t end = patience_ends();
+	pid_t pid;
 
 	/* It may be there and still empty. */
-	while (!pid && clock_ns(CLOCK_MONOTONIC) < end) {
+	do {
 		pid = strchr(contents(self, name), '\n') ? atoi(contents(self, name)) : 0;
-		if (!pid)
-			nanosleep(&tick, NULL);
-	}
+	} while (!pid && look_again(end));
 	return pid;
 }
 
@@ -483,21 +491,19 @@ static struct work work_of(pid_t pid)
 /* Waits until a process is asleep in read(2). */
 static bool asleep_in_read(pid_t pid)
 {
-	struct timespec tick = { .tv_nsec = 20 * NSEC_PER_MSEC };
+	uint64_t end = patience_ends();
 	char path[64], line[256];
+	bool asleep;
 
 	snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
-	for (int i = 0; i < PATIENCE_S * 50; i++) {
+	do {
 		FILE *f = fopen(path, "r");
-		bool asleep = f && fgets(line, sizeof(line), f) && !strncmp(line, "0 0x", 4);
 
+		asleep = f && fgets(line, sizeof(line), f) && !strncmp(line, "0 0x", 4);
 		if (f)
 			fclose(f);
-		if (asleep)
-			return true;
-		nanosleep(&tick, NULL);
-	}
-	return false;
+	} while (!asleep && look_again(end));
+	return asleep;
 }
 
 static void idle(struct __test_metadata *_metadata, fixture *self, unsigned int seconds)
