@@ -12,7 +12,8 @@
  * the child may not run before he forks again, or by the child, for he may wait for
  * it in vfork(2); whoever is first, out of his own memory cgroup. When the pool is
  * dry, an atomic allocation is tried where the kernel allows that, and if that fails
- * too the tree is INEXACT.
+ * too the tree is INEXACT. PREEMPT_RT does not allow it, and preempts a parent
+ * between the probe and his way out: there the pool has one more for every member.
  */
 #include <linux/hashtable.h>
 #include <linux/module.h>
@@ -34,11 +35,13 @@
 #define KNELL_POOL	max(64U, KNELL_MEMBERSHIPS * num_possible_cpus())
 
 /*
- * covers writing knell_members, the lists and flags of members and trees, and the
- * pool; raw, for the probe may take no other lock on PREEMPT_RT. Innermost
+ * covers writing knell_members, how many they are, the lists and flags of members
+ * and trees, and the pool; raw, for the probe may take no other lock on PREEMPT_RT.
+ * Innermost
  */
 static DEFINE_RAW_SPINLOCK(knell_member_lock);
 static DEFINE_HASHTABLE(knell_members, 12);
+static unsigned int knell_members_linked;
 static LIST_HEAD(knell_member_pool);
 static unsigned int knell_member_pooled;
 
@@ -70,6 +73,14 @@ static struct knell_member *knell_member_first(struct pid *pid)
 static struct knell_member *knell_member_next(const struct knell_member *member)
 {
 	return knell_member_from(rcu_dereference(hlist_next_rcu(&member->node)), member->pid);
+}
+
+/* How many the pool should have. A guess without the lock. */
+static unsigned int knell_pool_size(void)
+{
+	unsigned int spares = IS_ENABLED(CONFIG_PREEMPT_RT) ? READ_ONCE(knell_members_linked) : 0;
+
+	return KNELL_POOL + spares;
 }
 
 static struct knell_member *knell_pool_take(void)
@@ -106,13 +117,25 @@ int knell_member_fill_pool(void)
 {
 	struct knell_member *member;
 
-	while (READ_ONCE(knell_member_pooled) < KNELL_POOL) {
+	while (READ_ONCE(knell_member_pooled) < knell_pool_size()) {
 		member = kmem_cache_alloc(knell_member_cache, GFP_KERNEL | __GFP_NOWARN);
 		if (!member)
 			return -ENOMEM;
 		knell_pool_give(member);
 	}
 	return 0;
+}
+
+/* Some member has gone: so may his spare. Not in a probe or a hook. */
+static void knell_pool_trim(void)
+{
+	struct knell_member *member;
+
+	if (READ_ONCE(knell_member_pooled) <= knell_pool_size())
+		return;
+	member = knell_pool_take();
+	if (member)
+		kmem_cache_free(knell_member_cache, member);
 }
 
 /* In the probe. */
@@ -132,6 +155,7 @@ static void knell_member_free(struct rcu_head *rcu)
 	put_pid(member->pid);
 	put_pid(member->parent);
 	kmem_cache_free(knell_member_cache, member);
+	knell_pool_trim();
 }
 
 /**
@@ -150,6 +174,7 @@ static void knell_member_unlink(struct knell_member *member)
 	hash_del_rcu(&member->node);
 	list_del_rcu(&member->link);
 	member->linked = false;
+	knell_members_linked--;
 }
 
 /* Its parent can reap it: it is a member no more. */
@@ -253,6 +278,7 @@ static void knell_member_link(struct knell_member *member)
 	/* At the head: who walks down the list to kill gets to an end. */
 	list_add_rcu(&member->link, &tree->members);
 	member->linked = true;
+	knell_members_linked++;
 	refcount_inc(&member->refs);
 }
 
