@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Inside of libknell: what its rooms share.
+ *
+ * task.c     tasks: memory, names, lists
+ * heap.c     timers in order
+ * loop.c     a loop's life, and its pass: collect, then run
+ * add.c      tasks come, are asked about, and go
+ * io.c       who waits for which descriptor
+ * child.c    processes, trees and records: what was heard of them
+ * signal.c   signals
+ * post.c     from other threads and signal handlers
+ * clock.c    what time it is
+ * stats.c    what each function has used; warn.c who is told; show.c, json.c the tables
+ * queue.c    the kernel's queue, wrapped
+ * backend_kernel.c, backend_pidfd.c    what a loop sleeps on
+ * wq.c, pool.c    stand on the public interface
+ *
+ * Only the loop's thread is in here, but for what is marked [any thread] or [handler].
+ */
+#ifndef KNELL_INTERNAL_H
+#define KNELL_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "knell.h"
+
+#define NSEC_PER_USEC	UINT64_C(1000)
+#define NSEC_PER_MSEC	UINT64_C(1000000)
+#define NSEC_PER_SEC	UINT64_C(1000000000)
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+
+/*
+ * task.c
+ */
+
+#define NO_TASK		UINT32_MAX	/* no index of a task */
+#define CHUNK_TASKS	256
+#define UNUSED_MAX	CHUNK_TASKS	/* free tasks beyond this are given back by whole chunks */
+
+enum task_state {
+	TASK_FREE,
+	TASK_WAITING,		/* for what it waits for; in no list */
+	TASK_LISTED,		/* in @list, will run */
+	TASK_RUNNING,		/* one-shot; it is gone when its callback returns */
+};
+
+/* struct task.flags */
+#define TASK_PERSISTENT	(1U << 0)	/* is not gone when it has run */
+#define TASK_DELIVERY	(1U << 1)	/* stands in the list for another: u.of */
+#define TASK_IDLE	(1U << 2)	/* background: only when nothing else is ready */
+#define TASK_IN_CALL	(1U << 3)	/* persistent: its callback runs */
+
+/* What few tasks have. */
+struct opts {
+	uint64_t period;		/* timer: 0: once */
+	uint64_t slack;
+	uint64_t warn_cpu, warn_wall, warn_late;	/* KNELL_NEVER: none */
+	bool warn_set;			/* these are in force, not the loop's */
+};
+
+/* 64 bytes: a million timers are one cache line each. */
+struct task {
+	uint32_t gen;			/* of the loop's count; 0: free */
+	uint8_t kind;			/* enum knell_kind */
+	uint8_t state;			/* enum task_state */
+	uint8_t flags;			/* TASK_* */
+	uint8_t clock;			/* timer: which heap, enum heap_id */
+	uint32_t next, prev;		/* in @list, or the chunk's free ones */
+	const struct knell_site *site;
+	knell_cb *cb;
+	void *arg;
+	uint64_t due;			/* timer: deadline; else when it became ready */
+	struct opts *opts;		/* NULL: none */
+	union {
+		struct {
+			uint32_t pos;		/* in the heap */
+			uint32_t fired;		/* periods that were over when it fired */
+		} timer;
+		struct {
+			int fd;
+			uint16_t revents;
+			uint16_t error;		/* a positive errno */
+		} io;
+		int val;
+		struct source *source;	/* CHILD, TREE, RECORD; and KNELL_KIND_CHILD of all children */
+		struct listener *listener;	/* SIGNAL */
+		knell_task of;			/* TASK_DELIVERY: for this one */
+	} u;
+};
+
+_Static_assert(sizeof(struct task) == 64, "a cache line");
+
+/* Tasks in a row, by index. */
+struct list {
+	uint32_t head, tail;		/* NO_TASK: empty */
+	size_t len;
+};
+
+struct chunk {
+	struct task task[CHUNK_TASKS];
+	struct chunk *next, *prev;	/* of those that have free tasks */
+	uint32_t free;			/* first free task's place in it; CHUNK_TASKS: none */
+	uint32_t used;
+	uint32_t nr;			/* which one this is */
+};
+
+struct tasks {
+	struct chunk **chunk;		/* NULL where one was given back */
+	uint32_t nr_chunks;
+	struct chunk *partial;		/* have free tasks */
+	uint32_t gen;			/* of the latest one */
+	size_t used, free;
+	uint64_t made, reused;
+};
+
+struct task *task_new(struct knell_loop *l, enum knell_kind kind, const struct knell_site *site,
+		      knell_cb *cb, void *arg);
+void task_free(struct knell_loop *l, struct task *t);
+struct task *task_find(const struct knell_loop *l, knell_task name);
+knell_task task_name(const struct knell_loop *l, const struct task *t);
+struct opts *task_opts(struct task *t);		/* makes them; NULL: ENOMEM */
+/* Calls @fn for each; it may free that one. */
+void task_each(struct knell_loop *l, void (*fn)(struct knell_loop *l, struct task *t, void *arg),
+	       void *arg);
+void tasks_free_all(struct knell_loop *l);
+
+void list_init(struct list *list);
+void list_add(struct knell_loop *l, struct list *list, struct task *t);	/* at its end */
+void list_del(struct knell_loop *l, struct list *list, struct task *t);
+struct task *list_pop(struct knell_loop *l, struct list *list);
+void list_splice(struct knell_loop *l, struct list *list, struct list *from); /* to its end */
+
+static inline struct task *task_at(const struct tasks *ts, uint32_t idx)
+{
+	return &ts->chunk[idx / CHUNK_TASKS]->task[idx % CHUNK_TASKS];
+}
+
+/*
+ * heap.c: a 4-heap of deadlines. The key lies in the heap, so that to sift touches no task; ties
+ * are broken by a number that counts up.
+ */
+
+enum heap_id { HEAP_MONOTONIC, HEAP_BACKGROUND, HEAP_REALTIME, HEAP_BOOTTIME, HEAPS };
+
+struct heap_node {
+	uint64_t deadline;
+	uint32_t seq;
+	uint32_t idx;
+};
+
+struct heap {
+	struct heap_node *node;
+	uint32_t nr, room;
+	uint32_t seq;
+	uint32_t slacks;		/* tasks in it that have slack */
+};
+
+int heap_add(struct knell_loop *l, struct heap *h, struct task *t);	/* by t->due */
+void heap_del(struct knell_loop *l, struct heap *h, struct task *t);
+/* When to wake up at the latest: the first deadline, put off by what slack allows. KNELL_NEVER */
+uint64_t heap_wake(const struct knell_loop *l, const struct heap *h);
+static inline uint64_t heap_first(const struct heap *h)
+{
+	return h->nr ? h->node[0].deadline : KNELL_NEVER;
+}
+
+/*
+ * io.c: descriptors by number, in pages that come when they are needed.
+ */
+
+struct io {
+	uint32_t task[2];		/* who reads, who writes; NO_TASK */
+	uint32_t watch[2];		/* kernel backend: handles, 0: none */
+	uint32_t armed;			/* pidfd backend: what epoll was told */
+	bool dirty;			/* in the loop's list of changed ones */
+	bool known;			/* pidfd backend: epoll has it */
+	int next_dirty;			/* fd, or -1 */
+};
+
+#define IO_PAGE		256
+
+struct io_table {
+	struct io **page;
+	int nr_pages;
+	int first_dirty;		/* fd, or -1 */
+	size_t waiting;			/* tasks that wait for one */
+};
+
+struct io *io_find(const struct knell_loop *l, int fd);	/* NULL: never used */
+/* What is waited for now: EPOLLIN, EPOLLOUT or both; 0. */
+uint32_t io_wanted(const struct knell_loop *l, const struct io *io);
+/* Takes one that has changed off the list: its fd, or -1. */
+int io_next_dirty(struct knell_loop *l);
+/* A backend heard of it: READ or WRITE, poll's bits, a positive errno, loop's time. */
+void io_event(struct knell_loop *l, int fd, enum knell_kind kind, uint32_t revents, int error,
+	      uint64_t when);
+void io_cancel(struct knell_loop *l, struct task *t);	/* it waits no more */
+void io_free(struct knell_loop *l);
+
+/*
+ * child.c: whatever may have several things to tell before its callback was called.
+ */
+
+/* One thing that was heard. */
+struct news {
+	struct news *next;
+	uint64_t when;			/* loop's time */
+	union {
+		struct knell_child child;
+		struct knell_tree tree;
+		uint64_t record[16];	/* struct knell_event */
+	};
+};
+
+enum source_kind { SOURCE_CHILD, SOURCE_CHILDREN, SOURCE_TREE, SOURCE_RECORD };
+
+struct source {
+	enum source_kind kind;
+	unsigned int flags;		/* KNELL_CHILD_*, KNELL_TREE_* */
+	knell_task task;		/* KNELL_NONE: cancelled, lives on to reap */
+	pid_t pid;			/* 0: not known yet (NEXT) */
+	uint64_t added;			/* loop's time, for its age */
+	uint32_t watch;			/* kernel backend: handle */
+	int fd;				/* pidfd backend; -1 */
+	struct source *next;		/* in the bucket of its pid */
+	struct source *all_next, **all_prev;	/* all of the loop's */
+	struct news *first, **last;	/* not told yet */
+	struct news *held;		/* SUBTREE: the end of the first process */
+	bool done;			/* nothing more will come: the task ends with the last news */
+};
+
+struct sources {
+	struct source *all;
+	struct source **bucket;		/* by pid */
+	size_t nr_buckets;
+	size_t alive;			/* CHILD and TREE that have not ended */
+	struct source *children;	/* the one of knell_add_children() */
+	struct source *record;
+	struct news *spare;		/* for use */
+	unsigned int nr_spare;
+	unsigned int sigchld;		/* users of SIGCHLD: STOP, CONT, children by the other backend */
+};
+
+struct source *source_find(const struct knell_loop *l, pid_t pid);	/* a CHILD's */
+struct news *news_new(struct knell_loop *l, struct source *s, uint64_t when);	/* not queued yet */
+void news_tell(struct knell_loop *l, struct source *s, struct news *n, bool last);
+/* A child has ended, by any backend. */
+void child_ended(struct knell_loop *l, struct source *s, const struct knell_child *end,
+		 uint64_t when);
+void child_cancel(struct knell_loop *l, struct task *t);
+/* Fills @call from the next thing to tell; false: there is none. Then news_told(). */
+bool source_call(struct knell_loop *l, struct task *t, struct knell_call *call);
+void source_told(struct knell_loop *l, struct task *t);
+void children_rescan(struct knell_loop *l);	/* after LOST, or SIGCHLD */
+void sources_free(struct knell_loop *l);
+
+/*
+ * signal.c
+ */
+
+struct listener {
+	struct listener *next;
+	int signo;
+	knell_task task;
+};
+
+#define CAUGHT_MAX	128
+
+struct signals {
+	struct listener *first;
+	_Atomic bool caught;		/* [handler] something is to be looked at */
+	_Atomic uint32_t head, tail;	/* [handler] of the ring */
+	struct {
+		_Atomic uint32_t full;
+		siginfo_t info;
+	} ring[CAUGHT_MAX];
+	_Atomic uint64_t flood;		/* [handler] a bit for each that found it full */
+};
+
+void signals_run(struct knell_loop *l);	/* runs the callbacks of what was caught, now */
+void signals_free(struct knell_loop *l);
+void signal_cancel(struct knell_loop *l, struct task *t);
+/* SIGCHLD for the library's own use. 0 or -errno. */
+int signal_child_use(struct knell_loop *l);
+void signal_child_unuse(struct knell_loop *l);
+
+static inline bool signals_caught(struct knell_loop *l);
+
+/*
+ * post.c
+ */
+
+struct post;
+struct request;				/* knell_cancel_sync() */
+
+struct posts {
+	_Atomic(struct post *) head;	/* [any thread] latest first */
+	_Atomic bool asleep;		/* the loop may be sleeping: who posts has to ring */
+	_Atomic bool rung;		/* and one has */
+	_Atomic bool stop;		/* [handler] */
+	_Atomic uint64_t posted, rings;
+	pthread_mutex_t lock;		/* covers requests */
+	pthread_cond_t answered;
+	struct request *requests;
+	_Atomic bool requested;
+	_Atomic size_t jobs;		/* [any thread] of pools, that will post to this loop */
+};
+
+int posts_init(struct knell_loop *l);
+void posts_free(struct knell_loop *l);
+void posts_drain(struct knell_loop *l);	/* they become events, requests are answered */
+bool posts_any(struct knell_loop *l);	/* anything of these, or stop */
+void loop_wake(struct knell_loop *l);	/* [any thread] [handler] it shall look */
+/* pool.c: a job that ends in @l begins and has ended. [any thread] */
+void loop_job_begin(struct knell_loop *l);
+void loop_job_end(struct knell_loop *l);
+
+/*
+ * clock.c
+ */
+
+struct clocks {
+	uint64_t now[HEAPS];		/* what time it is, by heap's clock; [MONOTONIC] is knell_now() */
+	int64_t skew;			/* loop's time - CLOCK_MONOTONIC, while it runs */
+	bool paused;
+	bool auto_advance;
+	unsigned int inhibit;
+	bool advancing;
+	uint64_t target;		/* knell_clock_advance() to there */
+};
+
+void clock_update(struct knell_loop *l);	/* all that heaps need */
+uint64_t clock_raw(void);			/* CLOCK_MONOTONIC */
+/* Loop's time <-> CLOCK_MONOTONIC. */
+uint64_t clock_from_raw(const struct knell_loop *l, uint64_t raw);
+uint64_t clock_to_raw(const struct knell_loop *l, uint64_t time);
+/* CLOCK_MONOTONIC until when the loop may sleep for its timers; KNELL_NEVER; 0: due. */
+uint64_t clock_deadline(struct knell_loop *l);
+/* Nothing is ready and the clock stands: true if it was put forward to the next timer. */
+bool clock_auto_advance(struct knell_loop *l);
+
+/*
+ * stats.c, warn.c
+ */
+
+/* What one function has used; never freed while the loop lives. */
+struct stat {
+	knell_cb *cb;
+	const char *name;
+	uint32_t kinds;			/* KNELL_MASK */
+	uint64_t calls;
+	uint64_t wall, wall_max;	/* ns */
+	uint64_t cpu, cpu_max;
+	uint64_t late, late_max;
+	uint64_t warns[3];		/* by enum knell_warning */
+};
+
+struct rate;				/* when a call site was last warned of */
+
+struct stats {
+	struct stat **bucket;		/* by function, open addressing */
+	size_t nr, room;
+	struct stat *recent[64];	/* by function, direct-mapped */
+	bool cpu;			/* account it */
+	uint64_t cpu_then;		/* thread's CPU time when it was last read */
+	/* Tasks since then, that share what it reads next; the loop's own time counts, too. */
+	struct { struct stat *stat; uint64_t wall; } share[64];
+	unsigned int nr_shares;
+	uint64_t share_wall;
+	struct knell_stats count;	/* what knell_stats_get() copies; the rest it looks up */
+	knell_warn_fn *warn;
+	void *warn_arg;
+	struct rate *rates;
+};
+
+/* A run of a task; on the stack of who calls it. */
+struct run {
+	struct task *task;
+	knell_task name;
+	struct stat *stat;
+	const struct knell_site *site;
+	knell_cb *cb;
+	enum knell_kind kind;
+	uint64_t start;			/* CLOCK_MONOTONIC */
+	uint64_t late;
+	uint64_t warn_cpu, warn_wall, warn_late;
+	uint64_t slot;			/* knell_set_yield_slot(); KNELL_NEVER: the loop's */
+	struct run *outer;		/* knell_execute() in a task */
+};
+
+void stats_begin(struct knell_loop *l, struct run *r);
+void stats_end(struct knell_loop *l, struct run *r, uint64_t end);	/* CLOCK_MONOTONIC */
+void stats_before_sleep(struct knell_loop *l);
+void stats_after_sleep(struct knell_loop *l, uint64_t slept_ns);
+void stats_free(struct knell_loop *l);
+/* r ran so long; -> the hook, at most once in 10 s per site. */
+void warn_check(struct knell_loop *l, const struct run *r, uint64_t wall, uint64_t cpu);
+
+/*
+ * backend_*.c
+ */
+
+struct backend_ops {
+	enum knell_backend id;
+	/* 0 or -errno. A loop that cannot be opened is not closed. */
+	int (*open)(struct knell_loop *l, const struct knell_loop_attr *attr);
+	/* Also in a forked child: closes and frees, tells nobody. */
+	void (*close)(struct knell_loop *l);
+	/*
+	 * Tells the kernel what has changed (io_next_dirty(), and what it has noted itself),
+	 * takes up to l->batch things that have happened and tells io_event(), child_ended()
+	 * and the like, in one system call where it can. Sleeps until there is one, or
+	 * CLOCK_MONOTONIC is @until; 0: does not sleep, KNELL_NEVER. 0 or -errno: the end;
+	 * EINTR is 0.
+	 */
+	int (*poll)(struct knell_loop *l, uint64_t until);
+	/* [any thread] [handler] makes poll() return, now or the next time. */
+	void (*ring)(struct knell_loop *l);
+	/* What knell_loop_fd() returns. */
+	int (*fd)(struct knell_loop *l);
+	/* Tells the kernel all, so that fd() can be read when there is something, by @until at
+	 * the latest. Takes nothing. For loops in loops. */
+	int (*flush)(struct knell_loop *l, uint64_t until);
+	/* One deadline on another clock, HEAP_REALTIME or HEAP_BOOTTIME; KNELL_NEVER: none. */
+	int (*clock_set)(struct knell_loop *l, enum heap_id clock, uint64_t deadline);
+	/* All at once, and with every refusal there is. s->pid, s->flags are set. */
+	int (*child_watch)(struct knell_loop *l, struct source *s);
+	void (*child_unwatch)(struct knell_loop *l, struct source *s);	/* trees, too */
+	int (*child_kill)(struct knell_loop *l, struct source *s, int sig);
+	int (*children_watch)(struct knell_loop *l, struct source *s);
+	/* NULL: EOPNOTSUPP */
+	int (*tree_watch)(struct knell_loop *l, struct source *s, const char *label);
+	int (*tree_join)(struct knell_loop *l, struct source *s, unsigned int flags);
+	int (*submit)(struct knell_loop *l, struct knell_op *ops, unsigned int nr,
+		      unsigned int flags);
+	int (*submit_later)(struct knell_loop *l, const struct knell_op *op);
+};
+
+extern const struct backend_ops backend_kernel;
+extern const struct backend_ops backend_pidfd;
+
+/*
+ * loop.c
+ */
+
+struct hook {
+	struct hook *next;
+	knell_hook *fn;
+	void *arg;
+	bool check;			/* after, not before */
+	bool dead;			/* deleted while hooks run */
+};
+
+struct knell_loop {
+	char *name;
+	unsigned int batch;
+	unsigned int event_interval;
+	uint64_t yield_slot;
+	uint64_t warn_cpu, warn_wall, warn_late;
+
+	const struct backend_ops *ops;
+	void *backend;			/* its own */
+	size_t armed;			/* backend's: things the kernel may tell of; 0: need not ask */
+	bool embedded;			/* knell_loop_fd() was called */
+	bool running;			/* in knell_loop_run() */
+	int broken;			/* -errno of poll(): for good */
+	volatile uint32_t *alive;	/* a page that a forked child finds wiped: 0 */
+
+	struct tasks tasks;
+	struct heap heap[HEAPS];
+	struct list ready;		/* to be run, in this order */
+	struct list ready_next;		/* knell_add_ready(): in the next pass */
+	struct list events;		/* the same, behind these */
+	struct list got_child, got_read, got_write;	/* what poll() has heard of */
+	struct run *run;		/* the innermost task that runs; NULL */
+	struct task *moved;		/* scratch */
+
+	struct io_table io;
+	struct sources sources;
+	struct signals signals;
+	struct posts posts;
+	struct clocks clock;
+	struct stats stats;
+	struct hook *hooks;
+	unsigned int in_hooks;
+	struct knell_wq *wqs;		/* wq.c's list, for KNELL_SHOW_WQ */
+};
+
+static inline bool signals_caught(struct knell_loop *l)
+{
+	return unlikely(atomic_load_explicit(&l->signals.caught, memory_order_acquire));
+}
+
+/* True in a process that was forked from the loop's. */
+static inline bool loop_is_copy(const struct knell_loop *l)
+{
+	return unlikely(!*l->alive);
+}
+
+/* Calls a task's callback with all accounting; the task is gone or as before afterwards. */
+void loop_dispatch(struct knell_loop *l, struct task *t);
+/* A task was added or has changed from outside of a run: a loop in a loop tells the kernel. */
+void loop_changed(struct knell_loop *l);
+/* The common half of every add: errno is set when it returns NULL. */
+struct task *loop_add(struct knell_loop *l, enum knell_kind kind, const struct knell_site *site,
+		      knell_cb *cb, void *arg);
+/* Puts a task that has something to tell into one of the lists got_*, ready; once more for one
+ * that is listed already is a delivery of its own. 0, -ENOMEM */
+int loop_deliver(struct knell_loop *l, struct list *list, struct task *t, uint64_t when);
+
+#endif /* KNELL_INTERNAL_H */
