@@ -54,6 +54,16 @@ enum task_state {
 #define TASK_DELIVERY	(1U << 1)	/* stands in the list for another: u.of */
 #define TASK_IDLE	(1U << 2)	/* background: only when nothing else is ready */
 #define TASK_IN_CALL	(1U << 3)	/* persistent: its callback runs */
+#define TASK_ALIAS	(1U << 4)	/* @arg is a struct alias */
+
+/*
+ * The head of what the library's own callbacks have for an argument where they stand for a
+ * function of the program (pool, work queue, Quagga's names): the statistics are that one's.
+ */
+struct alias {
+	knell_cb *counted_as;		/* struct run.cb; never called as such */
+	void (*drop)(struct alias *a);	/* the loop is freed and the task was not run; or NULL */
+};
 
 /* What few tasks have. */
 struct opts {
@@ -295,7 +305,18 @@ static inline bool signals_caught(struct knell_loop *l);
  * post.c
  */
 
-struct post;
+/* An event from another thread. */
+struct post {
+	struct post *next;
+	const struct knell_site *site;
+	knell_cb *cb;
+	void *arg;
+	uint64_t when;			/* CLOCK_MONOTONIC */
+	int val;
+	uint8_t task_flags;		/* 0 or TASK_ALIAS; then drop() also if it is no event yet */
+	bool kept;			/* not to be freed: the memory is the sender's */
+};
+
 struct request;				/* knell_cancel_sync() */
 
 struct posts {
@@ -316,6 +337,9 @@ void posts_free(struct knell_loop *l);
 void posts_drain(struct knell_loop *l);	/* they become events, requests are answered */
 bool posts_any(struct knell_loop *l);	/* anything of these, or stop */
 void loop_wake(struct knell_loop *l);	/* [any thread] [handler] it shall look */
+/* The same as knell_post(), in memory that the sender keeps until the callback or drop() is
+ * called: cannot fail. Sets @next, @when and @kept. [any thread] */
+void post_send(struct knell_loop *l, struct post *p);
 /* pool.c: a job that ends in @l begins and has ended. [any thread] */
 void loop_job_begin(struct knell_loop *l);
 void loop_job_end(struct knell_loop *l);
@@ -384,7 +408,7 @@ struct run {
 	knell_task name;
 	struct stat *stat;
 	const struct knell_site *site;
-	knell_cb *cb;
+	knell_cb *cb;			/* whom it is counted as: struct alias */
 	enum knell_kind kind;
 	uint64_t start;			/* CLOCK_MONOTONIC */
 	uint64_t late;
@@ -512,5 +536,26 @@ struct task *loop_add(struct knell_loop *l, enum knell_kind kind, const struct k
 /* Puts a task that has something to tell into one of the lists got_*, ready; once more for one
  * that is listed already is a delivery of its own. 0, -ENOMEM */
 int loop_deliver(struct knell_loop *l, struct list *list, struct task *t, uint64_t when);
+
+/*
+ * wq.c
+ */
+
+/* A row of KNELL_SHOW_WQ. */
+struct wq_row {
+	const char *name;
+	bool plugged;
+	size_t items;
+	unsigned int hold_ms;
+	uint64_t runs;
+	uint64_t total;			/* cycles: items tried, in all runs */
+	unsigned int best, worst;	/* most in one run; fewest after which it had to yield */
+	unsigned int granularity;	/* cycles from one look at the time to the next */
+	unsigned int average;		/* cycles a run */
+	uint64_t latency_us;		/* longest run */
+	uint64_t errors, retries, yields;
+};
+
+void wq_each(struct knell_loop *l, void (*fn)(const struct wq_row *row, void *arg), void *arg);
 
 #endif /* KNELL_INTERNAL_H */
