@@ -39,21 +39,20 @@
  */
 
 #define NO_TASK		UINT32_MAX	/* no index of a task */
-#define CHUNK_TASKS	256
-#define UNUSED_MAX	CHUNK_TASKS	/* free tasks beyond this are given back by whole chunks */
+#define CHUNK_SHIFT	10
+#define CHUNK_TASKS	(1U << CHUNK_SHIFT)	/* places; the first one is the chunk's head */
+#define UNUSED_MAX	(2 * CHUNK_TASKS)	/* free tasks beyond this go, by whole chunks */
 
 enum task_state {
 	TASK_FREE,
 	TASK_WAITING,		/* for what it waits for; in no list */
-	TASK_LISTED,		/* in @list, will run */
-	TASK_RUNNING,		/* one-shot; it is gone when its callback returns */
+	TASK_LISTED,		/* will run */
 };
 
 /* struct task.flags */
 #define TASK_PERSISTENT	(1U << 0)	/* is not gone when it has run */
 #define TASK_DELIVERY	(1U << 1)	/* stands in the list for another: u.of */
 #define TASK_IDLE	(1U << 2)	/* background: only when nothing else is ready */
-#define TASK_IN_CALL	(1U << 3)	/* persistent: its callback runs */
 #define TASK_ALIAS	(1U << 4)	/* @arg is a struct alias */
 
 /*
@@ -79,8 +78,8 @@ struct task {
 	uint8_t kind;			/* enum knell_kind */
 	uint8_t state;			/* enum task_state */
 	uint8_t flags;			/* TASK_* */
-	uint8_t clock;			/* timer: which heap, enum heap_id */
-	uint32_t next, prev;		/* in @list, or the chunk's free ones */
+	uint8_t where;			/* LISTED: enum list_id; a timer that waits: enum heap_id */
+	uint32_t next, prev;		/* in a list; free: the chunk's next one, as a place */
 	const struct knell_site *site;
 	knell_cb *cb;
 	void *arg;
@@ -105,18 +104,31 @@ struct task {
 
 _Static_assert(sizeof(struct task) == 64, "a cache line");
 
+enum list_id {
+	LIST_READY,		/* to be run, in this order */
+	LIST_READY_NEXT,	/* knell_add_ready(): in the next pass */
+	LIST_EVENTS,		/* the same, behind these */
+	LIST_CHILD, LIST_READ, LIST_WRITE,	/* what poll() has heard of */
+	LISTS,
+};
+
 /* Tasks in a row, by index. */
 struct list {
 	uint32_t head, tail;		/* NO_TASK: empty */
 	size_t len;
 };
 
+/* 64 KiB, aligned to that: a task's name can be told from its address. */
 struct chunk {
-	struct task task[CHUNK_TASKS];
-	struct chunk *next, *prev;	/* of those that have free tasks */
-	uint32_t free;			/* first free task's place in it; CHUNK_TASKS: none */
-	uint32_t used;
-	uint32_t nr;			/* which one this is */
+	union {
+		struct {
+			struct chunk *next, *prev;	/* of those that have free tasks */
+			uint32_t free;		/* place of the first free one; 0: none */
+			uint32_t used;
+			uint32_t nr;		/* which one this is */
+		};
+		struct task task[CHUNK_TASKS];
+	};
 };
 
 struct tasks {
@@ -132,22 +144,21 @@ struct task *task_new(struct knell_loop *l, enum knell_kind kind, const struct k
 		      knell_cb *cb, void *arg);
 void task_free(struct knell_loop *l, struct task *t);
 struct task *task_find(const struct knell_loop *l, knell_task name);
-knell_task task_name(const struct knell_loop *l, const struct task *t);
+knell_task task_name(const struct task *t);
 struct opts *task_opts(struct task *t);		/* makes them; NULL: ENOMEM */
 /* Calls @fn for each; it may free that one. */
 void task_each(struct knell_loop *l, void (*fn)(struct knell_loop *l, struct task *t, void *arg),
 	       void *arg);
 void tasks_free_all(struct knell_loop *l);
 
-void list_init(struct list *list);
-void list_add(struct knell_loop *l, struct list *list, struct task *t);	/* at its end */
-void list_del(struct knell_loop *l, struct list *list, struct task *t);
-struct task *list_pop(struct knell_loop *l, struct list *list);
-void list_splice(struct knell_loop *l, struct list *list, struct list *from); /* to its end */
+void list_add(struct knell_loop *l, enum list_id id, struct task *t);	/* at its end */
+void list_del(struct knell_loop *l, struct task *t);
+struct task *list_pop(struct knell_loop *l, enum list_id id);
+void list_splice(struct knell_loop *l, enum list_id id, enum list_id from);	/* to its end */
 
 static inline struct task *task_at(const struct tasks *ts, uint32_t idx)
 {
-	return &ts->chunk[idx / CHUNK_TASKS]->task[idx % CHUNK_TASKS];
+	return &ts->chunk[idx >> CHUNK_SHIFT]->task[idx & (CHUNK_TASKS - 1)];
 }
 
 /*
@@ -164,16 +175,17 @@ struct heap_node {
 };
 
 struct heap {
-	struct heap_node *node;
+	struct heap_node *node;		/* three behind what was allocated: four children, one line */
 	uint32_t nr, room;
 	uint32_t seq;
 	uint32_t slacks;		/* tasks in it that have slack */
 };
 
-int heap_add(struct knell_loop *l, struct heap *h, struct task *t);	/* by t->due */
-void heap_del(struct knell_loop *l, struct heap *h, struct task *t);
+int heap_add(struct knell_loop *l, enum heap_id id, struct task *t);	/* by t->due */
+void heap_del(struct knell_loop *l, struct task *t);
 /* When to wake up at the latest: the first deadline, put off by what slack allows. KNELL_NEVER */
 uint64_t heap_wake(const struct knell_loop *l, const struct heap *h);
+void heap_free(struct heap *h);
 static inline uint64_t heap_first(const struct heap *h)
 {
 	return h->nr ? h->node[0].deadline : KNELL_NEVER;
@@ -204,12 +216,14 @@ struct io_table {
 struct io *io_find(const struct knell_loop *l, int fd);	/* NULL: never used */
 /* What is waited for now: EPOLLIN, EPOLLOUT or both; 0. */
 uint32_t io_wanted(const struct knell_loop *l, const struct io *io);
-/* Takes one that has changed off the list: its fd, or -1. */
+/* Its backend shall look at it when it tells the kernel what has changed. */
+void io_touch(struct knell_loop *l, int fd);
+/* Takes one of these off the list: its fd, or -1. */
 int io_next_dirty(struct knell_loop *l);
 /* A backend heard of it: READ or WRITE, poll's bits, a positive errno, loop's time. */
 void io_event(struct knell_loop *l, int fd, enum knell_kind kind, uint32_t revents, int error,
 	      uint64_t when);
-void io_cancel(struct knell_loop *l, struct task *t);	/* it waits no more */
+void io_forget(struct knell_loop *l, struct task *t);	/* it waits no more: runs, or is cancelled */
 void io_free(struct knell_loop *l);
 
 /*
@@ -283,6 +297,7 @@ struct listener {
 
 struct signals {
 	struct listener *first;
+	const siginfo_t *now;		/* for loop_dispatch() */
 	_Atomic bool caught;		/* [handler] something is to be looked at */
 	_Atomic uint32_t head, tail;	/* [handler] of the ring */
 	struct {
@@ -329,6 +344,8 @@ struct posts {
 	pthread_cond_t answered;
 	struct request *requests;
 	_Atomic bool requested;
+	pthread_t owner;		/* made the loop, or ran it last */
+	struct post *left, **left_end;	/* for want of memory */
 	_Atomic size_t jobs;		/* [any thread] of pools, that will post to this loop */
 };
 
@@ -350,7 +367,8 @@ void loop_job_end(struct knell_loop *l);
 
 struct clocks {
 	uint64_t now[HEAPS];		/* what time it is, by heap's clock; [MONOTONIC] is knell_now() */
-	int64_t skew;			/* loop's time - CLOCK_MONOTONIC, while it runs */
+	uint64_t skew[HEAPS];		/* loop's time - real one, while it runs */
+	uint64_t told[HEAPS];		/* REALTIME, BOOTTIME: what the backend was told */
 	bool paused;
 	bool auto_advance;
 	unsigned int inhibit;
@@ -359,6 +377,8 @@ struct clocks {
 };
 
 void clock_update(struct knell_loop *l);	/* all that heaps need */
+void clock_set_raw(struct knell_loop *l, uint64_t raw);	/* CLOCK_MONOTONIC was just read */
+bool clock_step(struct knell_loop *l);		/* advancing: to the next deadline; false: there */
 uint64_t clock_raw(void);			/* CLOCK_MONOTONIC */
 /* Loop's time <-> CLOCK_MONOTONIC. */
 uint64_t clock_from_raw(const struct knell_loop *l, uint64_t raw);
@@ -497,12 +517,8 @@ struct knell_loop {
 
 	struct tasks tasks;
 	struct heap heap[HEAPS];
-	struct list ready;		/* to be run, in this order */
-	struct list ready_next;		/* knell_add_ready(): in the next pass */
-	struct list events;		/* the same, behind these */
-	struct list got_child, got_read, got_write;	/* what poll() has heard of */
+	struct list list[LISTS];
 	struct run *run;		/* the innermost task that runs; NULL */
-	struct task *moved;		/* scratch */
 
 	struct io_table io;
 	struct sources sources;
@@ -530,12 +546,14 @@ static inline bool loop_is_copy(const struct knell_loop *l)
 void loop_dispatch(struct knell_loop *l, struct task *t);
 /* A task was added or has changed from outside of a run: a loop in a loop tells the kernel. */
 void loop_changed(struct knell_loop *l);
+int loop_pass(struct knell_loop *l, bool wait);
+void task_cancel(struct knell_loop *l, struct task *t);
 /* The common half of every add: errno is set when it returns NULL. */
 struct task *loop_add(struct knell_loop *l, enum knell_kind kind, const struct knell_site *site,
 		      knell_cb *cb, void *arg);
-/* Puts a task that has something to tell into one of the lists got_*, ready; once more for one
- * that is listed already is a delivery of its own. 0, -ENOMEM */
-int loop_deliver(struct knell_loop *l, struct list *list, struct task *t, uint64_t when);
+/* Puts a task that has something to tell into a list. One that is in a list already gets a
+ * delivery, which stands for it. 0, -ENOMEM */
+int loop_deliver(struct knell_loop *l, enum list_id id, struct task *t, uint64_t when);
 
 /*
  * wq.c
