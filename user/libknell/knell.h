@@ -15,6 +15,8 @@
  * from the loop's own, where a loop can only be freed.
  *
  * Times are nanoseconds, in uint64_t; KNELL_NEVER is no time at all.
+ *
+ * For C11 and C++11 or later, by GCC or Clang; -std=c11 needs _POSIX_C_SOURCE 200809L or more.
  */
 #ifndef KNELL_H
 #define KNELL_H
@@ -60,7 +62,11 @@ typedef struct {
 	uint32_t gen;		/* never 0 but in KNELL_NONE */
 } knell_task;
 
+#ifdef __cplusplus
+#define KNELL_NONE	(knell_task{ 0, 0 })
+#else
 #define KNELL_NONE	((knell_task){ 0, 0 })
+#endif
 
 static inline bool knell_is_none(knell_task t)
 {
