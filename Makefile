@@ -2,6 +2,7 @@
 # knell: the module, knelld, and the commands that prove them.
 #
 #	make			builds kmod/knell.ko and build/knelld
+#	make libknell		builds build/libknell.so.0 and build/libknell.a
 #	make run		boots a machine whose PID 1 is knelld, INTERACTIVE=1 leaves a shell
 #	make check		runs the selftests in the same machine, TESTS="timer queue" only these,
 #				KREL=RELEASE on another kernel that is installed with its headers,
@@ -29,6 +30,9 @@ all: module knelld
 
 module:
 	$(kbuild) modules
+
+libknell:
+	$(MAKE) -C user/libknell BUILD=$(CURDIR)/$(build)
 
 knelld:
 	$(MAKE) -C user/knelld BUILD=$(CURDIR)/$(build)
@@ -77,4 +81,4 @@ clean:
 distclean: clean
 	rm -rf $(build)
 
-.PHONY: all module knelld knelld-static selftests deps run check bench lint install modules_install clean distclean
+.PHONY: all module libknell knelld knelld-static selftests deps run check bench lint install modules_install clean distclean

@@ -15,6 +15,8 @@ build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
 packages=$(sed 's/#.*//' <<-'END'
 	gcc			# compiles the module and the programs
 	libc6-dev		# headers, and libc.a: what runs in the guest is static
+	g++			# programs in C++ use libknell, too
+	pkg-config		# as they find it
 	linux-headers-amd64	# to build the module against, and says which kernel
 	gcc-i686-linux-gnu	# 32-bit test programs
 	libc6-dev-i386-cross	# their libc
