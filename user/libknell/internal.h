@@ -11,7 +11,8 @@
  * signal.c   signals
  * post.c     from other threads and signal handlers
  * clock.c    what time it is
- * stats.c    what each function has used; warn.c who is told; show.c, json.c the tables
+ * stats.c    what each function has used; warn.c who is told
+ * show_cpu.c, show.c    the tables; grid.c lays them out, json.c too
  * queue.c    the kernel's queue, wrapped
  * backend_kernel.c, backend_pidfd.c    what a loop sleeps on
  * wq.c, pool.c    stand on the public interface
@@ -402,6 +403,11 @@ struct stat {
 	uint64_t cpu, cpu_max;
 	uint64_t late, late_max;
 	uint64_t warns[3];		/* by enum knell_warning */
+	/* Short runs since CPU time was last read, which share what it reads next. */
+	uint64_t share, share_max;	/* wall time of all of them, of the longest */
+	struct stat *share_next;
+	bool sharing;			/* in stats.shares */
+	unsigned int active;		/* scratch of show_cpu.c: its tasks */
 };
 
 struct rate;				/* when a call site was last warned of */
@@ -411,22 +417,22 @@ struct stats {
 	size_t nr, room;
 	struct stat *recent[64];	/* by function, direct-mapped */
 	bool cpu;			/* account it */
+	bool cpu_known;			/* the two below are */
 	uint64_t cpu_then;		/* thread's CPU time when it was last read */
-	/* Tasks since then, that share what it reads next; the loop's own time counts, too. */
-	struct { struct stat *stat; uint64_t wall; } share[64];
-	unsigned int nr_shares;
-	uint64_t share_wall;
+	uint64_t wall_then;		/* CLOCK_MONOTONIC of that */
+	struct stat *shares;		/* ran since then, CPU time not charged yet */
+	uint64_t streak;		/* records since the queue was last found empty */
 	struct knell_stats count;	/* what knell_stats_get() copies; the rest it looks up */
 	knell_warn_fn *warn;
 	void *warn_arg;
 	struct rate *rates;
 };
 
-/* A run of a task; on the stack of who calls it. */
+/* A run of a task; on the stack of who calls it, who fills it but for what is stats.c's. */
 struct run {
 	struct task *task;
 	knell_task name;
-	struct stat *stat;
+	struct stat *stat;		/* stats.c: NULL: no memory for one */
 	const struct knell_site *site;
 	knell_cb *cb;			/* whom it is counted as: struct alias */
 	enum knell_kind kind;
@@ -435,15 +441,108 @@ struct run {
 	uint64_t warn_cpu, warn_wall, warn_late;
 	uint64_t slot;			/* knell_set_yield_slot(); KNELL_NEVER: the loop's */
 	struct run *outer;		/* knell_execute() in a task */
+	uint64_t cpu;			/* stats.c: charged to it so far */
+	uint64_t cpu_from;		/* stats.c: CLOCK_MONOTONIC up to which that is */
 };
 
+/* Counts dispatched, busy_ns, max_lag_ns. */
 void stats_begin(struct knell_loop *l, struct run *r);
-void stats_end(struct knell_loop *l, struct run *r, uint64_t end);	/* CLOCK_MONOTONIC */
-void stats_before_sleep(struct knell_loop *l);
-void stats_after_sleep(struct knell_loop *l, uint64_t slept_ns);
+/* @end: CLOCK_MONOTONIC. Returns when the next task may be said to begin: @end, or later if
+ * this has taken time of its own. */
+uint64_t stats_end(struct knell_loop *l, struct run *r, uint64_t end);
+void stats_before_sleep(struct knell_loop *l);	/* and before knell_loop_run() returns */
+void stats_after_sleep(struct knell_loop *l, uint64_t slept_ns);	/* counts sleeps, idle_ns */
+/* A backend has taken @nr records where there was room for @room; counts records, batches,
+ * full_batches, max_depth. */
+void stats_batch(struct knell_loop *l, unsigned int nr, unsigned int room);
 void stats_free(struct knell_loop *l);
-/* r ran so long; -> the hook, at most once in 10 s per site. */
-void warn_check(struct knell_loop *l, const struct run *r, uint64_t wall, uint64_t cpu);
+
+/* Is any of the run's limits reached? */
+static inline bool warn_due(const struct run *r, uint64_t wall, uint64_t cpu)
+{
+	return unlikely(wall >= r->warn_wall || cpu >= r->warn_cpu ||
+			(r->kind == KNELL_KIND_TIMER && r->late > r->warn_late));
+}
+
+/* r ran so long; -> the hook, at most once in 10 s per site and sort. True: it was called. */
+bool warn_check(struct knell_loop *l, const struct run *r, uint64_t wall, uint64_t cpu);
+void warn_free(struct knell_loop *l);
+
+/*
+ * json.c, grid.c: what tables are written with
+ */
+
+/* Values follow each other in an object or array; commas come by themselves. */
+struct json {
+	FILE *f;
+	bool comma;
+};
+
+/* @key: NULL in an array. @bracket: '{' or '[', and its pendant to close. */
+void json_open(struct json *j, const char *key, char bracket);
+void json_close(struct json *j, char bracket);
+void json_str(struct json *j, const char *key, const char *val);	/* any bytes; NULL: null */
+void json_num(struct json *j, const char *key, uint64_t val);
+void json_bool(struct json *j, const char *key, bool val);
+/* To the end of a line, and what has become of the file: 0 or -EIO. */
+int json_done(struct json *j);
+int file_done(FILE *f);
+/* One word or several, with nothing in it that a terminal would obey. */
+void text_str(FILE *f, const char *s);
+
+enum cell_kind {
+	CELL_STR,
+	CELL_NUM,
+	CELL_TIME,			/* ns; as text in seconds */
+	CELL_BOOL,			/* as text "yes", "no" */
+};
+
+struct column {
+	const char *key;		/* JSON; of times it ends in _ns */
+	const char *head;		/* text */
+	enum cell_kind kind;
+};
+
+struct cell {
+	char *str;			/* STR, owned; NULL: "-", null */
+	uint64_t num;
+};
+
+/* Rows of cells. Memory that is wanting is told of by grid_print() alone. */
+struct grid {
+	const struct column *column;
+	unsigned int columns;
+	struct cell *cell;
+	size_t nr, room;
+	bool failed;
+};
+
+void grid_str(struct grid *g, const char *s);	/* the next cell; copied */
+void grid_num(struct grid *g, uint64_t num);	/* NUM, TIME, BOOL */
+void grid_site(struct grid *g, const struct knell_site *site);	/* "file:line" */
+/* As a table, or {"loop":NAME,KEY:[{...},...]}. Frees the rows. 0, -ENOMEM, -EIO */
+int grid_print(struct grid *g, FILE *f, enum knell_format format, const char *loop,
+	       const char *key);
+/* One row as "head value" lines, or {"loop":NAME,...}. The same. */
+int grid_print_record(struct grid *g, FILE *f, enum knell_format format, const char *loop);
+
+/*
+ * wq.c, for KNELL_SHOW_WQ
+ */
+struct wq_info {
+	const char *name;
+	bool plugged;
+	size_t items;
+	unsigned int hold_ms;
+	uint64_t runs;			/* times it was worked on */
+	uint64_t items_done;		/* in all runs */
+	unsigned int best, worst;	/* most and fewest items in a run that had to yield */
+	unsigned int granularity;	/* items between two looks at knell_should_yield() */
+};
+
+/* The one after @wq; NULL: the first. NULL: no more. */
+struct knell_wq *wq_next(const struct knell_loop *l, const struct knell_wq *wq,
+			 struct wq_info *info);
 
 /*
  * backend_*.c

@@ -971,7 +971,8 @@ KNELL_API void knell_clock_allow(struct knell_loop *l);
  */
 enum knell_warning { KNELL_WARN_CPU, KNELL_WARN_WALL, KNELL_WARN_LATE };
 
-/* @text: one line without a newline, valid until it returns. At most one in 10 s per call site. */
+/* @text: one line without a newline, valid until it returns. At most one in 10 s per call
+ * site and sort. */
 typedef void knell_warn_fn(struct knell_loop *l, enum knell_warning what,
 			   const struct knell_site *site, const char *text, void *arg);
 
@@ -1037,6 +1038,7 @@ KNELL_API int knell_pool_show(struct knell_pool *p, FILE *f, enum knell_format f
  * @records: taken from the kernel
  * @batches: in so many calls
  * @full_batches: as many as there was room for
+ * @max_depth: most records that were taken before the queue was found empty
  * @lost: reports that the kernel had no room for
  * @rescans: of the children because of that
  * @dispatched: tasks run
@@ -1057,7 +1059,7 @@ KNELL_API int knell_pool_show(struct knell_pool *p, FILE *f, enum knell_format f
  */
 struct knell_stats {
 	uint64_t passes, sleeps, wakeups, syscalls;
-	uint64_t records, batches, full_batches, lost, rescans;
+	uint64_t records, batches, full_batches, max_depth, lost, rescans;
 	uint64_t dispatched, busy_ns, idle_ns, max_lag_ns;
 	uint64_t tasks, tasks_free, tasks_made, tasks_reused;
 	uint64_t ready, events, timers, max_ready, children;
