@@ -200,6 +200,7 @@ struct io {
 	uint32_t task[2];		/* who reads, who writes; NO_TASK */
 	uint32_t watch[2];		/* kernel backend: handles, 0: none */
 	uint32_t armed;			/* pidfd backend: what epoll was told */
+	uint32_t gen;			/* pidfd backend: and in which turn */
 	bool dirty;			/* in the loop's list of changed ones */
 	bool known;			/* pidfd backend: epoll has it */
 	int next_dirty;			/* fd, or -1 */
@@ -274,7 +275,10 @@ struct sources {
 struct source *source_find(const struct knell_loop *l, pid_t pid);	/* a CHILD's */
 struct news *news_new(struct knell_loop *l, struct source *s, uint64_t when);	/* not queued yet */
 void news_tell(struct knell_loop *l, struct source *s, struct news *n, bool last);
-/* A child has ended, by any backend. */
+/*
+ * A child has ended, by any backend. The pidfd one has reaped it already if AUTOREAP asks for it:
+ * a pidfd cannot take another's zombie away.
+ */
 void child_ended(struct knell_loop *l, struct source *s, const struct knell_child *end,
 		 uint64_t when);
 void child_cancel(struct knell_loop *l, struct task *t);
@@ -290,25 +294,37 @@ void sources_free(struct knell_loop *l);
 
 struct listener {
 	struct listener *next;
+	uint64_t nr;			/* ascending: one that a callback adds waits for the next */
 	int signo;
 	knell_task task;
 };
 
 #define CAUGHT_MAX	128
 
+struct ear;				/* the loop's place in the process's table */
+
 struct signals {
 	struct listener *first;
+	struct listener *cursor;	/* signals_run(): whose turn is next */
+	uint64_t nr;
+	struct ear *ear;		/* NULL: listens to nothing */
 	const siginfo_t *now;		/* for loop_dispatch() */
 	_Atomic bool caught;		/* [handler] something is to be looked at */
 	_Atomic uint32_t head, tail;	/* [handler] of the ring */
 	struct {
-		_Atomic uint32_t full;
+		_Atomic bool full;
+		uint64_t when;		/* CLOCK_MONOTONIC */
 		siginfo_t info;
 	} ring[CAUGHT_MAX];
 	_Atomic uint64_t flood;		/* [handler] a bit for each that found it full */
 };
 
-void signals_run(struct knell_loop *l);	/* runs the callbacks of what was caught, now */
+/*
+ * Runs the callbacks of what was caught, now, by loop_dispatch() with task.due set; before every
+ * task, and not within one. A loop that is about to sleep says so (posts.asleep, and a full fence)
+ * before it looks at signals_caught() for the last time.
+ */
+void signals_run(struct knell_loop *l);
 void signals_free(struct knell_loop *l);
 void signal_cancel(struct knell_loop *l, struct task *t);
 /* SIGCHLD for the library's own use. 0 or -errno. */
