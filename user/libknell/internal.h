@@ -305,9 +305,12 @@ struct ear;				/* the loop's place in the process's table */
 
 struct signals {
 	struct listener *first;
-	struct listener *cursor;	/* signals_run(): whose turn is next */
 	uint64_t nr;
-	struct ear *ear;		/* NULL: listens to nothing */
+	struct ear *ear;		/* NULL: has never listened */
+	struct listener *cursor;	/* who is to be told of @info next; NULL */
+	uint64_t upto;			/* listener.nr, of those that are */
+	uint64_t when;			/* loop's time */
+	siginfo_t info;
 	const siginfo_t *now;		/* for loop_dispatch() */
 	_Atomic bool caught;		/* [handler] something is to be looked at */
 	_Atomic uint32_t head, tail;	/* [handler] of the ring */
