@@ -364,7 +364,7 @@ struct posts {
 	pthread_cond_t answered;
 	struct request *requests;
 	_Atomic bool requested;
-	pthread_t owner;		/* made the loop, or ran it last */
+	_Atomic pthread_t owner;	/* made the loop, or ran it last */
 	struct post *left, **left_end;	/* for want of memory */
 	_Atomic size_t jobs;		/* [any thread] of pools, that will post to this loop */
 };
@@ -400,6 +400,7 @@ void clock_update(struct knell_loop *l);	/* all that heaps need */
 void clock_set_raw(struct knell_loop *l, uint64_t raw);	/* CLOCK_MONOTONIC was just read */
 bool clock_step(struct knell_loop *l);		/* advancing: to the next deadline; false: there */
 uint64_t clock_raw(void);			/* CLOCK_MONOTONIC */
+uint64_t clock_now(const struct knell_loop *l, enum heap_id id);	/* read now, noted nowhere */
 /* Loop's time <-> CLOCK_MONOTONIC. */
 uint64_t clock_from_raw(const struct knell_loop *l, uint64_t raw);
 uint64_t clock_to_raw(const struct knell_loop *l, uint64_t time);

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Timers in order: a heap in which each node has four children, which lie in one cache
+ * line (D. B. Johnson, "Priority queues with update and finding minimum spanning trees",
+ * 1975; libev and others use 4 for the same reason).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define LINE	64
+#define SHIFT	3	/* node[4 * i + 1] begins a line if node[-3] does */
+
+_Static_assert(sizeof(struct heap_node) * 4 == LINE, "four in a line");
+
+static inline bool before(const struct heap_node *a, const struct heap_node *b)
+{
+	return a->deadline < b->deadline || (a->deadline == b->deadline && a->seq < b->seq);
+}
+
+static int heap_grow(struct heap *h)
+{
+	uint32_t room = h->room ? 2 * h->room : 61;
+	struct heap_node *base;
+
+	if (room < h->room)
+		return -ENOMEM;
+	base = aligned_alloc(LINE, ((room + SHIFT) * sizeof(*base) + LINE - 1) / LINE * LINE);
+	if (!base)
+		return -ENOMEM;
+	if (h->nr)
+		memcpy(base + SHIFT, h->node, h->nr * sizeof(*base));
+	heap_free(h);
+	h->node = base + SHIFT;
+	h->room = room;
+	return 0;
+}
+
+void heap_free(struct heap *h)
+{
+	if (h->node)
+		free(h->node - SHIFT);
+}
+
+static inline void put(struct knell_loop *l, struct heap *h, uint32_t pos, struct heap_node n)
+{
+	h->node[pos] = n;
+	task_at(&l->tasks, n.idx)->u.timer.pos = pos;
+}
+
+static void sift_up(struct knell_loop *l, struct heap *h, uint32_t pos, struct heap_node n)
+{
+	while (pos) {
+		uint32_t parent = (pos - 1) / 4;
+
+		if (!before(&n, &h->node[parent]))
+			break;
+		put(l, h, pos, h->node[parent]);
+		pos = parent;
+	}
+	put(l, h, pos, n);
+}
+
+static void sift_down(struct knell_loop *l, struct heap *h, uint32_t pos, struct heap_node n)
+{
+	for (;;) {
+		uint32_t first = 4 * pos + 1, end = first + 4, least = first;
+
+		if (first >= h->nr)
+			break;
+		if (end > h->nr)
+			end = h->nr;
+		for (uint32_t i = first + 1; i < end; i++)
+			if (before(&h->node[i], &h->node[least]))
+				least = i;
+		if (!before(&h->node[least], &n))
+			break;
+		put(l, h, pos, h->node[least]);
+		pos = least;
+	}
+	put(l, h, pos, n);
+}
+
+static int compare(const void *a, const void *b)
+{
+	return before(a, b) ? -1 : 1;
+}
+
+/* The count of 2^32 is used up: begin anew, in order. What is in order is a heap, too. */
+static void renumber(struct knell_loop *l, struct heap *h)
+{
+	qsort(h->node, h->nr, sizeof(*h->node), compare);
+	for (uint32_t i = 0; i < h->nr; i++) {
+		h->node[i].seq = i;
+		put(l, h, i, h->node[i]);
+	}
+	h->seq = h->nr;
+}
+
+int heap_add(struct knell_loop *l, enum heap_id id, struct task *t)
+{
+	struct heap *h = &l->heap[id];
+	struct heap_node n = { .deadline = t->due, .idx = task_name(t).idx };
+
+	if (unlikely(h->nr == h->room) && heap_grow(h))
+		return -ENOMEM;
+	if (unlikely(h->seq == UINT32_MAX))
+		renumber(l, h);
+	n.seq = h->seq++;
+	t->state = TASK_WAITING;
+	t->where = id;
+	if (unlikely(t->opts && t->opts->slack))
+		h->slacks++;
+	sift_up(l, h, h->nr++, n);
+	return 0;
+}
+
+void heap_del(struct knell_loop *l, struct task *t)
+{
+	struct heap *h = &l->heap[t->where];
+	uint32_t pos = t->u.timer.pos;
+	struct heap_node n = h->node[--h->nr];
+
+	if (unlikely(t->opts && t->opts->slack))
+		h->slacks--;
+	if (pos == h->nr)
+		return;
+	if (pos && before(&n, &h->node[(pos - 1) / 4]))
+		sift_up(l, h, pos, n);
+	else
+		sift_down(l, h, pos, n);
+}
+
+static uint64_t latest(const struct knell_loop *l, const struct heap_node *n)
+{
+	const struct opts *opts = task_at(&l->tasks, n->idx)->opts;
+	uint64_t slack = opts ? opts->slack : 0;
+
+	return n->deadline + slack < n->deadline ? KNELL_NEVER : n->deadline + slack;
+}
+
+/* Only what is due before the best that was found can be better. */
+static uint64_t search(const struct knell_loop *l, const struct heap *h, uint32_t pos,
+		       uint64_t best)
+{
+	if (pos >= h->nr || h->node[pos].deadline >= best)
+		return best;
+	if (latest(l, &h->node[pos]) < best)
+		best = latest(l, &h->node[pos]);
+	for (uint32_t i = 1; i <= 4; i++)
+		best = search(l, h, 4 * pos + i, best);
+	return best;
+}
+
+uint64_t heap_wake(const struct knell_loop *l, const struct heap *h)
+{
+	return h->slacks ? search(l, h, 0, KNELL_NEVER) : heap_first(h);
+}
