@@ -142,10 +142,13 @@ int knell_execute_site(struct knell_loop *l, const struct knell_site *site,
 
 void task_cancel(struct knell_loop *l, struct task *t)
 {
-	if (t->state == TASK_LISTED)
+	if (t->state == TASK_LISTED) {
 		list_del(l, t);
-	else if (t->kind == KNELL_KIND_TIMER || t->kind == KNELL_KIND_BACKGROUND)
+		if (t->kind == KNELL_KIND_TIMER && t->flags & TASK_PERSISTENT)
+			l->heap[t->u.timer.heap].out--;
+	} else if (t->kind == KNELL_KIND_TIMER || t->kind == KNELL_KIND_BACKGROUND) {
 		heap_del(l, t);
+	}
 	switch (t->kind) {
 	case KNELL_KIND_READ:
 	case KNELL_KIND_WRITE:

@@ -55,9 +55,10 @@ static void update_others(struct knell_loop *l)
 
 void clock_update(struct knell_loop *l)
 {
+	l->raw = clock_raw();
 	if (unlikely(l->clock.paused))
 		return;
-	clock_set_raw(l, clock_raw());
+	clock_set_raw(l, l->raw);
 	if (unlikely(l->heap[HEAP_REALTIME].nr || l->heap[HEAP_BOOTTIME].nr))
 		update_others(l);
 }
@@ -223,7 +224,7 @@ int knell_clock_advance(struct knell_loop *l, uint64_t ns)
 	c->advancing = true;
 	if (l->running)
 		return 0;
-	while (c->advancing && !err)
+	while (c->advancing && !err && !atomic_load(&l->posts.stop))
 		err = loop_pass(l, false);
 	loop_changed(l);
 	return err;

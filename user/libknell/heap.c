@@ -104,7 +104,7 @@ int heap_add(struct knell_loop *l, enum heap_id id, struct task *t)
 	struct heap *h = &l->heap[id];
 	struct heap_node n = { .deadline = t->due, .idx = task_name(t).idx };
 
-	if (unlikely(h->nr == h->room) && heap_grow(h))
+	if (unlikely(h->nr + h->out >= h->room) && heap_grow(h))
 		return -ENOMEM;
 	if (unlikely(h->seq == UINT32_MAX))
 		renumber(l, h);

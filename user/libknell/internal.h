@@ -89,7 +89,7 @@ struct task {
 	union {
 		struct {
 			uint32_t pos;		/* in the heap */
-			uint32_t fired;		/* periods that were over when it fired */
+			uint32_t heap;		/* LISTED: which one it was in */
 		} timer;
 		struct {
 			int fd;
@@ -178,6 +178,7 @@ struct heap_node {
 struct heap {
 	struct heap_node *node;		/* three behind what was allocated: four children, one line */
 	uint32_t nr, room;
+	uint32_t out;			/* periodic ones that are listed: room is kept for them */
 	uint32_t seq;
 	uint32_t slacks;		/* tasks in it that have slack */
 };
@@ -638,6 +639,7 @@ struct knell_loop {
 	struct heap heap[HEAPS];
 	struct list list[LISTS];
 	struct run *run;		/* the innermost task that runs; NULL */
+	uint64_t raw;			/* CLOCK_MONOTONIC when the last one ended, or later */
 
 	struct io_table io;
 	struct sources sources;

@@ -1,0 +1,655 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * A loop's life, and its pass: collect what is there, then run it.
+ *
+ * All that is collected goes to the end of one list, in the order of the kinds; what a
+ * task adds goes elsewhere and is collected in the next pass. So nothing starves: every
+ * kind has its turn in every pass (Quagga's commit 2613abe6 says why).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#define BATCH_MAX	1024
+#define INTERVAL_MAX	65535
+
+static uint64_t or_default(uint64_t ns, uint64_t def)
+{
+	return ns ? ns : def;
+}
+
+static int set_numbers(struct knell_loop *l, const struct knell_loop_attr *attr)
+{
+	const unsigned int known = KNELL_LOOP_FD | KNELL_LOOP_PAUSED | KNELL_LOOP_NO_CPU;
+
+	if (attr->flags & ~known || attr->backend > KNELL_BACKEND_PIDFD ||
+	    attr->batch > BATCH_MAX || attr->event_interval > INTERVAL_MAX ||
+	    (attr->flags & KNELL_LOOP_FD && attr->backend == KNELL_BACKEND_PIDFD))
+		return -EINVAL;
+	l->batch = attr->batch ? attr->batch : 64;
+	l->event_interval = attr->event_interval ? attr->event_interval : 61;
+	l->yield_slot = or_default(attr->yield_slot_ns, 10 * NSEC_PER_MSEC);
+	l->warn_cpu = or_default(attr->warn_cpu_ns, 5 * NSEC_PER_SEC);
+	l->warn_wall = or_default(attr->warn_wall_ns, 5 * NSEC_PER_SEC);
+	l->warn_late = or_default(attr->warn_late_ns, 4 * NSEC_PER_SEC);
+	l->stats.cpu = !(attr->flags & KNELL_LOOP_NO_CPU);
+	return 0;
+}
+
+/* A page that reads 0 in a forked child: cheaper to look at than getpid(2). */
+static int mark_alive(struct knell_loop *l)
+{
+	size_t size = (size_t)sysconf(_SC_PAGESIZE);
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return -ENOMEM;
+	l->alive = p;
+	if (madvise(p, size, MADV_WIPEONFORK))
+		return -errno;
+	*l->alive = 1;
+	return 0;
+}
+
+static int open_backend(struct knell_loop *l, const struct knell_loop_attr *attr)
+{
+	int err = -ENOSYS;
+
+	if (attr->backend != KNELL_BACKEND_PIDFD) {
+		l->ops = &backend_kernel;
+		err = l->ops->open(l, attr);
+	}
+	/* A descriptor that was given is not to be ignored. */
+	if (attr->backend == KNELL_BACKEND_PIDFD ||
+	    (err && attr->backend == KNELL_BACKEND_AUTO && !(attr->flags & KNELL_LOOP_FD))) {
+		l->ops = &backend_pidfd;
+		err = l->ops->open(l, attr);
+	}
+	return err;
+}
+
+static void free_memory(struct knell_loop *l)
+{
+	struct hook *next;
+
+	for (struct hook *h = l->hooks; h; h = next) {
+		next = h->next;
+		free(h);
+	}
+	tasks_free_all(l);
+	for (enum heap_id id = 0; id < HEAPS; id++)
+		heap_free(&l->heap[id]);
+	stats_free(l);
+	if (l->alive)
+		munmap((void *)l->alive, (size_t)sysconf(_SC_PAGESIZE));
+	free(l->name);
+	free(l);
+}
+
+static void init(struct knell_loop *l, const struct knell_loop_attr *attr)
+{
+	for (enum list_id id = 0; id < LISTS; id++)
+		l->list[id] = (struct list){ NO_TASK, NO_TASK, 0 };
+	for (enum heap_id id = 0; id < HEAPS; id++)
+		l->clock.told[id] = KNELL_NEVER;
+	l->io.first_dirty = -1;
+	clock_update(l);
+	if (attr->flags & KNELL_LOOP_PAUSED)
+		knell_clock_pause(l);
+}
+
+struct knell_loop *knell_loop_new(const struct knell_loop_attr *attr)
+{
+	static const struct knell_loop_attr none;
+	struct knell_loop *l = calloc(1, sizeof(*l));
+	int err;
+
+	if (!l)
+		return NULL;
+	if (!attr)
+		attr = &none;
+	err = set_numbers(l, attr);
+	if (err)
+		goto err_free;
+	err = -ENOMEM;
+	l->name = strdup(attr->name ? attr->name : "main");
+	if (!l->name)
+		goto err_free;
+	err = mark_alive(l);
+	if (err)
+		goto err_free;
+	err = posts_init(l);
+	if (err)
+		goto err_free;
+	init(l, attr);
+	err = open_backend(l, attr);
+	if (err)
+		goto err_posts;
+	return l;
+
+err_posts:
+	posts_free(l);
+err_free:
+	free_memory(l);
+	errno = -err;
+	return NULL;
+}
+
+void knell_loop_free(struct knell_loop *l)
+{
+	if (!l)
+		return;
+	signals_free(l);
+	l->ops->close(l);
+	sources_free(l);
+	posts_free(l);
+	io_free(l);
+	free_memory(l);
+}
+
+int loop_deliver(struct knell_loop *l, enum list_id id, struct task *t, uint64_t when)
+{
+	struct task *d = t;
+
+	if (t->state == TASK_LISTED) {
+		d = task_new(l, t->kind, t->site, t->cb, t->arg);
+		if (!d)
+			return -ENOMEM;
+		d->flags = TASK_DELIVERY;
+		d->u.of = task_name(t);
+	}
+	d->due = when;
+	list_add(l, id, d);
+	return 0;
+}
+
+/*
+ * Run
+ */
+
+/* The timer as it fired. A periodic one goes back at once, on its grid. */
+static void timer_call(struct knell_loop *l, struct task *t, struct knell_call *call)
+{
+	uint64_t period = t->opts ? t->opts->period : 0, periods, now;
+
+	call->timer.deadline_ns = t->due;
+	call->timer.expirations = 1;
+	if (!period)
+		return;
+	now = l->clock.now[HEAP_MONOTONIC];
+	periods = now > t->due ? (now - t->due) / period + 1 : 1;
+	call->timer.expirations = periods;
+	t->due += periods * period;
+	l->heap[HEAP_MONOTONIC].out--;
+	heap_add(l, HEAP_MONOTONIC, t);
+}
+
+static bool fill_call(struct knell_loop *l, struct task *t, struct knell_call *call)
+{
+	call->kind = t->kind;
+	call->task = task_name(t);
+	call->site = t->site;
+	switch (t->kind) {
+	case KNELL_KIND_READ:
+	case KNELL_KIND_WRITE:
+		call->io.fd = t->u.io.fd;
+		call->io.revents = t->u.io.revents;
+		call->io.error = -t->u.io.error;
+		return true;
+	case KNELL_KIND_TIMER:
+	case KNELL_KIND_BACKGROUND:
+		timer_call(l, t, call);
+		return true;
+	case KNELL_KIND_SIGNAL:
+		call->sig = l->signals.now;
+		return true;
+	case KNELL_KIND_CHILD:
+	case KNELL_KIND_TREE:
+	case KNELL_KIND_RECORD:
+		return source_call(l, t, call);
+	default:
+		call->val = t->u.val;
+		return true;
+	}
+}
+
+static uint64_t limit(uint64_t own, bool set, uint64_t loops)
+{
+	return set ? own : loops;
+}
+
+static void fill_run(struct knell_loop *l, const struct task *t, struct run *r, uint64_t due)
+{
+	const struct alias *alias = t->arg;
+	const struct opts *o = t->opts;
+	uint64_t now = l->clock.now[t->kind == KNELL_KIND_TIMER ? t->u.timer.heap : 0];
+	bool set = o && o->warn_set;
+
+	r->name = task_name(t);
+	r->site = t->site;
+	r->cb = t->flags & TASK_ALIAS ? alias->counted_as : t->cb;
+	r->kind = t->kind;
+	r->start = l->raw;
+	r->late = now > due ? now - due : 0;
+	r->warn_cpu = limit(set ? o->warn_cpu : 0, set, l->warn_cpu);
+	r->warn_wall = limit(set ? o->warn_wall : 0, set, l->warn_wall);
+	r->warn_late = limit(set ? o->warn_late : 0, set, l->warn_late);
+	r->slot = KNELL_NEVER;
+	r->outer = l->run;
+}
+
+/* What a delivery stands for, and itself no more; NULL: that is gone. */
+static struct task *delivered(struct knell_loop *l, struct task *t)
+{
+	knell_task of = t->u.of;
+
+	task_free(l, t);
+	return task_find(l, of);
+}
+
+static void call_task(struct knell_loop *l, struct task *t, struct run *r,
+		      const struct knell_call *call)
+{
+	knell_cb *cb = t->cb;
+	void *arg = t->arg;
+
+	l->run = r;
+	stats_begin(l, r);
+	cb(l, call, arg);
+	l->raw = clock_raw();
+	l->run = r->outer;
+	l->raw = stats_end(l, r, l->raw);
+	clock_set_raw(l, l->raw);
+}
+
+void loop_dispatch(struct knell_loop *l, struct task *t)
+{
+	struct knell_call call;
+	uint64_t due = t->due;
+	struct run r;
+
+	if (unlikely(t->flags & TASK_DELIVERY)) {
+		t = delivered(l, t);
+		if (!t)
+			return;
+	}
+	fill_run(l, t, &r, due);
+	if (!fill_call(l, t, &call))
+		return;
+	call.late_ns = r.late;
+	if (t->kind <= KNELL_KIND_WRITE)
+		io_forget(l, t);
+	/* A one-shot task makes room before it runs: it may add itself anew, into the same place. */
+	if (t->flags & TASK_PERSISTENT) {
+		call_task(l, t, &r, &call);
+		t = task_find(l, call.task);
+		if (t && (t->kind == KNELL_KIND_CHILD || t->kind == KNELL_KIND_TREE ||
+			  t->kind == KNELL_KIND_RECORD))
+			source_told(l, t);
+	} else {
+		struct task was = *t;
+
+		t->opts = NULL;
+		task_free(l, t);
+		call_task(l, &was, &r, &call);
+		free(was.opts);
+	}
+}
+
+/* Signals come first, whatever is ready. What one of them stops is stopped at once. */
+static void run_ready(struct knell_loop *l)
+{
+	unsigned int budget = l->event_interval;
+	struct task *t;
+
+	do {
+		if (signals_caught(l))
+			signals_run(l);
+		if (atomic_load_explicit(&l->posts.stop, memory_order_relaxed) || !budget--)
+			return;
+		t = list_pop(l, LIST_READY);
+		if (t)
+			loop_dispatch(l, t);
+	} while (t);
+}
+
+/*
+ * Collect
+ */
+
+static void run_hooks(struct knell_loop *l, bool check)
+{
+	struct hook **p = &l->hooks;
+
+	if (likely(!l->hooks))
+		return;
+	l->in_hooks++;
+	for (struct hook *h = l->hooks; h; h = h->next)
+		if (h->check == check && !h->dead)
+			h->fn(l, h->arg);
+	clock_update(l);
+	if (--l->in_hooks)
+		return;
+	while (*p) {
+		struct hook *h = *p;
+
+		if (h->dead) {
+			*p = h->next;
+			free(h);
+		} else {
+			p = &h->next;
+		}
+	}
+}
+
+static bool anything_ready(struct knell_loop *l)
+{
+	return l->list[LIST_READY].len || l->list[LIST_EVENTS].len ||
+	       l->list[LIST_READY_NEXT].len || l->list[LIST_CHILD].len || signals_caught(l) ||
+	       posts_any(l);
+}
+
+static bool has_come(const struct knell_loop *l)
+{
+	return l->list[LIST_CHILD].len || l->list[LIST_READ].len || l->list[LIST_WRITE].len;
+}
+
+static void timers_due(struct knell_loop *l, enum heap_id id)
+{
+	struct heap *h = &l->heap[id];
+	struct task *t;
+
+	while (h->nr && h->node[0].deadline <= l->clock.now[id]) {
+		t = task_at(&l->tasks, h->node[0].idx);
+		heap_del(l, t);
+		h->out += !!(t->flags & TASK_PERSISTENT);
+		t->u.timer.heap = id;
+		list_add(l, LIST_READY, t);
+	}
+}
+
+/* Idle ones stay if there is anything else to do, and are due again in the next pass. */
+static void background_due(struct knell_loop *l)
+{
+	struct heap *h = &l->heap[HEAP_BACKGROUND];
+	bool idle = !l->list[LIST_READY].len;
+	uint32_t put_off = NO_TASK;
+	struct task *t;
+
+	while (h->nr && h->node[0].deadline <= l->clock.now[HEAP_BACKGROUND]) {
+		t = task_at(&l->tasks, h->node[0].idx);
+		heap_del(l, t);
+		if (!(t->flags & TASK_IDLE) || idle) {
+			list_add(l, LIST_READY, t);
+			continue;
+		}
+		t->next = put_off;
+		put_off = task_name(t).idx;
+	}
+	while (put_off != NO_TASK) {
+		t = task_at(&l->tasks, put_off);
+		put_off = t->next;
+		heap_add(l, HEAP_BACKGROUND, t);
+	}
+}
+
+static void gather(struct knell_loop *l)
+{
+	uint64_t *max = &l->stats.count.max_ready;
+
+	list_splice(l, LIST_READY, LIST_READY_NEXT);
+	list_splice(l, LIST_READY, LIST_EVENTS);
+	list_splice(l, LIST_READY, LIST_CHILD);
+	timers_due(l, HEAP_MONOTONIC);
+	timers_due(l, HEAP_REALTIME);
+	timers_due(l, HEAP_BOOTTIME);
+	list_splice(l, LIST_READY, LIST_READ);
+	list_splice(l, LIST_READY, LIST_WRITE);
+	background_due(l);
+	if (l->list[LIST_READY].len > *max)
+		*max = l->list[LIST_READY].len;
+}
+
+static int ask(struct knell_loop *l, uint64_t until)
+{
+	int err;
+
+	/* Nothing is there that the kernel could tell of. */
+	if (!until && !l->armed && l->io.first_dirty < 0)
+		return 0;
+	err = l->ops->poll(l, until);
+	if (err)
+		l->broken = err;
+	clock_update(l);
+	return err;
+}
+
+static int sleep_until(struct knell_loop *l, uint64_t until)
+{
+	struct posts *p = &l->posts;
+	uint64_t before = 0;
+	int err;
+
+	atomic_store(&p->asleep, true);
+	atomic_thread_fence(memory_order_seq_cst);
+	if (posts_any(l) || signals_caught(l))
+		until = 0;
+	if (until) {
+		stats_before_sleep(l);
+		before = clock_raw();
+	}
+	err = ask(l, until);
+	atomic_store(&p->asleep, false);
+	atomic_store(&p->rung, false);
+	if (until) {
+		stats_after_sleep(l, l->raw - before);
+		l->stats.count.wakeups += has_come(l) || posts_any(l) || signals_caught(l);
+	}
+	return err;
+}
+
+/* A clock that stands may be put forward when there is nothing else, not even in the kernel. */
+static int look_before_advance(struct knell_loop *l, bool *advanced)
+{
+	int err = 0;
+
+	*advanced = false;
+	if (!l->clock.auto_advance || !l->clock.paused)
+		return 0;
+	err = ask(l, 0);
+	if (!err && !has_come(l) && !anything_ready(l))
+		*advanced = clock_auto_advance(l);
+	return err;
+}
+
+static int collect(struct knell_loop *l, bool wait)
+{
+	uint64_t until = 0;
+	bool advanced;
+	int err;
+
+	run_hooks(l, false);
+	posts_drain(l);
+	if (unlikely(l->clock.advancing) && !l->list[LIST_READY].len)
+		clock_step(l);
+	if (wait && !anything_ready(l)) {
+		err = look_before_advance(l, &advanced);
+		if (err)
+			return err;
+		if (!advanced && !has_come(l))
+			until = clock_deadline(l);
+	}
+	err = until ? sleep_until(l, until) : ask(l, 0);
+	if (err)
+		return err;
+	run_hooks(l, true);
+	posts_drain(l);
+	gather(l);
+	return 0;
+}
+
+int loop_pass(struct knell_loop *l, bool wait)
+{
+	int err;
+
+	l->stats.count.passes++;
+	l->running = true;
+	err = collect(l, wait);
+	if (!err)
+		run_ready(l);
+	l->running = false;
+	return err;
+}
+
+static bool active(const struct knell_loop *l)
+{
+	return l->tasks.used || atomic_load(&l->posts.head) || l->posts.left ||
+	       atomic_load(&l->posts.jobs);
+}
+
+static int run_passes(struct knell_loop *l, enum knell_run how)
+{
+	struct posts *p = &l->posts;
+	int err = 0;
+
+	do {
+		if (atomic_load(&p->stop) || !active(l))
+			break;
+		err = loop_pass(l, how != KNELL_RUN_NOWAIT);
+	} while (how == KNELL_RUN_DEFAULT && !err);
+	/* A request, or its doorbell, may be there though there are no tasks. */
+	posts_drain(l);
+	atomic_store(&p->stop, false);
+	return err;
+}
+
+int knell_loop_run(struct knell_loop *l, enum knell_run how)
+{
+	int err;
+
+	if (loop_is_copy(l))
+		return -ECHILD;
+	if (l->running || l->run)
+		return -EBUSY;
+	if (l->broken)
+		return l->broken;
+	atomic_store(&l->posts.owner, pthread_self());
+	atomic_store(&l->posts.asleep, false);
+	clock_update(l);
+	err = run_passes(l, how);
+	stats_before_sleep(l);
+	loop_changed(l);
+	return err ? err : active(l);
+}
+
+/*
+ * The rest
+ */
+
+/* From here on who posts has to ring; what was posted before is ready. */
+void loop_changed(struct knell_loop *l)
+{
+	uint64_t until = 0;
+
+	if (likely(!l->embedded) || l->running || l->run || l->broken)
+		return;
+	atomic_store(&l->posts.asleep, true);
+	atomic_thread_fence(memory_order_seq_cst);
+	clock_update(l);
+	if (!anything_ready(l) && !has_come(l))
+		until = clock_deadline(l);
+	l->ops->flush(l, until);
+}
+
+int knell_loop_fd(struct knell_loop *l)
+{
+	if (loop_is_copy(l))
+		return -ECHILD;
+	l->embedded = true;
+	loop_changed(l);
+	return l->ops->fd(l);
+}
+
+const char *knell_loop_name(const struct knell_loop *l)
+{
+	return l->name;
+}
+
+enum knell_backend knell_loop_backend(const struct knell_loop *l)
+{
+	return l->ops->id;
+}
+
+uint64_t knell_should_yield(const struct knell_loop *l)
+{
+	uint64_t ran, slot;
+
+	if (!l->run)
+		return 0;
+	slot = l->run->slot == KNELL_NEVER ? l->yield_slot : l->run->slot;
+	ran = clock_raw() - l->run->start;
+	return ran > slot ? ran : 0;
+}
+
+void knell_set_yield_slot(struct knell_loop *l, uint64_t ns)
+{
+	if (l->run)
+		l->run->slot = ns;
+	else
+		l->yield_slot = ns;
+}
+
+static int add_hook(struct knell_loop *l, knell_hook *fn, void *arg, bool check)
+{
+	struct hook **end = &l->hooks, *h;
+
+	if (loop_is_copy(l))
+		return -ECHILD;
+	if (!fn)
+		return -EINVAL;
+	h = malloc(sizeof(*h));
+	if (!h)
+		return -ENOMEM;
+	*h = (struct hook){ .fn = fn, .arg = arg, .check = check };
+	while (*end)
+		end = &(*end)->next;
+	*end = h;
+	return 0;
+}
+
+int knell_add_prepare(struct knell_loop *l, knell_hook *hook, void *arg)
+{
+	return add_hook(l, hook, arg, false);
+}
+
+int knell_add_check(struct knell_loop *l, knell_hook *hook, void *arg)
+{
+	return add_hook(l, hook, arg, true);
+}
+
+int knell_del_hook(struct knell_loop *l, knell_hook *hook, void *arg)
+{
+	for (struct hook **p = &l->hooks; *p; p = &(*p)->next) {
+		struct hook *h = *p;
+
+		if (h->fn != hook || h->arg != arg || h->dead)
+			continue;
+		/* run_hooks() takes it away if it goes through them now. */
+		h->dead = true;
+		if (!l->in_hooks) {
+			*p = h->next;
+			free(h);
+		}
+		return 0;
+	}
+	return -ENOENT;
+}
+
+const char *knell_version(void)
+{
+	return KNELL_VERSION;
+}
