@@ -415,7 +415,7 @@ bool clock_auto_advance(struct knell_loop *l);
  */
 
 /* What one function has used; never freed while the loop lives. */
-struct stat {
+struct usage {
 	knell_cb *cb;
 	const char *name;
 	uint32_t kinds;			/* KNELL_MASK */
@@ -426,7 +426,7 @@ struct stat {
 	uint64_t warns[3];		/* by enum knell_warning */
 	/* Short runs since CPU time was last read, which share what it reads next. */
 	uint64_t share, share_max;	/* wall time of all of them, of the longest */
-	struct stat *share_next;
+	struct usage *share_next;
 	bool sharing;			/* in stats.shares */
 	unsigned int active;		/* scratch of show_cpu.c: its tasks */
 };
@@ -434,14 +434,14 @@ struct stat {
 struct rate;				/* when a call site was last warned of */
 
 struct stats {
-	struct stat **bucket;		/* by function, open addressing */
+	struct usage **bucket;		/* by function, open addressing */
 	size_t nr, room;
-	struct stat *recent[64];	/* by function, direct-mapped */
+	struct usage *recent[64];	/* by function, direct-mapped */
 	bool cpu;			/* account it */
 	bool cpu_known;			/* the two below are */
 	uint64_t cpu_then;		/* thread's CPU time when it was last read */
 	uint64_t wall_then;		/* CLOCK_MONOTONIC of that */
-	struct stat *shares;		/* ran since then, CPU time not charged yet */
+	struct usage *shares;		/* ran since then, CPU time not charged yet */
 	uint64_t streak;		/* records since the queue was last found empty */
 	struct knell_stats count;	/* what knell_stats_get() copies; the rest it looks up */
 	knell_warn_fn *warn;
@@ -453,7 +453,7 @@ struct stats {
 struct run {
 	struct task *task;
 	knell_task name;
-	struct stat *stat;		/* stats.c: NULL: no memory for one */
+	struct usage *usage;		/* stats.c: NULL: no memory for one */
 	const struct knell_site *site;
 	knell_cb *cb;			/* whom it is counted as: struct alias */
 	enum knell_kind kind;
@@ -476,6 +476,8 @@ void stats_after_sleep(struct knell_loop *l, uint64_t slept_ns);	/* counts sleep
 /* A backend has taken @nr records where there was room for @room; counts records, batches,
  * full_batches, max_depth. */
 void stats_batch(struct knell_loop *l, unsigned int nr, unsigned int room);
+void stats_settle(struct knell_loop *l);	/* charges what is not charged yet */
+struct usage *usage_find(const struct knell_loop *l, knell_cb *cb);	/* NULL: has not run */
 void stats_free(struct knell_loop *l);
 
 /* Is any of the run's limits reached? */
