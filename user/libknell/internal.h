@@ -558,9 +558,13 @@ struct wq_info {
 	size_t items;
 	unsigned int hold_ms;
 	uint64_t runs;			/* times it was worked on */
-	uint64_t items_done;		/* in all runs */
-	unsigned int best, worst;	/* most and fewest items in a run that had to yield */
-	unsigned int granularity;	/* items between two looks at knell_should_yield() */
+	uint64_t yields;		/* and ended because the time was over */
+	uint64_t items_done;		/* tries, in all runs */
+	uint64_t errors;
+	uint64_t longest_ns;		/* of the runs */
+	unsigned int best;		/* most tries in a run */
+	unsigned int worst;		/* fewest in one that had to yield; 0: none had */
+	unsigned int granularity;	/* tries between two looks at knell_should_yield() */
 };
 
 /* The one after @wq; NULL: the first. NULL: no more. */
@@ -677,26 +681,5 @@ struct task *loop_add(struct knell_loop *l, enum knell_kind kind, const struct k
 /* Puts a task that has something to tell into a list. One that is in a list already gets a
  * delivery, which stands for it. 0, -ENOMEM */
 int loop_deliver(struct knell_loop *l, enum list_id id, struct task *t, uint64_t when);
-
-/*
- * wq.c
- */
-
-/* A row of KNELL_SHOW_WQ. */
-struct wq_row {
-	const char *name;
-	bool plugged;
-	size_t items;
-	unsigned int hold_ms;
-	uint64_t runs;
-	uint64_t total;			/* cycles: items tried, in all runs */
-	unsigned int best, worst;	/* most in one run; fewest after which it had to yield */
-	unsigned int granularity;	/* cycles from one look at the time to the next */
-	unsigned int average;		/* cycles a run */
-	uint64_t latency_us;		/* longest run */
-	uint64_t errors, retries, yields;
-};
-
-void wq_each(struct knell_loop *l, void (*fn)(const struct wq_row *row, void *arg), void *arg);
 
 #endif /* KNELL_INTERNAL_H */
