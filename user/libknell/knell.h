@@ -785,10 +785,12 @@ KNELL_API ssize_t knell_queue_list(int fd, struct knell_watch_info **watches);
  * enum knell_wq_result - what has become of an item
  * @KNELL_WQ_OK: done
  * @KNELL_WQ_ERROR: given to the error function, and done
- * @KNELL_WQ_RETRY_NOW: again, at once, up to max_retries times in all
- * @KNELL_WQ_RETRY_LATER: again, with the next run of the queue
- * @KNELL_WQ_REQUEUE: again, behind all others
- * @KNELL_WQ_BLOCKED: nothing can be done now, for no item; again with the next run
+ * @KNELL_WQ_RETRY_NOW: again, at once
+ * @KNELL_WQ_RETRY_LATER: again, before all others, with the next run of the queue, hold_ms later
+ * @KNELL_WQ_REQUEUE: again, behind all others; no try of it
+ * @KNELL_WQ_BLOCKED: nothing can be done now, for no item; as RETRY_LATER, but no try
+ *
+ * RETRY_NOW and RETRY_LATER in the last of its max_retries tries are an ERROR.
  */
 enum knell_wq_result {
 	KNELL_WQ_OK, KNELL_WQ_ERROR, KNELL_WQ_RETRY_NOW, KNELL_WQ_RETRY_LATER,
@@ -797,14 +799,16 @@ enum knell_wq_result {
 
 /**
  * struct knell_wq_attr - a work queue
- * @name: copied
+ * @name: copied. NULL: "?"
  * @work: what is done with an item
- * @error: after ERROR or one retry too many. May be NULL
+ * @error: what is done with one in vain, before @del. May be NULL
  * @del: the item leaves the queue, whatever became of it. May be NULL
  * @complete: the queue has run empty. May be NULL
  * @data: given to all of them
- * @max_retries: 0 is 1
- * @hold_ms: from the first item until work begins
+ * @max_retries: tries of an item in all. 0 is 1
+ * @hold_ms: from the first item, or the last RETRY_LATER, until work begins; of these at least 1
+ *
+ * All of them may call any function of the queue.
  */
 struct knell_wq_attr {
 	const char *name;
@@ -817,16 +821,35 @@ struct knell_wq_attr {
 	unsigned int hold_ms;
 };
 
-/** knell_wq_new - a work queue in a loop. EINVAL: no work function. Freed before the loop */
+/**
+ * knell_wq_new - a work queue in a loop
+ * @l: loop; the queue is to be freed before it
+ * @attr: copied
+ *
+ * It is worked on as a background task, which ends when knell_should_yield() says so and goes on
+ * in the next pass; how often it is asked adapts to how long the items take.
+ *
+ * Return: the queue. EINVAL: no work function
+ */
 KNELL_API struct knell_wq *knell_wq_new(struct knell_loop *l, const struct knell_wq_attr *attr);
-/** knell_wq_free - items are deleted, not worked; NULL is fine; from within its functions too */
+/**
+ * knell_wq_free - items are deleted, not worked
+ * @wq: NULL is fine. From within its functions too; the item that is being worked is deleted when
+ *	its function has returned, all others before this returns
+ */
 KNELL_API void knell_wq_free(struct knell_wq *wq);
-/** knell_wq_add - an item behind all others. Return: 0 */
+/**
+ * knell_wq_add - an item behind all others
+ * @wq: queue
+ * @item: any pointer, also one that is in it already
+ *
+ * Return: 0; -ESHUTDOWN it is being freed. The item is not taken then
+ */
 KNELL_API int knell_wq_add(struct knell_wq *wq, void *item);
 /** knell_wq_plug - items are taken but not worked until knell_wq_unplug() */
 KNELL_API void knell_wq_plug(struct knell_wq *wq);
-/** knell_wq_unplug - go on */
-KNELL_API void knell_wq_unplug(struct knell_wq *wq);
+/** knell_wq_unplug - go on, hold_ms from now. Return: 0 */
+KNELL_API int knell_wq_unplug(struct knell_wq *wq);
 /** knell_wq_length - items in it */
 KNELL_API size_t knell_wq_length(const struct knell_wq *wq);
 
@@ -844,7 +867,7 @@ KNELL_API size_t knell_wq_length(const struct knell_wq *wq);
  * @max: threads. 16. Jobs of a capped pool must not wait for each other
  * @queue_max: jobs that wait for a thread; one more is EAGAIN. 0: 65536
  * @keep_alive_ns: 10 s; KNELL_NEVER
- * @stack_size: of a thread, bytes. 256 KiB
+ * @stack_size: of a thread, bytes; raised to 64 KiB, or to what the C library needs. 256 KiB
  * @flags: KNELL_POOL_*
  */
 struct knell_pool_attr {
@@ -859,7 +882,10 @@ struct knell_pool_attr {
 /* knell_pool_submit() */
 #define KNELL_WORK_MANDATORY	(1U << 0)	/* runs even if the pool is shut down before */
 
-/* A job, in a thread of the pool. All signals are blocked there. */
+/*
+ * A job, in a thread of the pool. All signals are blocked there but those that a fault of its own
+ * raises (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS).
+ */
 typedef void knell_work_fn(void *arg);
 
 /**
@@ -884,39 +910,62 @@ struct knell_pool_stats {
 	size_t queued;
 };
 
-/** knell_pool_new - a pool; threads come with jobs. EINVAL: a number out of range */
+/**
+ * knell_pool_new - a pool; threads come with jobs
+ * @attr: NULL: all defaults
+ *
+ * Return: the pool. EINVAL: a number out of range (max above 32768, a stack above 1 GiB)
+ */
 KNELL_API struct knell_pool *knell_pool_new(const struct knell_pool_attr *attr);
 
+#define knell_pool_submit(p, l, work, done, arg, flags, ref) \
+	knell_pool_submit_site(p, l, KNELL_SITE(done), work, done, arg, flags, ref)
+
 /**
- * knell_pool_submit - a job
+ * knell_pool_submit_site - a job
  * @p: pool
- * @l: loop for @done; may be NULL if @done is. It lives until then
+ * @l: loop for @done; may be NULL if @done is, and is not looked at then. It lives until
+ *	@done has been called, or no job for it is under way any more
+ * @site: where from, with the name of @done for the tables
  * @work: runs in a thread
- * @done: runs in the loop, as an event. May be NULL
+ * @done: runs in the loop, as an event; comes for each job that was taken, come what may. May
+ *	be NULL
  * @arg: of both
  * @flags: 0 or KNELL_WORK_MANDATORY
  * @ref: where a reference to the job is put for knell_work_cancel(), to be given back with
  *	knell_work_put(); NULL
  *
- * Any thread. Return: 0; -EAGAIN the queue is full, or there is no thread and none can be
- * made; -ESHUTDOWN
+ * Any thread, also one of the pool. Return: 0; -EAGAIN the queue is full, or there is no thread
+ * and none can be made (in an uncapped pool: no thread for this job); -ESHUTDOWN; -EINVAL; -ECHILD
+ * also in a process forked from the pool's. Nothing is left behind then.
  */
-KNELL_API int knell_pool_submit(struct knell_pool *p, struct knell_loop *l, knell_work_fn *work,
-				knell_work_done_fn *done, void *arg, unsigned int flags,
-				struct knell_work **ref);
+KNELL_API int knell_pool_submit_site(struct knell_pool *p, struct knell_loop *l,
+				     const struct knell_site *site, knell_work_fn *work,
+				     knell_work_done_fn *done, void *arg, unsigned int flags,
+				     struct knell_work **ref);
 
-/** knell_work_cancel - do not begin it. 1: it will not run, and @done is told so; 0: too late */
+/**
+ * knell_work_cancel - do not begin it
+ * @w: job; not one of another process's
+ *
+ * Any thread, also when the pool is gone. Return: 1 it will not run, and @done is told so;
+ * 0 too late
+ */
 KNELL_API int knell_work_cancel(struct knell_work *w);
-/** knell_work_put - give the reference back; any thread */
+/** knell_work_put - give the reference back; NULL is fine; any thread */
 KNELL_API void knell_work_put(struct knell_work *w);
 
 /**
  * knell_pool_shutdown - take no more, run what is mandatory, cancel the rest, and end
- * @p: pool; freed by this unless it says otherwise. No other thread may be calling into it
- * @timeout_ns: for jobs that run; KNELL_NEVER
+ * @p: pool; NULL is fine. Freed by this unless it says otherwise. No other thread may be calling
+ *	into it
+ * @timeout_ns: for jobs that run or are mandatory; KNELL_NEVER
+ *
+ * The completions come into their loops before or after this returns. In a process that was
+ * forked from the pool's nothing is done (-ECHILD), and its memory stays.
  *
  * Return: 0; -ETIMEDOUT some still run: the pool is freed when they have returned, by the
- * last of them
+ * last of them, and is not to be named again; -EDEADLK in a job of this pool: nothing was done
  */
 KNELL_API int knell_pool_shutdown(struct knell_pool *p, uint64_t timeout_ns);
 
@@ -1026,7 +1075,14 @@ enum knell_table {
 KNELL_API int knell_show(struct knell_loop *l, enum knell_table what, FILE *f,
 			 enum knell_format format);
 
-/** knell_pool_show - threads, idle, queued, created, reused. Return: 0, -EIO */
+/**
+ * knell_pool_show - the same as a list, "Max 0" of an uncapped one
+ * @p: pool
+ * @f: where to
+ * @format: see there
+ *
+ * Any thread. Return: 0, -EIO
+ */
 KNELL_API int knell_pool_show(struct knell_pool *p, FILE *f, enum knell_format format);
 
 /**
