@@ -136,6 +136,8 @@ int knell_execute_site(struct knell_loop *l, const struct knell_site *site,
 		return -errno;
 	t->u.val = val;
 	t->due = KNELL_NEVER;
+	/* In a task that has been running for a while, or long after the last pass. */
+	l->raw = clock_raw();
 	loop_dispatch(l, t);
 	return 0;
 }

@@ -263,7 +263,9 @@ static void call_task(struct knell_loop *l, struct task *t, struct run *r,
 	l->raw = clock_raw();
 	l->run = r->outer;
 	l->raw = stats_end(l, r, l->raw);
-	clock_set_raw(l, l->raw);
+	/* Time stands still inside of a task, whatever it executes. */
+	if (!l->run)
+		clock_set_raw(l, l->raw);
 }
 
 void loop_dispatch(struct knell_loop *l, struct task *t)

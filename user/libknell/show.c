@@ -38,7 +38,7 @@ static uint64_t remaining(const struct knell_loop *l, const struct task *t)
 
 	if (t->state != TASK_WAITING)
 		return 0;
-	now = l->clock.now[t->where];
+	now = clock_now(l, t->where);
 	return t->due > now ? t->due - now : 0;
 }
 
@@ -162,7 +162,7 @@ static int show_children(struct knell_loop *l, FILE *f, enum knell_format format
 		{ "function", "Function", CELL_STR },
 		{ "site", "Added at", CELL_STR },
 	};
-	uint64_t now = knell_now(l);
+	uint64_t now = clock_now(l, HEAP_MONOTONIC);
 	struct grid g = GRID(columns);
 	const struct source *s;
 	const struct task *t;
