@@ -420,8 +420,8 @@ static int ask(struct knell_loop *l, uint64_t until)
 {
 	int err;
 
-	/* Nothing is there that the kernel could tell of. */
-	if (!until && !l->armed && l->io.first_dirty < 0)
+	/* Nothing is there that the kernel could tell of. A rung bell matters to who waits for fd(). */
+	if (!until && !l->armed && l->io.first_dirty < 0 && !l->embedded)
 		return 0;
 	err = l->ops->poll(l, until);
 	if (err)
@@ -430,14 +430,25 @@ static int ask(struct knell_loop *l, uint64_t until)
 	return err;
 }
 
+/*
+ * From here on who posts has to ring. Not earlier than now is it forgotten that someone has: a
+ * bell that is rung after this is heard by the next poll(), one that was rung before may have
+ * been heard by the last.
+ */
+static void may_sleep(struct knell_loop *l)
+{
+	atomic_store(&l->posts.rung, false);
+	atomic_store(&l->posts.asleep, true);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
 static int sleep_until(struct knell_loop *l, uint64_t until)
 {
 	struct posts *p = &l->posts;
 	uint64_t before = 0;
 	int err;
 
-	atomic_store(&p->asleep, true);
-	atomic_thread_fence(memory_order_seq_cst);
+	may_sleep(l);
 	if (posts_any(l) || signals_caught(l))
 		until = 0;
 	if (until) {
@@ -446,7 +457,6 @@ static int sleep_until(struct knell_loop *l, uint64_t until)
 	}
 	err = ask(l, until);
 	atomic_store(&p->asleep, false);
-	atomic_store(&p->rung, false);
 	if (until) {
 		stats_after_sleep(l, l->raw - before);
 		l->stats.count.wakeups += has_come(l) || posts_any(l) || signals_caught(l);
@@ -552,15 +562,14 @@ int knell_loop_run(struct knell_loop *l, enum knell_run how)
  * The rest
  */
 
-/* From here on who posts has to ring; what was posted before is ready. */
+/* What was posted before it may sleep is ready. */
 void loop_changed(struct knell_loop *l)
 {
 	uint64_t until = 0;
 
 	if (likely(!l->embedded) || l->running || l->run || l->broken)
 		return;
-	atomic_store(&l->posts.asleep, true);
-	atomic_thread_fence(memory_order_seq_cst);
+	may_sleep(l);
 	clock_update(l);
 	if (!anything_ready(l) && !has_come(l))
 		until = clock_deadline(l);
