@@ -330,7 +330,7 @@ static int pidfd_child_kill(struct knell_loop *l, struct source *s, int sig)
 
 static int pidfd_children_watch(struct knell_loop *l, struct source *s)
 {
-	(void)s;
+	s->fd = -1;
 	return signal_child_use(l);
 }
 
@@ -376,10 +376,14 @@ err_free:
 	return err;
 }
 
+/* Closing would not do for a pidfd that a forked child has, but the epoll goes, too. */
 static void pidfd_close(struct knell_loop *l)
 {
 	struct pidfd_loop *p = l->backend;
 
+	for (struct source *s = l->sources.all; s; s = s->all_next)
+		if (s->fd >= 0)
+			close(s->fd);
 	for (int i = 0; i < HEAPS; i++)
 		if (p->timer[i] >= 0)
 			close(p->timer[i]);
@@ -435,8 +439,12 @@ static int pidfd_poll(struct knell_loop *l, uint64_t until)
 	int nr;
 
 	fds_tell(l);
-	nr = wait_until(l, p->at_once ? 0 : until);
+	if (p->at_once)
+		until = 0;
 	p->at_once = false;
+	if (!until && !l->armed && !l->embedded)
+		return 0;
+	nr = wait_until(l, until);
 	if (nr < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (!nr)
@@ -481,6 +489,7 @@ static int pidfd_flush(struct knell_loop *l, uint64_t until)
 	fds_tell(l);
 	if (p->at_once)
 		until = 0;
+	p->at_once = false;
 	return timer_set(l, HEAP_MONOTONIC, until);
 }
 
