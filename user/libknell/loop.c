@@ -420,7 +420,7 @@ static int ask(struct knell_loop *l, uint64_t until)
 {
 	int err;
 
-	/* Nothing is there that the kernel could tell of. A rung bell matters to who waits for fd(). */
+	/* The kernel has nothing to tell of. A rung bell matters to who waits for fd(). */
 	if (!until && !l->armed && l->io.first_dirty < 0 && !l->embedded)
 		return 0;
 	err = l->ops->poll(l, until);
