@@ -11,9 +11,10 @@ struct task *loop_add(struct knell_loop *l, enum knell_kind kind, const struct k
 	static const struct knell_site nowhere = { "?", "?", 0 };
 	struct task *t;
 
-	errno = loop_is_copy(l) ? ECHILD : !cb ? EINVAL : 0;
-	if (errno)
+	if (loop_is_copy(l) || !cb) {
+		errno = cb ? ECHILD : EINVAL;
 		return NULL;
+	}
 	t = task_new(l, kind, site ? site : &nowhere, cb, arg);
 	if (!t)
 		errno = ENOMEM;

@@ -3,7 +3,6 @@
  * A table, put together first and then written, so that its columns are as wide as what
  * is in them; or the same as JSON.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>

@@ -18,6 +18,12 @@ struct io *io_find(const struct knell_loop *l, int fd)
 	return &l->io.page[nr][fd % IO_PAGE];
 }
 
+/* One that there is. */
+static struct io *io_at(const struct knell_loop *l, int fd)
+{
+	return &l->io.page[fd / IO_PAGE][fd % IO_PAGE];
+}
+
 static int grow(struct io_table *table, int nr)
 {
 	struct io **page = reallocarray(table->page, nr, sizeof(*page));
@@ -62,7 +68,7 @@ uint32_t io_wanted(const struct knell_loop *l, const struct io *io)
 
 void io_touch(struct knell_loop *l, int fd)
 {
-	struct io *io = io_find(l, fd);
+	struct io *io = io_at(l, fd);
 
 	if (io->dirty)
 		return;
@@ -78,7 +84,7 @@ int io_next_dirty(struct knell_loop *l)
 
 	if (fd < 0)
 		return -1;
-	io = io_find(l, fd);
+	io = io_at(l, fd);
 	io->dirty = false;
 	l->io.first_dirty = io->next_dirty;
 	return fd;
@@ -121,16 +127,17 @@ knell_task knell_add_io_site(struct knell_loop *l, const struct knell_site *site
 	struct task *t;
 	struct io *io;
 
-	errno = kind > KNELL_KIND_WRITE ? EINVAL : fd < 0 ? EBADF : 0;
-	if (errno)
+	if (kind > KNELL_KIND_WRITE || fd < 0) {
+		errno = fd < 0 ? EBADF : EINVAL;
 		return KNELL_NONE;
+	}
 	t = loop_add(l, kind, site, cb, arg);
 	if (!t)
 		return KNELL_NONE;
 	io = io_make(l, fd);
-	errno = !io ? ENOMEM : io->task[kind] != NO_TASK ? EEXIST : 0;
-	if (errno) {
+	if (!io || io->task[kind] != NO_TASK) {
 		task_free(l, t);
+		errno = io ? EEXIST : ENOMEM;
 		return KNELL_NONE;
 	}
 	t->u.io.fd = fd;

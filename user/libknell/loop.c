@@ -626,8 +626,8 @@ static int add_hook(struct knell_loop *l, knell_hook *fn, void *arg, bool check)
 	if (!h)
 		return -ENOMEM;
 	*h = (struct hook){ .fn = fn, .arg = arg, .check = check };
-	while (*end)
-		end = &(*end)->next;
+	for (end = &l->hooks; *end; end = &(*end)->next)
+		;
 	*end = h;
 	return 0;
 }

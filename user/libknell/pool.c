@@ -8,7 +8,6 @@
  * pool.coming counts the threads that were called or made and have not looked for a job yet; all
  * other threads are busy and look before they sleep, so that no job is left behind.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>

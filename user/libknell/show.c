@@ -2,7 +2,6 @@
 /*
  * Tables of what a loop waits for, and of how it does.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
