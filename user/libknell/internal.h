@@ -16,6 +16,7 @@
  * queue.c    the kernel's queue, wrapped
  * backend_kernel.c, backend_pidfd.c    what a loop sleeps on
  * wq.c, pool.c    stand on the public interface
+ * quagga.c, quagga_more.c    Quagga's names: knell_quagga.h
  *
  * Only the loop's thread is in here, but for what is marked [any thread] or [handler].
  */
@@ -570,6 +571,12 @@ struct wq_info {
 /* The one after @wq; NULL: the first. NULL: no more. */
 struct knell_wq *wq_next(const struct knell_loop *l, const struct knell_wq *wq,
 			 struct wq_info *info);
+/* For quagga_more.c, where numbers may change: before an item is added. */
+void wq_tune(struct knell_wq *wq, unsigned int max_retries, unsigned int hold_ms);
+/* Called with the queue's data when no function of it will be called any more. */
+void wq_on_free(struct knell_wq *wq, void (*gone)(void *data));
+unsigned int wq_tries(const struct knell_wq *wq);	/* in the error function: of that item */
+bool wq_scheduled(const struct knell_wq *wq);
 
 /*
  * backend_*.c
@@ -674,6 +681,13 @@ void loop_dispatch(struct knell_loop *l, struct task *t);
 /* A task was added or has changed from outside of a run: a loop in a loop tells the kernel. */
 void loop_changed(struct knell_loop *l);
 int loop_pass(struct knell_loop *l, bool wait);
+/*
+ * For main loops outside: the first task that is ready, which stays where it is; signals have been
+ * run. Sleeps until there is one. @budget: caller's, 0 to begin with. NULL: stopped, nothing is
+ * left to wait for, or an error. And to run it.
+ */
+struct task *loop_next(struct knell_loop *l, unsigned int *budget);
+void loop_call(struct knell_loop *l, struct task *t);
 void task_cancel(struct knell_loop *l, struct task *t);
 /* The common half of every add: errno is set when it returns NULL. */
 struct task *loop_add(struct knell_loop *l, enum knell_kind kind, const struct knell_site *site,

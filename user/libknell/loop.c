@@ -559,6 +559,57 @@ int knell_loop_run(struct knell_loop *l, enum knell_run how)
 }
 
 /*
+ * One task at a time, for those who have a main loop of their own (quagga.c)
+ */
+
+static struct task *next_ready(struct knell_loop *l, unsigned int *budget)
+{
+	uint32_t head;
+
+	for (;;) {
+		if (signals_caught(l))
+			signals_run(l);
+		if (atomic_exchange(&l->posts.stop, false))
+			return NULL;
+		head = l->list[LIST_READY].head;
+		if (head != NO_TASK && *budget) {
+			--*budget;
+			return task_at(&l->tasks, head);
+		}
+		if (!active(l))
+			return NULL;
+		*budget = l->event_interval;
+		l->stats.count.passes++;
+		clock_update(l);
+		if (collect(l, true))
+			return NULL;
+	}
+}
+
+struct task *loop_next(struct knell_loop *l, unsigned int *budget)
+{
+	struct task *t;
+
+	if (loop_is_copy(l) || l->running || l->run || l->broken)
+		return NULL;
+	atomic_store(&l->posts.owner, pthread_self());
+	atomic_store(&l->posts.asleep, false);
+	l->running = true;
+	t = next_ready(l, budget);
+	l->running = false;
+	return t;
+}
+
+void loop_call(struct knell_loop *l, struct task *t)
+{
+	list_del(l, t);
+	clock_update(l);
+	l->running = true;
+	loop_dispatch(l, t);
+	l->running = false;
+}
+
+/*
  * The rest
  */
 

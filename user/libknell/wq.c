@@ -31,16 +31,23 @@ struct knell_wq {
 	bool dead;			/* freed, but in_call */
 	bool plugged;
 	bool in_run;
+	unsigned int tries;		/* of the item that is an error */
+	void (*gone)(void *data);
 	struct wq_info info;
 };
 
 static void wq_run(struct knell_loop *l, const struct knell_call *call, void *arg);
 
+bool wq_scheduled(const struct knell_wq *wq)
+{
+	return !wq->dead && knell_pending(wq->loop, wq->task);
+}
+
 static int wq_schedule(struct knell_wq *wq, uint64_t delay_ms)
 {
 	static const struct knell_site site = { "work_queue_run", __FILE__, __LINE__ };
 
-	if (wq->plugged || wq->in_run || wq->dead || knell_pending(wq->loop, wq->task))
+	if (wq->plugged || wq->in_run || wq->dead || wq_scheduled(wq))
 		return 0;
 	wq->task = knell_add_background_site(wq->loop, &site, wq_run, wq, delay_ms, 0);
 	return knell_is_none(wq->task) ? -errno : 0;
@@ -87,6 +94,7 @@ static void item_del(struct knell_wq *wq, struct item *it)
 static void item_error(struct knell_wq *wq, struct item *it)
 {
 	wq->info.errors++;
+	wq->tries = it->tries;
 	if (wq->attr.error)
 		wq->attr.error(wq, it->data, wq->attr.data);
 	item_del(wq, it);
@@ -136,6 +144,8 @@ static void wq_leave(struct knell_wq *wq)
 {
 	if (--wq->in_call || !wq->dead)
 		return;
+	if (wq->gone)
+		wq->gone(wq->attr.data);
 	free((char *)wq->attr.name);
 	free(wq);
 }
@@ -204,6 +214,23 @@ int knell_wq_unplug(struct knell_wq *wq)
 size_t knell_wq_length(const struct knell_wq *wq)
 {
 	return wq->info.items;
+}
+
+void wq_tune(struct knell_wq *wq, unsigned int max_retries, unsigned int hold_ms)
+{
+	wq->attr.max_retries = max_retries ? max_retries : 1;
+	wq->attr.hold_ms = hold_ms;
+	wq->info.hold_ms = hold_ms;
+}
+
+void wq_on_free(struct knell_wq *wq, void (*gone)(void *data))
+{
+	wq->gone = gone;
+}
+
+unsigned int wq_tries(const struct knell_wq *wq)
+{
+	return wq->tries;
 }
 
 /*
