@@ -7,7 +7,7 @@
  * loop.c     a loop's life, and its pass: collect, then run
  * add.c      tasks come, are asked about, and go
  * io.c       who waits for which descriptor
- * child.c    processes, trees and records: what was heard of them
+ * child.c    processes, trees and records: what was heard of them; children.c    all children
  * signal.c   signals
  * post.c     from other threads and signal handlers
  * clock.c    what time it is
@@ -201,6 +201,7 @@ static inline uint64_t heap_first(const struct heap *h)
 struct io {
 	uint32_t task[2];		/* who reads, who writes; NO_TASK */
 	uint32_t watch[2];		/* kernel backend: handles, 0: none */
+	uint32_t watch_of[2];		/* kernel backend: generations of the tasks they are for */
 	uint32_t armed;			/* pidfd backend: what epoll was told */
 	uint32_t gen;			/* pidfd backend: and in which turn */
 	bool dirty;			/* in the loop's list of changed ones */
@@ -253,42 +254,99 @@ struct source {
 	knell_task task;		/* KNELL_NONE: cancelled, lives on to reap */
 	pid_t pid;			/* 0: not known yet (NEXT) */
 	uint64_t added;			/* loop's time, for its age */
-	uint32_t watch;			/* kernel backend: handle */
+	uint32_t watch;			/* kernel backend: handle; 0: none any more */
+	uint32_t slot;			/* kernel backend: its place there */
 	int fd;				/* pidfd backend; -1 */
 	struct source *next;		/* in the bucket of its pid */
 	struct source *all_next, **all_prev;	/* all of the loop's */
+	struct source *stop_next, **stop_prev;	/* those with STOP or CONT; NULL */
 	struct news *first, **last;	/* not told yet */
-	struct news *held;		/* SUBTREE: the end of the first process */
+	struct news *end;		/* CHILD: what its end will be told in */
+	bool held;			/* SUBTREE: the first process has ended, so says @end */
 	bool done;			/* nothing more will come: the task ends with the last news */
+	unsigned int owed;		/* news without a place in a list, for want of memory */
+};
+
+/* children.c: a zombie that has been told of, and is somebody else's to reap. */
+struct told {
+	pid_t pid;			/* 0: free */
+	bool there;			/* scratch: there is such a child now */
+	uint64_t ended;			/* CLOCK_BOOTTIME */
+};
+
+/* children.c: a zombie that a look has found. If its record does not come it was lost. */
+struct suspect {
+	uint64_t found;			/* CLOCK_MONOTONIC */
+	pid_t pid;
+	uid_t uid;
+	int wstatus;
 };
 
 struct sources {
 	struct source *all;
 	struct source **bucket;		/* by pid */
-	size_t nr_buckets;
-	size_t alive;			/* CHILD and TREE that have not ended */
+	size_t nr_buckets;		/* 0, a power of two */
+	size_t nr_hashed;
+	size_t alive;			/* CHILD and TREE that have a task and have not ended */
 	struct source *children;	/* the one of knell_add_children() */
 	struct source *record;
+	struct source *stops;		/* those with STOP or CONT */
 	struct news *spare;		/* for use */
 	unsigned int nr_spare;
+	unsigned int streams;		/* CHILDREN, TREE, RECORD */
+	struct news *now;		/* what a callback is being told */
 	unsigned int sigchld;		/* users of SIGCHLD: STOP, CONT, children by the other backend */
+	bool vanish;			/* SIGCHLD had SA_NOCLDWAIT, in that batch: nothing to reap */
+	uint64_t vanish_batch;
+
+	bool orphans;			/* this process is given some */
+	bool rescan;			/* the children are to be looked through */
+	struct told *told;		/* by pid, open addressing */
+	size_t nr_told, room_told;	/* a power of two */
+	struct suspect *suspect;
+	size_t nr_suspects, room_suspects;
 };
 
-struct source *source_find(const struct knell_loop *l, pid_t pid);	/* a CHILD's */
+struct source *source_find(const struct knell_loop *l, pid_t pid);	/* a CHILD's that lives */
+/* A CHILD's; NEXT: 0: nobody yet, -1: somebody. */
+pid_t source_pid(struct knell_loop *l, struct source *s);
+/* Sees to it that that many can be told without asking for memory: how many can. */
+unsigned int news_reserve(struct knell_loop *l, unsigned int nr);
 struct news *news_new(struct knell_loop *l, struct source *s, uint64_t when);	/* not queued yet */
 void news_tell(struct knell_loop *l, struct source *s, struct news *n, bool last);
+void news_free(struct knell_loop *l, struct news *n);
+void child_set_status(struct knell_child *c, int wstatus);	/* and code, and status */
 /*
  * A child has ended, by any backend. The pidfd one has reaped it already if AUTOREAP asks for it:
- * a pidfd cannot take another's zombie away.
+ * a pidfd cannot take another's zombie away. With SUBTREE it is the first process, and @s is told
+ * by child_emptied().
  */
 void child_ended(struct knell_loop *l, struct source *s, const struct knell_child *end,
 		 uint64_t when);
+void child_emptied(struct knell_loop *l, struct source *s, uint64_t when);
+void child_reap(struct knell_loop *l, pid_t pid);
 void child_cancel(struct knell_loop *l, struct task *t);
-/* Fills @call from the next thing to tell; false: there is none. Then news_told(). */
+/* Fills @call from the next thing to tell; false: there is none. Then source_told(), if the task
+ * is still there. */
 bool source_call(struct knell_loop *l, struct task *t, struct knell_call *call);
 void source_told(struct knell_loop *l, struct task *t);
-void children_rescan(struct knell_loop *l);	/* after LOST, or SIGCHLD */
 void sources_free(struct knell_loop *l);
+
+/*
+ * children.c: all children, one by one or by looking.
+ */
+
+void children_rescan(struct knell_loop *l);	/* SIGCHLD */
+void children_begin(struct knell_loop *l);	/* there is a task */
+/* One that has no task of its own has ended. */
+void children_ended(struct knell_loop *l, struct knell_child *end, uint64_t when);
+/* One was told of by another task, and is not reaped. */
+void children_note(struct knell_loop *l, const struct knell_child *end);
+/* Kernel's records, of any watch: no suspect any more. */
+void children_heard(struct knell_loop *l, pid_t pid, uint64_t start_ns);
+void children_look(struct knell_loop *l);	/* for suspects */
+void children_judge(struct knell_loop *l);	/* all that was pending then was heard since */
+void children_forget(struct knell_loop *l);	/* the task is gone */
 
 /*
  * signal.c
@@ -607,8 +665,11 @@ struct backend_ops {
 	int (*clock_set)(struct knell_loop *l, enum heap_id clock, uint64_t deadline);
 	/* All at once, and with every refusal there is. s->pid, s->flags are set. */
 	int (*child_watch)(struct knell_loop *l, struct source *s);
-	void (*child_unwatch)(struct knell_loop *l, struct source *s);	/* trees, too */
+	void (*child_unwatch)(struct knell_loop *l, struct source *s);	/* any but RECORD */
+	/* See source_pid(). NULL: there is no NEXT. */
+	pid_t (*child_pid)(struct knell_loop *l, struct source *s);
 	int (*child_kill)(struct knell_loop *l, struct source *s, int sig);
+	/* The pidfd backend uses SIGCHLD for it. */
 	int (*children_watch)(struct knell_loop *l, struct source *s);
 	/* NULL: EOPNOTSUPP */
 	int (*tree_watch)(struct knell_loop *l, struct source *s, const char *label);

@@ -122,7 +122,7 @@ struct knell_site {
 
 /* enum: struct knell_child.flags */
 #define KNELL_CHILDF_NOSTATUS	(1U << 0)	/* status and usage are not known: they are 0 */
-#define KNELL_CHILDF_ADOPTED	(1U << 1)	/* an orphan that this process was given */
+#define KNELL_CHILDF_ADOPTED	(1U << 1)	/* perhaps an orphan that this process was given */
 #define KNELL_CHILDF_OVERFLOW	(1U << 2)	/* found by a rescan: usage and times are not known */
 #define KNELL_CHILDF_KILLER	(1U << 3)	/* killer_pid and killer_uid are */
 #define KNELL_CHILDF_OOM	(1U << 4)	/* by the kernel, for want of memory */
@@ -510,7 +510,8 @@ KNELL_API knell_task knell_add_background_site(struct knell_loop *l, const struc
 #define KNELL_CHILD_CONT	(1U << 2)	/* it goes on. The same */
 #define KNELL_CHILD_AUTOREAP	(1U << 3)	/* the zombie is taken away, also after a cancel */
 #define KNELL_CHILD_NEXT	(1U << 4)	/* the calling thread's next process; @pid is 0 */
-#define KNELL_CHILD_SUBTREE	(1U << 5)	/* NEXT: its end comes when all it forked have ended */
+#define KNELL_CHILD_SUBTREE	(1U << 5)	/* NEXT: its end comes when all it forked have ended.
+						 * Not with STOP, CONT */
 
 /**
  * knell_add_child_site - when a process ends
@@ -521,7 +522,7 @@ KNELL_API knell_task knell_add_background_site(struct knell_loop *l, const struc
  * @pid: process. A zombie is reported at once. Need not be a child where the kernel
  *	backend is used; without the right to know its status is not told
  * @flags: KNELL_CHILD_*. Without AUTOREAP the zombie is left to the caller, and wait(2)
- *	in the callback does not block
+ *	in the callback does not block. With SA_NOCLDWAIT set for SIGCHLD there is none
  *
  * With NEXT it is called before fork(2), vfork(2), clone(2), posix_spawn(3), and there is
  * no moment in which the child is not watched.
@@ -541,9 +542,11 @@ KNELL_API knell_task knell_add_child_site(struct knell_loop *l, const struct kne
  * @arg: its argument
  * @flags: 0 or KNELL_CHILD_AUTOREAP
  *
- * Adopted orphans too. None is lost: when the kernel's reserve was too small the children
- * are looked through (KNELL_CHILDF_OVERFLOW). By the other backend it handles SIGCHLD.
- * Stays until cancelled.
+ * Adopted orphans too: in a process that is given such (PID 1, PR_SET_CHILD_SUBREAPER when
+ * the task is added) all have KNELL_CHILDF_ADOPTED, for nobody knows which of them it has forked.
+ * None is lost: when the kernel's reserve was too small the children are looked through in /proc
+ * (KNELL_CHILDF_OVERFLOW), and so are the zombies that are there when it is added. By the
+ * other backend it handles SIGCHLD. Stays until cancelled.
  *
  * Return: task. EEXIST there is one in this loop
  */
@@ -553,11 +556,11 @@ KNELL_API knell_task knell_add_children_site(struct knell_loop *l, const struct 
 /**
  * knell_child_kill - signal a process, that one and never another that has got its pid
  * @l: loop
- * @t: CHILD or TREE (all members)
+ * @t: CHILD; TREE, and CHILD with SUBTREE: all members
  * @sig: 0 to 64
  *
- * Return: 0 (CHILD), how many (TREE); -ENOENT it has been reported; -ESRCH it is dead;
- * -EPERM; -EINVAL
+ * Return: 0, or of a tree how many; -ENOENT it has been reported; -ESRCH it is dead, or
+ * not born; -EPERM; -EINVAL
  */
 KNELL_API int knell_child_kill(struct knell_loop *l, knell_task t, int sig);
 
@@ -1095,6 +1098,7 @@ KNELL_API int knell_pool_show(struct knell_pool *p, FILE *f, enum knell_format f
  * @batches: in so many calls
  * @full_batches: as many as there was room for
  * @max_depth: most records that were taken before the queue was found empty
+ * @dropped: and of these, because there is no task for records
  * @lost: reports that the kernel had no room for
  * @rescans: of the children because of that
  * @dispatched: tasks run
@@ -1115,7 +1119,7 @@ KNELL_API int knell_pool_show(struct knell_pool *p, FILE *f, enum knell_format f
  */
 struct knell_stats {
 	uint64_t passes, sleeps, wakeups, syscalls;
-	uint64_t records, batches, full_batches, max_depth, lost, rescans;
+	uint64_t records, batches, full_batches, max_depth, dropped, lost, rescans;
 	uint64_t dispatched, busy_ns, idle_ns, max_lag_ns;
 	uint64_t tasks, tasks_free, tasks_made, tasks_reused;
 	uint64_t ready, events, timers, max_ready, children;
