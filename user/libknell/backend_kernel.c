@@ -660,12 +660,17 @@ static int take(struct knell_loop *l, unsigned int room, uint64_t until)
 	return errno == EAGAIN ? tell(l, room, until) : -errno;
 }
 
+static int kernel_queue_info(struct knell_loop *l, struct knell_info *info)
+{
+	l->stats.count.syscalls++;
+	return ioctl(kernel_of(l)->fd, KNELL_IOC_INFO, info) < 0 ? -errno : 0;
+}
+
 static uint64_t pending(struct knell_loop *l)
 {
 	struct knell_info info;
 
-	l->stats.count.syscalls++;
-	return ioctl(kernel_of(l)->fd, KNELL_IOC_INFO, &info) < 0 ? UINT64_MAX : info.pending;
+	return kernel_queue_info(l, &info) ? UINT64_MAX : info.pending;
 }
 
 /* After a LOST: whoever is a zombie now and is not told of by what is pending now was lost. */
@@ -892,6 +897,7 @@ const struct backend_ops backend_kernel = {
 	.fd = kernel_fd,
 	.flush = kernel_flush,
 	.clock_set = clock_arm,
+	.queue_info = kernel_queue_info,
 	.child_watch = kernel_child_watch,
 	.child_unwatch = kernel_child_unwatch,
 	.child_pid = kernel_child_pid,

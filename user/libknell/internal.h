@@ -640,6 +640,8 @@ bool wq_scheduled(const struct knell_wq *wq);
  * backend_*.c
  */
 
+struct knell_info;
+
 struct backend_ops {
 	enum knell_backend id;
 	/* 0 or -errno. A loop that cannot be opened is not closed. */
@@ -663,6 +665,8 @@ struct backend_ops {
 	int (*flush)(struct knell_loop *l, uint64_t until);
 	/* One deadline on another clock, HEAP_REALTIME or HEAP_BOOTTIME; KNELL_NEVER: none. */
 	int (*clock_set)(struct knell_loop *l, enum heap_id clock, uint64_t deadline);
+	/* What the kernel says of its queue. NULL: there is none */
+	int (*queue_info)(struct knell_loop *l, struct knell_info *info);
 	/* All at once, and with every refusal there is. s->pid, s->flags are set. */
 	int (*child_watch)(struct knell_loop *l, struct source *s);
 	void (*child_unwatch)(struct knell_loop *l, struct source *s);	/* any but RECORD */

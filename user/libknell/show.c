@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <linux/knell.h>
@@ -242,15 +241,16 @@ static int show_queue(struct knell_loop *l, FILE *f, enum knell_format format)
 		{ "batch", "Room in a batch", CELL_NUM },
 		{ "lost", "Reports lost", CELL_NUM },
 		{ "rescans", "Rescans", CELL_NUM },
+		{ "dropped", "Records nobody asked for", CELL_NUM },
 	};
-	bool kernel = l->ops->id == KNELL_BACKEND_KERNEL;
 	const struct knell_stats *c = &l->stats.count;
 	struct knell_info info = { 0 };
 	struct grid g = GRID(columns);
+	int err = l->ops->queue_info ? l->ops->queue_info(l, &info) : 0;
 
-	if (kernel && ioctl(l->ops->fd(l), KNELL_IOC_INFO, &info) < 0)
-		return -errno;
-	grid_str(&g, kernel ? "kernel" : "pidfd");
+	if (err)
+		return err;
+	grid_str(&g, l->ops->id == KNELL_BACKEND_KERNEL ? "kernel" : "pidfd");
 	grid_num(&g, info.id);
 	grid_num(&g, info.pending);
 	grid_num(&g, c->max_depth);
@@ -262,6 +262,7 @@ static int show_queue(struct knell_loop *l, FILE *f, enum knell_format format)
 	grid_num(&g, l->batch);
 	grid_num(&g, c->lost);
 	grid_num(&g, c->rescans);
+	grid_num(&g, c->dropped);
 	return grid_print_record(&g, f, format, l->name);
 }
 

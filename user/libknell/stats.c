@@ -273,7 +273,7 @@ void stats_batch(struct knell_loop *l, unsigned int nr, unsigned int room)
 		c->max_depth = s->streak;
 	if (nr < room)
 		s->streak = 0;
-	else
+	else if (nr)
 		c->full_batches++;
 }
 
