@@ -61,7 +61,8 @@ bench: deps
 	@$(MAKE) --no-print-directory module $(BENCH_PROGS)
 	@selftests/bench/run.sh $(BENCH) $(if $(BENCH_ARGS),-- $(BENCH_ARGS))
 
-lint: deps
+lint:
+	@$(qemu)/deps.sh lint
 	@.ci/lint
 
 install: all modules_install

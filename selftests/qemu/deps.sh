@@ -3,6 +3,8 @@
 # Installs what is missing to build and to test; does nothing, quickly, when all is there. A bare
 # Debian 12 with git and make is enough to begin with.
 #
+# usage: deps.sh [lint]		(lint: also what only the static checks need)
+#
 # The kernel that is booted is unpacked under build/ and not installed: the machine's own boot is
 # none of our business, and in a chroot the image's hooks could not run. What is extracted from
 # the kernel's source goes there too, and nothing of it is committed.
@@ -15,8 +17,10 @@ build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
 packages=$(sed 's/#.*//' <<-'END'
 	gcc			# compiles the module and the programs
 	libc6-dev		# headers, and libc.a: what runs in the guest is static
-	g++			# programs in C++ use libknell, too
-	pkg-config		# as they find it
+	pkg-config		# where the libraries are that libknell is embedded in:
+	libuv1-dev		# libuv
+	libglib2.0-dev		# GLib
+	libsystemd-dev		# sd-event
 	linux-headers-amd64	# to build the module against, and says which kernel
 	gcc-i686-linux-gnu	# 32-bit test programs
 	libc6-dev-i386-cross	# their libc
@@ -24,9 +28,15 @@ packages=$(sed 's/#.*//' <<-'END'
 	busybox-static		# the user land of the guest
 	cpio			# packs the initramfs
 	xz-utils		# unpacks the kernel's source
+END
+)
+lint_packages=$(sed 's/#.*//' <<-'END'
 	perl			# checkpatch.pl
 	sparse			# the kernel's semantic checker
 	shellcheck		# the scripts
+	clang-tidy		# libknell and knelld
+	g++			# programs in C++ use libknell, too
+	mandoc			# the manual
 END
 )
 
@@ -115,7 +125,7 @@ kernel_files()
 }
 
 # shellcheck disable=SC2086,SC2046 # lists
-set -- $(missing $packages)
+set -- $(missing $packages $([ "${1:-}" != lint ] || echo $lint_packages))
 if [ $# -gt 0 ]; then
 	apt_install "$@"
 fi

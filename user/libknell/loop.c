@@ -667,7 +667,7 @@ void knell_set_yield_slot(struct knell_loop *l, uint64_t ns)
 
 static int add_hook(struct knell_loop *l, knell_hook *fn, void *arg, bool check)
 {
-	struct hook **end = &l->hooks, *h;
+	struct hook **end, *h;
 
 	if (loop_is_copy(l))
 		return -ECHILD;
