@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # knell: the module, knelld, and the commands that prove them.
 #
-#	make			builds kmod/knell.ko and build/knelld
-#	make libknell		builds build/libknell.so.0 and build/libknell.a
+#	make			builds kmod/knell.ko, build/knelld, build/libknell.so.0 and build/libknell.a
 #	make run		boots a machine whose PID 1 is knelld, INTERACTIVE=1 leaves a shell
 #	make check		runs the selftests in the same machine, TESTS="timer queue" only these,
 #				KREL=RELEASE on another kernel that is installed with its headers,
 #				KERNEL=IMAGE KDIR=DIR on one of your own, DIR where it was built;
 #				SLOW=N gives all N times as long, MEMORY=MB, APPEND="OPTION..."
 #	make bench		counts instructions, system calls and bytes, BENCH="fd kill" only these
-#	make lint		W=1, sparse, checkpatch, gcc -fanalyzer, shellcheck
+#	make lint		W=1, sparse, checkpatch, gcc -fanalyzer, clang-tidy, shellcheck
 #	make deps		installs what is missing for these (they call it themselves)
-#	make install		installs the module, knelld, the header, the manual; PREFIX, DESTDIR
+#	make install		installs the module, knelld, libknell, the headers, the manual; PREFIX,
+#				DESTDIR, libdir, includedir, mandir
 #	make clean		removes what was built; distclean: what was fetched, too
 #
 # Variables: V=1 shows the commands, W=1 more warnings, WERROR=1 makes them errors.
@@ -22,11 +22,12 @@ qemu := selftests/qemu
 # Asked when they are needed: on a fresh machine "deps" has to come first.
 KDIR ?= $(shell $(qemu)/kernel.sh kdir)
 PREFIX ?= /usr/local
+mandir ?= $(PREFIX)/share/man
 INSTALL ?= install
 
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)/kmod $(if $(WERROR),KCFLAGS=-Werror)
 
-all: module knelld
+all: module libknell knelld
 
 module:
 	$(kbuild) modules
@@ -41,7 +42,7 @@ knelld:
 knelld-static:
 	$(MAKE) -C user/knelld BUILD=$(CURDIR)/$(build) static
 
-selftests: module knelld-static
+selftests: module libknell knelld-static
 	$(MAKE) -C selftests
 
 deps:
@@ -67,9 +68,9 @@ lint:
 
 install: all modules_install
 	$(INSTALL) -D -m 0755 $(build)/knelld $(DESTDIR)$(PREFIX)/sbin/knelld
-	$(INSTALL) -D -m 0644 kmod/uapi/linux/knell.h $(DESTDIR)$(PREFIX)/include/linux/knell.h
-	$(INSTALL) -D -m 0644 Documentation/man/knell.4 $(DESTDIR)$(PREFIX)/share/man/man4/knell.4
-	$(INSTALL) -D -m 0644 Documentation/man/knelld.8 $(DESTDIR)$(PREFIX)/share/man/man8/knelld.8
+	$(INSTALL) -D -m 0644 Documentation/man/knell.4 $(DESTDIR)$(mandir)/man4/knell.4
+	$(INSTALL) -D -m 0644 Documentation/man/knelld.8 $(DESTDIR)$(mandir)/man8/knelld.8
+	$(MAKE) -C user/libknell BUILD=$(CURDIR)/$(build) install
 
 modules_install: module
 	$(kbuild) $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) INSTALL_MOD_DIR=updates \

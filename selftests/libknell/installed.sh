@@ -61,7 +61,8 @@ dynamic()
 shared_object()
 {
 	[ "$(dynamic "$lib/libknell.so" SONAME)" = libknell.so.0 ] || fault "wrong SONAME"
-	dynamic "$lib/libknell.so" NEEDED | grep -v -x libc.so.6 && fault "needs more than libc"
+	dynamic "$lib/libknell.so" NEEDED | grep -E -v -x 'libc\.so\.[0-9]|ld-linux.*' &&
+		fault "needs more than libc"
 	readelf -d -W "$lib/libknell.so" | grep TEXTREL && fault "not position-independent"
 	readelf -l -W "$lib/libknell.so" | grep 'GNU_STACK.*E' && fault "wants an executable stack"
 	if [ ! -f "$lib/libknell.so.$version" ] || [ -L "$lib/libknell.so.$version" ]; then
