@@ -38,6 +38,7 @@ struct pidfd_loop {
 	uint64_t due[HEAPS];		/* KNELL_NEVER: not set */
 	bool no_pwait2;			/* before Linux 5.11 */
 	bool at_once;			/* something was heard of already */
+	bool scan;			/* children without a pidfd are to be looked at */
 	struct epoll_event event[];	/* loop.batch */
 };
 
@@ -229,6 +230,25 @@ static void timer_heard(struct knell_loop *l, enum heap_id clock)
  * Children
  */
 
+/* There are no pidfds in some sandboxes, nor in valgrind. Only children can be watched there. */
+static int scan_watch(struct knell_loop *l, struct source *s)
+{
+	struct pidfd_loop *p = l->backend;
+	siginfo_t info;
+	int err;
+
+	l->stats.count.syscalls++;
+	if (waitid(P_PID, s->pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL))
+		return kill(s->pid, 0) && errno == ESRCH ? -ESRCH : -EOPNOTSUPP;
+	err = signal_child_use(l);
+	if (err)
+		return err;
+	s->scanned = true;
+	p->scan = true;
+	l->armed++;
+	return 0;
+}
+
 static int pidfd_child_watch(struct knell_loop *l, struct source *s)
 {
 	int err;
@@ -237,6 +257,8 @@ static int pidfd_child_watch(struct knell_loop *l, struct source *s)
 		return -EOPNOTSUPP;
 	l->stats.count.syscalls++;
 	s->fd = syscall(SYS_pidfd_open, s->pid, 0);
+	if (s->fd < 0 && (errno == ENOSYS || errno == EPERM))
+		return scan_watch(l, s);
 	if (s->fd < 0)
 		/* ENOENT: a thread's id, by Linux 6.15 */
 		return errno == ENOENT ? -EINVAL : -errno;
@@ -254,20 +276,18 @@ static void pidfd_child_unwatch(struct knell_loop *l, struct source *s)
 {
 	if (s->kind == SOURCE_CHILDREN) {
 		signal_child_unuse(l);
-		return;
-	}
-	if (s->fd < 0)
-		return;
-	/*
-	 * A forked child may have it open, so that close() alone would not do. There, it is the
-	 * parent's epoll that would be told.
-	 */
-	if (!loop_is_copy(l))
+	} else if (s->scanned) {
+		s->scanned = false;
+		l->armed--;
+		signal_child_unuse(l);
+	} else if (s->fd >= 0) {
+		/* A forked child may have it open, so that close() alone would not do. */
 		ctl(l, EPOLL_CTL_DEL, s->fd, 0, 0);
-	l->stats.count.syscalls++;
-	close(s->fd);
-	s->fd = -1;
-	l->armed--;
+		l->stats.count.syscalls++;
+		close(s->fd);
+		s->fd = -1;
+		l->armed--;
+	}
 }
 
 static uint64_t tv_ns(const struct timeval *tv)
@@ -300,19 +320,55 @@ static void child_heard(struct knell_loop *l, struct source *s, uint64_t when)
 	struct knell_child end = { .pid = s->pid, .exit_ns = clock_to_raw(l, when) };
 	siginfo_t info = { 0 };
 	struct rusage ru;
+	long err;
 
 	/* The system call, unlike the function, tells of the usage, too. */
 	l->stats.count.syscalls++;
-	if (syscall(SYS_waitid, ID_PIDFD, s->fd, &info, how, &ru))
+	err = s->scanned ? syscall(SYS_waitid, P_PID, s->pid, &info, how, &ru) :
+			   syscall(SYS_waitid, ID_PIDFD, s->fd, &info, how, &ru);
+	if (err)
 		/* No child of ours, or another thread has taken it. */
 		end.flags = KNELL_CHILDF_NOSTATUS;
 	else if (info.si_pid)
 		child_fill(&end, &info, &ru);
 	else
-		/* A debugger sees it first; when it lets go there is another edge. */
+		/*
+		 * Lives, when they are scanned. Or a debugger sees it first; when it lets go there
+		 * is another edge.
+		 */
 		return;
 	pidfd_child_unwatch(l, s);
 	child_ended(l, s, &end, when);
+}
+
+static void pidfd_sigchld(struct knell_loop *l)
+{
+	struct pidfd_loop *p = l->backend;
+
+	p->scan = true;
+}
+
+static void scan(struct knell_loop *l)
+{
+	uint64_t when = clock_from_raw(l, clock_raw());
+	struct source *next;
+
+	for (struct source *s = l->sources.all; s; s = next) {
+		next = s->all_next;
+		if (s->scanned)
+			child_heard(l, s, when);
+	}
+}
+
+/* While it is a child that has not been waited for its pid is its own. */
+static int scanned_kill(struct knell_loop *l, const struct source *s, int sig)
+{
+	siginfo_t info = { 0 };
+
+	l->stats.count.syscalls += 2;
+	if (waitid(P_PID, s->pid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) || info.si_pid)
+		return -ESRCH;
+	return kill(s->pid, sig) ? -errno : 0;
 }
 
 /* -ESRCH also for a zombie, whom kill(2) would seem to reach. */
@@ -320,6 +376,8 @@ static int pidfd_child_kill(struct knell_loop *l, struct source *s, int sig)
 {
 	struct pollfd pfd = { .fd = s->fd, .events = POLLIN };
 
+	if (s->scanned)
+		return scanned_kill(l, s, sig);
 	if (s->fd < 0)
 		return -ESRCH;
 	l->stats.count.syscalls += 2;
@@ -439,9 +497,12 @@ static int pidfd_poll(struct knell_loop *l, uint64_t until)
 	int nr;
 
 	fds_tell(l);
-	if (p->at_once)
+	if (p->scan)
+		scan(l);
+	if (p->at_once || p->scan)
 		until = 0;
 	p->at_once = false;
+	p->scan = false;
 	if (!until && !l->armed && !l->embedded)
 		return 0;
 	nr = wait_until(l, until);
@@ -487,7 +548,7 @@ static int pidfd_flush(struct knell_loop *l, uint64_t until)
 	struct pidfd_loop *p = l->backend;
 
 	fds_tell(l);
-	if (p->at_once)
+	if (p->at_once || p->scan)
 		until = 0;
 	p->at_once = false;
 	return timer_set(l, HEAP_MONOTONIC, until);
@@ -506,4 +567,5 @@ const struct backend_ops backend_pidfd = {
 	.child_unwatch = pidfd_child_unwatch,
 	.child_kill = pidfd_child_kill,
 	.children_watch = pidfd_children_watch,
+	.sigchld = pidfd_sigchld,
 };

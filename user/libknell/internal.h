@@ -255,6 +255,7 @@ struct source {
 	pid_t pid;			/* 0: not known yet (NEXT) */
 	uint64_t added;			/* loop's time, for its age */
 	uint32_t watch;			/* kernel backend: handle; 0: none any more */
+	bool scanned;			/* pidfd backend: there are none, SIGCHLD has to do */
 	uint32_t slot;			/* kernel backend: its place there */
 	int fd;				/* pidfd backend; -1 */
 	struct source *next;		/* in the bucket of its pid */
@@ -675,6 +676,8 @@ struct backend_ops {
 	int (*child_kill)(struct knell_loop *l, struct source *s, int sig);
 	/* The pidfd backend uses SIGCHLD for it. */
 	int (*children_watch)(struct knell_loop *l, struct source *s);
+	/* SIGCHLD has come. NULL: that says nothing new. */
+	void (*sigchld)(struct knell_loop *l);
 	/* NULL: EOPNOTSUPP */
 	int (*tree_watch)(struct knell_loop *l, struct source *s, const char *label);
 	int (*tree_join)(struct knell_loop *l, struct source *s, unsigned int flags);

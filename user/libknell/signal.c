@@ -351,8 +351,11 @@ void signals_run(struct knell_loop *l)
 			return;
 		s->upto = s->nr;
 		s->cursor = s->first;
-		if (s->info.si_signo == SIGCHLD && l->sources.sigchld)
+		if (s->info.si_signo == SIGCHLD && l->sources.sigchld) {
 			children_rescan(l);
+			if (l->ops->sigchld)
+				l->ops->sigchld(l);
+		}
 	}
 	atomic_store(&s->caught, true);
 }
