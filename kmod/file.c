@@ -212,6 +212,16 @@ static bool knell_file_cut(struct knell_queue *queue, u64 last, struct list_head
 	return rest;
 }
 
+/* False when the watch is done with: it fires once, and nobody acknowledges that. */
+static bool knell_file_consume(struct knell_watch *watch, struct knell_record *rec)
+{
+	if (watch->ops->consume)
+		return watch->ops->consume(watch, rec);
+	watch->state = KNELL_DELIVERED;
+	rec->delivered = watch->flags & KNELL_OPF_ACK;
+	return rec->delivered;
+}
+
 /* Records up to seq @last are with the reader, what else was peeked at is not. */
 static int knell_file_commit(struct knell_file *file, u64 last)
 {
@@ -231,7 +241,7 @@ static int knell_file_commit(struct knell_file *file, u64 last)
 	list_for_each_entry_safe(rec, next, &taken, node) {
 		watch = rec->watch;
 		queue->pending--;
-		if (!watch->ops->consume(watch, rec)) {
+		if (!knell_file_consume(watch, rec)) {
 			watch->state = KNELL_DEAD;
 			/* Whichever it was, the watch's own one stands for it from here on. */
 			if (rec != &watch->rec)

@@ -415,13 +415,6 @@ static void knell_process_fill(struct knell_watch *watch, struct knell_record *r
 	ev->exit.pid = knell_process_pid(watch, reader->pid_ns);
 }
 
-static bool knell_process_consume(struct knell_watch *watch, struct knell_record *rec)
-{
-	watch->state = KNELL_DELIVERED;
-	rec->delivered = watch->flags & KNELL_OPF_ACK;
-	return rec->delivered;
-}
-
 /*
  * A watch without a pid waits for its process to be born, and @next is valid;
  * DEAD by now, it will not be linked. One that has fired took itself out of the
@@ -455,7 +448,6 @@ const struct knell_watch_ops knell_process_ops = {
 	.add = knell_process_add,
 	.kill = knell_process_kill,
 	.fill = knell_process_fill,
-	.consume = knell_process_consume,
 	.release = knell_process_release,
 	.pid = knell_process_pid,
 };

@@ -194,7 +194,7 @@ void knell_watch_set(struct knell_watch *watch, const struct knell_op *op)
 }
 
 /* Out of the table and away from its hooks. */
-static void knell_watch_unhook(struct knell_watch *watch)
+static inline void knell_watch_unhook(struct knell_watch *watch)
 {
 	struct knell_queue *queue = watch->queue;
 

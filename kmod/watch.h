@@ -74,7 +74,7 @@ struct knell_reader {
  * @fill: writes the union of a record, all of it; may be called again for the same record
  * @consume: the record has been read and is on no list but a private one of the
  *	caller's; sets @rec->delivered if it comes again after ATTACH; returns
- *	false when the watch is done with
+ *	false when the watch is done with. NULL: the watch fires once
  * @again: it stays: posts what has come since @fill, true if there was any; NULL: never
  * @unpost: takes back what is pending or delivered beside @watch.rec; NULL: there is nothing else
  * @release: lets go of all it holds, unless @bare; no hook touches the watch after it
