@@ -27,13 +27,14 @@ static struct hlist_head *knell_next_bucket(struct pid *parent)
 	return &knell_nexts[hash_ptr(parent, HASH_BITS(knell_nexts))];
 }
 
-static struct knell_next *knell_next_find(struct pid *parent)
+/* What @parent waits for; not what waited in its place before execve(2). */
+static struct knell_next *knell_next_find(struct pid *parent, const struct task_struct *task)
 {
 	struct knell_next *next;
 
 	lockdep_assert_held(&knell_next_lock);
 	hlist_for_each_entry(next, knell_next_bucket(parent), node)
-		if (next->parent == parent)
+		if (next->parent == parent && next->exec_id == task->self_exec_id)
 			return next;
 	return NULL;
 }
@@ -66,8 +67,8 @@ void knell_next_fork(struct task_struct *parent, struct task_struct *child)
 	if (hlist_empty(knell_next_bucket(pid)))
 		return;
 	raw_spin_lock(&knell_next_lock);
-	next = knell_next_find(pid);
-	if (next && next->exec_id == parent->self_exec_id) {
+	next = knell_next_find(pid, parent);
+	if (next) {
 		next->born(next, task_pid(child));
 		hash_del(&next->node);
 		/* A new task takes work until it exits, and it cannot have run. */
@@ -95,7 +96,7 @@ int knell_next_arm(struct knell_next *next)
 	next->exec_id = current->self_exec_id;
 	init_task_work(&next->work, knell_next_work);
 	raw_spin_lock(&knell_next_lock);
-	if (knell_next_find(next->parent))
+	if (knell_next_find(next->parent, current))
 		err = -EBUSY;
 	else
 		hlist_add_head(&next->node, knell_next_bucket(next->parent));
@@ -121,14 +122,28 @@ bool knell_next_armed(void (*born)(struct knell_next *next, struct pid *child))
 	bool armed;
 
 	raw_spin_lock(&knell_next_lock);
-	next = knell_next_find(task_pid(current));
+	next = knell_next_find(task_pid(current), current);
 	armed = next && next->born == born;
 	raw_spin_unlock(&knell_next_lock);
 	return armed;
 }
 
 /**
- * knell_next_disarm() - wait no more. Any context but a probe
+ * knell_next_vain() - can there be no such process any more?
+ * @next: armed before. Under RCU
+ *
+ * Return: true if the thread has ended, or has called execve(2) since
+ */
+bool knell_next_vain(const struct knell_next *next)
+{
+	struct task_struct *task = pid_task(next->parent, PIDTYPE_PID);
+
+	return !task || READ_ONCE(task->exit_state) ||
+	       READ_ONCE(task->self_exec_id) != next->exec_id;
+}
+
+/**
+ * knell_next_disarm() - wait no more. Process context
  * @next: armed before
  *
  * Return: true if no process was made: neither @born nor @enrol will be called.

@@ -32,6 +32,7 @@ struct knell_next {
 };
 
 int knell_next_arm(struct knell_next *next);
+bool knell_next_vain(const struct knell_next *next);
 bool knell_next_disarm(struct knell_next *next);
 bool knell_next_armed(void (*born)(struct knell_next *next, struct pid *child));
 

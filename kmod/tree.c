@@ -492,7 +492,10 @@ static void knell_tree_disarm(struct knell_tree *tree)
 	rcu_read_unlock();
 }
 
-/* Threads that have ended will not fork: who joins anew clears away one or two of them. */
+/*
+ * Who joins anew looks at the two oldest and clears away those that are in vain:
+ * never are there many more of these than of others.
+ */
 static void knell_tree_reap_joins(struct knell_tree *tree)
 {
 	struct knell_join *join;
@@ -503,7 +506,7 @@ static void knell_tree_reap_joins(struct knell_tree *tree)
 		rcu_read_lock();
 		spin_lock(&knell_join_lock);
 		join = list_first_entry_or_null(&tree->joins, struct knell_join, link);
-		gone = join && !pid_task(join->next.parent, PIDTYPE_PID);
+		gone = join && knell_next_vain(&join->next);
 		if (gone)
 			list_del_init(&join->link);
 		else if (join)
@@ -531,7 +534,7 @@ static int knell_tree_join_next(struct knell_tree *tree)
 	join->next.enrol = knell_join_enrol;
 	refcount_inc(&tree->refs);
 	spin_lock(&knell_join_lock);
-	list_add(&join->link, &tree->joins);
+	list_add_tail(&join->link, &tree->joins);
 	spin_unlock(&knell_join_lock);
 	err = knell_next_arm(&join->next);
 	if (!err)

@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * OPF_NEXT and what becomes of the thread that bespoke it: what it executes has
+ * no part in it, least of all with more rights, and when it has ended nothing of
+ * it stays.
+ */
+#include "kselftest_harness.h"
+
+#include "tree_test.h"
+
+#define CODE		5	/* the child's, whoever is told */
+#define SETUID_COPY	"/tmp/tree_next_setuid"
+#define PLAIN_COPY	"/tmp/tree_next_plain"
+
+QUEUE_FIXTURE(next)
+
+/* What this program does when it is executed again. */
+
+static int bear_child(void)
+{
+	pid_t pid = bare_fork();
+
+	if (!pid)
+		_exit(CODE);
+	return reap(pid) == EXITED(CODE) ? 0 : 1;
+}
+
+/* Bespeaks and executes itself @n times, then has the child. */
+static int bespeak_and_exec(int fd, unsigned int watch, int n)
+{
+	char as[64];
+
+	CHECK(join_next(fd, watch) == 0);
+	if (!n)
+		return bear_child();
+	snprintf(as, sizeof(as), "again %d %u %d", fd, watch, n - 1);
+	exec_as(as);
+	return 1;
+}
+
+static void __attribute__((constructor)) run_as(void)
+{
+	const char *what = getenv(EXEC_AS);
+	unsigned int watch;
+	int fd, n;
+
+	if (!what)
+		return;
+	if (sscanf(what, "bear %d", &n) == 1)
+		_exit(geteuid() == (uid_t)n ? bear_child() : BROKEN);
+	if (sscanf(what, "again %d %u %d", &fd, &watch, &n) == 3)
+		_exit(bespeak_and_exec(fd, watch, n));
+	_exit(BROKEN);
+}
+
+/**
+ * struct deal - what is bespoken, and what then
+ * @process: a PROCESS, else a place in a tree
+ * @path: of what is executed, NULL: nothing
+ * @euid: of that
+ */
+struct deal {
+	bool process;
+	const char *path;
+	uid_t euid;
+};
+
+static void bespeak(int fd, uint32_t *watch, const struct deal *deal)
+{
+	char as[32];
+
+	if (deal->process) {
+		int64_t handle = add_next(fd, 1);
+
+		*watch = handle;
+		if (handle < 0)
+			_exit(BROKEN);
+	} else if (join_next(fd, *watch)) {
+		_exit(BROKEN);
+	}
+	snprintf(as, sizeof(as), "bear %u", deal->euid);
+	if (deal->path)
+		exec_path_as(deal->path, as);
+	_exit(bear_child());
+}
+
+/* By the user, from open() on. */
+static int run_deal(void *arg)
+{
+	const struct deal *deal = arg;
+	uint32_t *watch = shared(sizeof(*watch));
+	int fd = knell_open(O_NONBLOCK);
+	struct knell_watch_info wi;
+	struct knell_event ev;
+	pid_t pid;
+
+	if (!deal->process)
+		*watch = add_tree(fd, KNELL_OPF_REPORT_EXIT, 1);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (!pid)
+		bespeak(fd, watch, deal);
+	CHECK(reap(pid) == 0);
+	if (!deal->path) {
+		CHECK(pending_event(fd, &ev) == 1);
+		CHECK(ev.type == KNELL_EV_EXIT && ev.exit.status == EXITED(CODE));
+		return 0;
+	}
+	/* Neither the program nor its child is known: it is armed still, about nobody. */
+	CHECK(nothing_pending(fd));
+	wi = watch_info(fd, *watch);
+	CHECK(wi.state == 1 && wi.pid == 0 && wi.value == 0);
+	CHECK(del_watch(fd, *watch) == 0);
+	CHECK(nr_watches(fd) == 0);
+	return 0;
+}
+
+static void as_user(struct __test_metadata *_metadata, const char *path, mode_t mode, uid_t euid)
+{
+	for (int process = 0; process <= 1; process++) {
+		struct deal deal = { process, path, euid };
+		long refs = module_refs();
+
+		ASSERT_EQ(0, chmod(KNELL_DEVICE, 0666));
+		if (path)
+			ASSERT_EQ(0, copy_file("/proc/self/exe", path, mode));
+		EXPECT_EQ(0, as_who(&user_1000, run_deal, &deal)) {
+			TH_LOG("of a %s", process ? "process" : "tree");
+		}
+		if (path)
+			unlink(path);
+		chmod(KNELL_DEVICE, 0600);
+		EXPECT_EQ(refs, module_refs());
+	}
+}
+
+/* The next case's counterpart. */
+TEST_F_TIMEOUT(next, without_exec, LIMIT)
+{
+	as_user(_metadata, NULL, 0, 1000);
+}
+
+/* A user must not follow what root's program makes by way of it. */
+TEST_F_TIMEOUT(next, exec_of_a_setuid_program, LIMIT)
+{
+	as_user(_metadata, SETUID_COPY, 04755, 0);
+}
+
+TEST_F_TIMEOUT(next, exec_of_any_program, LIMIT)
+{
+	as_user(_metadata, PLAIN_COPY, 0755, 1000);
+}
+
+/*
+ * What was bespoken before execve is in nobody's way after it, and does not pile
+ * up: the last one counts.
+ */
+#define EXECS		60
+
+TEST_F_TIMEOUT(next, bespoken_anew_after_exec, LIMIT)
+{
+	int64_t tree = add_tree(self->fd, 0, 1);
+	long refs = module_refs();
+	struct knell_event ev;
+	pid_t pid;
+
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		fcntl(self->fd, F_SETFD, 0);
+		_exit(bespeak_and_exec(self->fd, tree, EXECS));
+	}
+	EXPECT_EQ(0, reap(pid));
+	ASSERT_EQ(1, next_event(self->fd, &ev));
+	EXPECT_TRUE(is_exit(&ev, tree, ANY, EXITED(CODE), 0, KNELL_EVF_MAIN));
+	EXPECT_GT(refs + 4, module_refs()) {
+		TH_LOG("%ld references, %ld before", module_refs(), refs);
+	}
+	EXPECT_EQ(1, next_event(self->fd, &ev));
+	EXPECT_EQ(KNELL_EV_EMPTY, ev.type);
+	EXPECT_EQ(refs, module_refs());
+}
+
+/*
+ * Threads bespeak a place and end without a child; each holds the module until
+ * its own is cleared away. Some live on, and each of the others until the one
+ * after it has bespoken: what it left is not the latest.
+ */
+#define STAY		8
+#define ENDING		400
+
+struct bespeaker {
+	int fd;
+	uint32_t tree;
+	int gate;
+	int said[2];
+};
+
+static void *bespeak_and_wait(void *arg)
+{
+	struct bespeaker *b = arg;
+
+	tell(b->said, join_next(b->fd, b->tree) ? 'e' : 'j');
+	pass_gate(b->gate);
+	return NULL;
+}
+
+static pthread_t start_bespeaker(struct __test_metadata *_metadata, struct bespeaker *b)
+{
+	pthread_t thread;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, bespeak_and_wait, b));
+	ASSERT_EQ('j', hear(b->said));
+	return thread;
+}
+
+static void end_bespeaker(struct __test_metadata *_metadata, struct bespeaker *b, pthread_t thread)
+{
+	open_gate(b->gate, 1);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+}
+
+TEST_F_TIMEOUT(next, threads_that_end, LIMIT)
+{
+	struct bespeaker b[2], stays;
+	pthread_t stay[STAY], thread[2];
+	long refs = module_refs();
+
+	stays = (struct bespeaker){ .fd = self->fd, .tree = add_tree(self->fd, 0, 1),
+				    .gate = new_gate() };
+	ASSERT_EQ(0, pipe(stays.said));
+	for (int i = 0; i < 2; i++) {
+		b[i] = stays;
+		b[i].gate = new_gate();
+	}
+	for (int i = 0; i < STAY; i++)
+		stay[i] = start_bespeaker(_metadata, &stays);
+	thread[0] = start_bespeaker(_metadata, &b[0]);
+	for (int i = 1; i < ENDING; i++) {
+		thread[i % 2] = start_bespeaker(_metadata, &b[i % 2]);
+		end_bespeaker(_metadata, &b[(i - 1) % 2], thread[(i - 1) % 2]);
+		ASSERT_GT(refs + 4 * STAY, module_refs()) {
+			TH_LOG("%d threads have ended", i);
+		}
+	}
+	EXPECT_LT(refs + STAY, module_refs());
+	ASSERT_EQ(0, del_watch(self->fd, stays.tree));
+	EXPECT_EQ(refs, module_refs());
+	end_bespeaker(_metadata, &b[(ENDING - 1) % 2], thread[(ENDING - 1) % 2]);
+	open_gate(stays.gate, STAY);
+	for (int i = 0; i < STAY; i++)
+		ASSERT_EQ(0, pthread_join(stay[i], NULL));
+}
+
+TEST_HARNESS_MAIN
