@@ -22,6 +22,7 @@
 #include <linux/rculist.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/signal.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/task_work.h>
@@ -438,7 +439,7 @@ static void knell_member_suspect(struct knell_member *member, int sig, bool proc
 	struct sighand_struct *sighand = rcu_dereference(task->sighand);
 	struct knell_killer *killer = &member->killer;
 
-	if (killer->final)
+	if (killer->final || sig_kernel_ignore(sig) || sig_kernel_stop(sig))
 		return;
 	killer->final = task->signal->flags & SIGNAL_GROUP_EXIT;
 	if (!process || sighand->action[sig - 1].sa.sa_handler != SIG_DFL) {

@@ -270,6 +270,7 @@ static void block_until_gate(void *arg)
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGURG);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	tell(d->said, 'r');
 	pass_gate(d->gate);
@@ -281,6 +282,19 @@ TEST_F_TIMEOUT(killer, blocked_then_unblocked, LIMIT)
 {
 	start_victim(_metadata, self->d, block_until_gate);
 	ASSERT_EQ(0, kill_as(&assassin, self->d, SIGTERM, by_kill));
+	open_gate(self->d->gate, 1);
+	see_killer(_metadata, self->d, SIGTERM, 3000);
+}
+
+/* What comes in between and kills nobody takes no blame. */
+TEST_F_TIMEOUT(killer, blocked_then_stopped_by_another, LIMIT)
+{
+	static const int harmless[] = { SIGSTOP, SIGCONT, SIGTSTP, SIGCONT, SIGURG };
+
+	start_victim(_metadata, self->d, block_until_gate);
+	ASSERT_EQ(0, kill_as(&assassin, self->d, SIGTERM, by_kill));
+	for (size_t i = 0; i < ARRAY_SIZE(harmless); i++)
+		ASSERT_EQ(0, kill(self->d->victim, harmless[i]));
 	open_gate(self->d->gate, 1);
 	see_killer(_metadata, self->d, SIGTERM, 3000);
 }
