@@ -28,6 +28,7 @@
 #include <linux/task_work.h>
 #include <trace/events/signal.h>
 
+#include "doom.h"
 #include "member.h"
 #include "queue.h"
 #include "tree.h"
@@ -326,7 +327,7 @@ void knell_member_settle(struct knell_member *member)
 		remove_wait_queue(head, &member->wait);
 	else if (member->parent)
 		knell_tree_forked(member);
-	knell_tree_execute(member);
+	knell_doom_execute(member);
 	knell_member_put(member);
 }
 
@@ -477,8 +478,10 @@ void knell_member_signalled(int sig, const struct kernel_siginfo *info, struct t
  * knell_member_blame() - a process has been killed in somebody's name
  * @pid: its thread group, current's
  * @killer: who it was
+ * @ns: in which @killer->ns_nr is his pid
  */
-void knell_member_blame(struct pid *pid, const struct knell_killer *killer)
+void knell_member_blame(struct pid *pid, const struct knell_killer *killer,
+			const struct pid_namespace *ns)
 {
 	struct sighand_struct *sighand;
 	struct knell_member *member;
@@ -486,8 +489,12 @@ void knell_member_blame(struct pid *pid, const struct knell_killer *killer)
 	rcu_read_lock();
 	sighand = rcu_dereference(current->sighand);
 	spin_lock_irq(&sighand->siglock);
-	for (member = knell_member_first(pid); member; member = knell_member_next(member))
+	for (member = knell_member_first(pid); member; member = knell_member_next(member)) {
 		member->killer = *killer;
+		/* He may be gone: what he is called in another namespace nobody knows. */
+		if (member->tree->queue->pid_ns != ns)
+			member->killer.ns_nr = 0;
+	}
 	spin_unlock_irq(&sighand->siglock);
 	rcu_read_unlock();
 }

@@ -67,7 +67,8 @@ void knell_member_put(struct knell_member *member);
 int knell_member_may_join(const struct knell_tree *tree, struct pid *pid, unsigned int more);
 bool knell_member_enter(struct knell_member *member, struct pid *pid);
 void knell_member_settle(struct knell_member *member);
-void knell_member_blame(struct pid *pid, const struct knell_killer *killer);
+void knell_member_blame(struct pid *pid, const struct knell_killer *killer,
+			const struct pid_namespace *ns);
 bool knell_member_may_signal(struct knell_tree *tree, struct pid_namespace *ns);
 int knell_member_signal_all(struct knell_tree *tree, int sig, struct pid_namespace *ns);
 void knell_member_leave_all(struct knell_tree *tree);

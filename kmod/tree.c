@@ -57,20 +57,12 @@ static struct knell_tree *to_tree(struct knell_watch *watch)
 	return container_of(watch, struct knell_tree_watch, watch)->tree;
 }
 
-static void knell_doom_put(const struct knell_doom *doom)
-{
-	put_cred(doom->cred);
-	put_pid_ns(doom->ns);
-}
-
 static void knell_tree_free(struct knell_tree *tree)
 {
 	bool pins = tree->pins;
-	int i;
 
 	put_pid(tree->main);
-	for (i = 0; i < KNELL_DOOMS && tree->doom[i].cred; i++)
-		knell_doom_put(&tree->doom[i]);
+	knell_doom_free(tree);
 	if (tree->trusted_ns)
 		put_user_ns(tree->trusted_ns);
 	knell_probes_put();
@@ -280,129 +272,10 @@ void knell_tree_forked(struct knell_member *member)
 		knell_queue_wake(queue);
 }
 
-/* As that of another one, as far as KILL goes? */
-static bool knell_doom_same(const struct knell_doom *doom, const struct knell_doom *other)
-{
-	const struct cred *a = doom->cred, *b = other->cred;
-
-	return doom->ns == other->ns && a->user_ns == b->user_ns && uid_eq(a->uid, b->uid) &&
-	       uid_eq(a->euid, b->euid) &&
-	       cap_raised(a->cap_effective, CAP_KILL) == cap_raised(b->cap_effective, CAP_KILL);
-}
-
-/* Returns false if it adds nothing, or there is no place. */
-static bool knell_tree_add_doom(struct knell_tree *tree, const struct knell_doom *new)
-{
-	struct knell_doom *doom = tree->doom;
-
-	lockdep_assert_held(&tree->queue->lock);
-	if (atomic_read(&tree->nr) <= 0)
-		return false;
-	for (; doom < tree->doom + KNELL_DOOMS; doom++) {
-		if (!doom->cred) {
-			*doom = *new;
-			return true;
-		}
-		if (knell_doom_same(doom, new))
-			return false;
-	}
-	return false;
-}
-
-/*
- * Whoever is on his way into the tree dies when he comes, by the rights of any
- * of those who killed it; who has none over any member is not one of them. A
- * tree that nobody has joined yet, or all have left, has nobody to kill.
- */
-static void knell_tree_condemn(struct knell_tree *tree, struct pid_namespace *ns)
-{
-	struct knell_queue *queue = tree->queue;
-	struct knell_doom doom = {
-		.cred = get_current_cred(),
-		.ns = get_pid_ns(ns),
-		.killer = { .final = true },
-	};
-	bool added = false;
-
-	knell_killer_set(&doom.killer, SIGKILL, queue->pid_ns);
-	if (knell_member_may_signal(tree, ns)) {
-		spin_lock_irq(&queue->lock);
-		added = knell_tree_add_doom(tree, &doom);
-		spin_unlock_irq(&queue->lock);
-	}
-	if (!added)
-		knell_doom_put(&doom);
-}
-
-/* kill(2)'s rule, which the kernel does not apply when a process signals itself. */
-static bool knell_cred_may_kill(const struct cred *cred, const struct cred *target)
-{
-	return uid_eq(cred->euid, target->suid) || uid_eq(cred->euid, target->uid) ||
-	       uid_eq(cred->uid, target->suid) || uid_eq(cred->uid, target->uid) ||
-	       ns_capable_noaudit(target->user_ns, CAP_KILL);
-}
-
-/*
- * With the killer's rights; for security modules, too, it is him who sends. The
- * first process of a pid namespace is safe from signals that come from inside,
- * and this one seems to; but the killer is not there.
- */
-static int knell_tree_execute_as(struct knell_member *member, const struct knell_doom *doom)
-{
-	const struct cred *own = override_creds(doom->cred);
-	int err = -EPERM;
-
-	if (pid_nr_ns(member->pid, doom->ns) &&
-	    knell_cred_may_kill(doom->cred, current_real_cred()))
-		err = kill_pid(member->pid, SIGKILL, 0);
-	if (!err && current->signal->flags & SIGNAL_UNKILLABLE &&
-	    doom->ns != task_active_pid_ns(current))
-		kill_pid(member->pid, SIGKILL, 1);
-	revert_creds(own);
-	return err;
-}
-
-/* One of those who killed the tree, to be put; false if there are no more. */
-static bool knell_tree_get_doom(struct knell_tree *tree, int i, struct knell_doom *doom)
-{
-	bool got;
-
-	if (i == KNELL_DOOMS)
-		return false;
-	spin_lock_irq(&tree->queue->lock);
-	*doom = tree->doom[i];
-	got = doom->cred;
-	if (got) {
-		get_cred(doom->cred);
-		get_pid_ns(doom->ns);
-	}
-	spin_unlock_irq(&tree->queue->lock);
-	return got;
-}
-
-/**
- * knell_tree_execute() - die, if the tree was killed while the fork was under way
- * @member: current, linked before. May sleep
- *
- * Either the killer finds the member, or it finds here that there was a killer.
- */
-void knell_tree_execute(struct knell_member *member)
-{
-	struct knell_doom doom;
-	int i, err = -EPERM;
-
-	for (i = 0; err && knell_tree_get_doom(member->tree, i, &doom); i++) {
-		err = knell_tree_execute_as(member, &doom);
-		if (!err)
-			knell_member_blame(member->pid, &doom.killer);
-		knell_doom_put(&doom);
-	}
-}
-
 static int knell_tree_signal(struct knell_tree *tree, int sig, struct pid_namespace *ns)
 {
 	if (sig == SIGKILL)
-		knell_tree_condemn(tree, ns);
+		knell_doom_add(tree, ns);
 	return knell_member_signal_all(tree, sig, ns);
 }
 

@@ -11,32 +11,16 @@
 #include <linux/workqueue.h>
 
 #include "death.h"
+#include "doom.h"
 #include "reserve.h"
 #include "watch.h"
 
-struct cred;
 struct knell_member;
 struct pid;
-struct pid_namespace;
 struct user_namespace;
 
 /* @nr once the last member has left. */
 #define KNELL_TREE_ENDED	(-1)
-
-/* Killers of a tree that count, if they have not the same rights. */
-#define KNELL_DOOMS	4
-
-/**
- * struct knell_doom - SIGKILL has been sent: whoever comes late dies
- * @cred: by whose rights, referenced; NULL: by nobody's
- * @ns: whose pids the killer sees, referenced
- * @killer: who it was
- */
-struct knell_doom {
-	const struct cred *cred;
-	struct pid_namespace *ns;
-	struct knell_killer killer;
-};
 
 /**
  * struct knell_tree - what the watch of a tree is about; outlives it by the
@@ -53,7 +37,7 @@ struct knell_doom {
  * @nr: members, those on their way too; 0 before the first, then at least 1,
  *	then KNELL_TREE_ENDED
  * @main: the first member, referenced; set once, by who raised @nr from 0
- * @doom: in the order in which they came; queue->lock
+ * @doom: who killed it; queue->lock
  * @exit: the main process's, its pid referenced by @main; queue->lock
  * @reserve: for FORK and EXIT of others; queue->lock
  * @euid: who added the tree
@@ -88,7 +72,6 @@ struct knell_tree {
 bool knell_tree_enter(struct knell_tree *tree, bool *first);
 void knell_tree_forked(struct knell_member *member);
 void knell_tree_exited(struct knell_member *member, struct task_struct *task);
-void knell_tree_execute(struct knell_member *member);
 void knell_tree_linger(struct knell_tree *tree);
 void knell_tree_put(struct knell_tree *tree);
 void knell_tree_put_atomic(struct knell_tree *tree);
