@@ -6,7 +6,8 @@
 #	make check		runs the selftests in the same machine, TESTS="timer queue" only these,
 #				KREL=RELEASE on another kernel that is installed with its headers,
 #				KERNEL=IMAGE KDIR=DIR on one of your own, DIR where it was built;
-#				SLOW=N gives all N times as long, MEMORY=MB, APPEND="OPTION..."
+#				SLOW=N gives all N times as long, SMP=CPUS, MEMORY=MB,
+#				APPEND="OPTION..."
 #	make bench		counts instructions, system calls and bytes, BENCH="fd kill" only these
 #	make lint		W=1, sparse, checkpatch, gcc -fanalyzer, clang-tidy, shellcheck
 #	make deps		installs what is missing for these (they call it themselves)

@@ -5,6 +5,7 @@
  * number; EMPTY comes once and last.
  *
  * runner-limit: 900
+ * runner-smp: 4
  */
 #include "kselftest_harness.h"
 

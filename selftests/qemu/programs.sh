@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Lists the test programs that were built, one a line with the seconds it may take and the CPUs it
 # wants: 300 and 2, unless a line "runner-limit: SECONDS" or "runner-smp: CPUS" in the program's
-# source says otherwise; SLOW times as many seconds where that is set.
+# source says otherwise; SLOW times as many seconds and SMP CPUs where these are set.
 #
 # usage: programs.sh [NAME...]
 # A NAME selects NAME_test, NAME_test.sh and all whose names begin with NAME_; none: all programs.
@@ -31,7 +31,7 @@ list()
 		case $program in
 		"$1"|"$1"_test|"$1"_test.sh|"${1:+$1_}"*)
 			seconds=$(($(wants "$program" limit 300) * ${SLOW:-1}))
-			echo "$program $seconds $(wants "$program" smp 2)"
+			echo "$program $seconds ${SMP:-$(wants "$program" smp 2)}"
 			found=1 ;;
 		esac
 	done
