@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Adds to the guest what examples_test.sh runs: README.md, the examples and a Python interpreter,
-# as small as it goes, from Debian's packages. These are unpacked under build/ and not installed.
+# Adds to the guest what examples_test.sh and embed_test.sh run: README.md, the examples, and a Python
+# interpreter, as small as it goes, from Debian's packages. These are unpacked under build/ and not
+# installed.
 #
 # usage: examples.sh [DIR]	without DIR only fetches
 set -eu
@@ -61,8 +62,23 @@ install_python()
 	done
 }
 
+# The programs, and what libraries of this machine they need besides those of the interpreter.
+install_programs()
+{
+	mkdir -p "$1/examples/bin"
+	for source in "$top"/Documentation/examples/*.c; do
+		program=${source##*/}
+		program=$build/examples/${program%.c}
+		cp "$program" "$1/examples/bin/"
+		"/$loader" --list "$program" | sed -n 's/.*=> \([^ ]*\) .*/\1/p'
+	done | sort -u | while read -r so; do
+		[ -e "$1/$libs/${so##*/}" ] || cp -L "$so" "$1/$libs/"
+	done
+}
+
 [ -d "$tree" ] || fetch
 [ $# -gt 0 ] || exit 0
 install_python "$1"
 mkdir -p "$1/examples"
 cp "$top/README.md" "$top"/Documentation/examples/* "$1/examples/"
+install_programs "$1"
