@@ -180,6 +180,7 @@ int knell_cancel(struct knell_loop *l, knell_task name)
 		return 0;
 	task_cancel(l, t);
 	loop_changed(l);
+	loop_let_go(l);
 	return 1;
 }
 
@@ -208,8 +209,10 @@ unsigned int knell_cancel_arg(struct knell_loop *l, const void *arg, unsigned in
 	if (loop_is_copy(l))
 		return 0;
 	task_each(l, cancel_if, &s);
-	if (s.found)
+	if (s.found) {
 		loop_changed(l);
+		loop_let_go(l);
+	}
 	return s.found;
 }
 

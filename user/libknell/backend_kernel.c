@@ -56,7 +56,6 @@ struct kernel {
 	uint64_t set[HEAPS];		/* what they are set to; KNELL_NEVER */
 	uint64_t drain;			/* records that are pending since children_look() */
 	bool heard;			/* something is ready that no record has told: don't sleep */
-	bool embedded;			/* fd() was called */
 	bool rung;			/* by flush(), and not read yet */
 	int err;			/* of an op that nobody waited for: the queue is no more */
 };
@@ -755,9 +754,6 @@ static int kernel_fd(struct knell_loop *l)
 		if (err)
 			return err;
 	}
-	/* The bell may have been rung whenever the loop looks. */
-	l->armed += !k->embedded;
-	k->embedded = true;
 	return k->fd;
 }
 

@@ -748,6 +748,9 @@ static inline bool loop_is_copy(const struct knell_loop *l)
 void loop_dispatch(struct knell_loop *l, struct task *t);
 /* A task was added or has changed from outside of a run: a loop in a loop tells the kernel. */
 void loop_changed(struct knell_loop *l);
+/* A task was cancelled, or ran last of all: its descriptor may be closed now, and nothing shall
+ * keep the file open. */
+void loop_let_go(struct knell_loop *l);
 int loop_pass(struct knell_loop *l, bool wait);
 /*
  * For main loops outside: the first task that is ready, which stays where it is; signals have been

@@ -555,6 +555,7 @@ int knell_loop_run(struct knell_loop *l, enum knell_run how)
 	err = run_passes(l, how);
 	stats_before_sleep(l);
 	loop_changed(l);
+	loop_let_go(l);
 	return err ? err : active(l);
 }
 
@@ -625,6 +626,13 @@ void loop_changed(struct knell_loop *l)
 	if (!anything_ready(l) && !has_come(l))
 		until = clock_deadline(l);
 	l->ops->flush(l, until);
+}
+
+void loop_let_go(struct knell_loop *l)
+{
+	if (l->io.first_dirty < 0 || l->running || l->run || l->broken)
+		return;
+	l->ops->flush(l, KNELL_NEVER);
 }
 
 int knell_loop_fd(struct knell_loop *l)
