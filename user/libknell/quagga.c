@@ -105,6 +105,29 @@ static struct q_thread *q_new(struct thread_master *m)
 	return q;
 }
 
+static void idle_add(struct thread_master *m, struct q_slab *s)
+{
+	s->idle = true;
+	s->next_idle = NULL;
+	*(m->idle ? &m->idle_last->next_idle : &m->idle) = s;
+	m->idle_last = s;
+}
+
+/* One slab at a time is looked at, when there are more than enough objects to wait out their time. */
+static void give_back(struct thread_master *m)
+{
+	struct q_slab *s = m->idle;
+
+	if (!s || m->unused.nr <= KNELL_QUAGGA_STALE + 2 * SLAB_OBJS)
+		return;
+	if (!s->used && !s->cold && m->ends - s->last_end < KNELL_QUAGGA_STALE)
+		return;
+	m->idle = s->next_idle;
+	s->idle = false;
+	if (!s->used && !s->cold)
+		slab_chill(m, s);
+}
+
 /* The task has come to its end. */
 static void q_end(struct thread_master *m, struct q_thread *q)
 {
@@ -112,14 +135,11 @@ static void q_end(struct thread_master *m, struct q_thread *q)
 
 	q->state = Q_UNUSED;
 	q->pub.type = THREAD_UNUSED;
-	s->used--;
 	s->last_end = ++m->ends;
 	q_list_add(&m->unused, q);
-	/* The oldest one's neighbours may all be as old as it takes. */
-	s = m->unused.first->slab;
-	if (m->unused.nr > KNELL_QUAGGA_STALE + 2 * SLAB_OBJS && !s->used &&
-	    m->ends - s->last_end >= KNELL_QUAGGA_STALE)
-		slab_chill(m, s);
+	if (!--s->used && !s->idle)
+		idle_add(m, s);
+	give_back(m);
 }
 
 void knell_quagga_unused(struct thread_master *m)

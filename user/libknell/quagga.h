@@ -30,7 +30,9 @@ struct q_list {
 struct q_slab {
 	struct q_slab *next;
 	struct q_thread *obj;		/* a mapping of its own */
+	struct q_slab *next_idle;
 	unsigned int used;
+	bool idle;			/* in master.idle: none was used when it came there */
 	bool cold;			/* not in .unused; the memory was given back */
 	uint64_t last_end;		/* master.ends when one of them came to its end */
 };
@@ -44,6 +46,7 @@ struct thread_master {
 	bool busy;			/* in thread_main() */
 	struct q_list live, unused;	/* unused: the oldest first */
 	struct q_slab *slabs;
+	struct q_slab *idle, *idle_last;	/* the oldest first */
 	uint64_t ends;			/* tasks that came to their end */
 	unsigned int budget;		/* of thread_fetch(), until the kernel is asked again */
 	struct q_signal *signals;

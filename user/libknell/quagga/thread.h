@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Where a module written for Quagga looks for threads and clocks. */
+#include "../knell_quagga.h"
