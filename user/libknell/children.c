@@ -199,7 +199,8 @@ static bool was_told(const struct knell_loop *l, pid_t pid)
  * Who may have been lost
  */
 
-static int suspect_add(struct knell_loop *l, const siginfo_t *si)
+/* @stays: a zombie, and will be found again. */
+static int suspect_add(struct knell_loop *l, const siginfo_t *si, bool stays)
 {
 	struct sources *ss = &l->sources;
 	size_t room = ss->room_suspects ? 2 * ss->room_suspects : 16;
@@ -220,7 +221,8 @@ static int suspect_add(struct knell_loop *l, const siginfo_t *si)
 			   si->si_status | (si->si_code == CLD_DUMPED ? 0x80 : 0),
 	};
 	/* Once is enough. */
-	told_add(l, si->si_pid, boottime());
+	if (stays)
+		told_add(l, si->si_pid, boottime());
 	return 0;
 }
 
@@ -238,7 +240,7 @@ static void look_at(struct knell_loop *l, pid_t pid)
 	/* One that has a task is told by its own watch. */
 	if (source_find(l, pid) || !is_zombie(l, P_PID, pid, &si) || was_told(l, pid))
 		return;
-	if (suspect_add(l, &si))
+	if (suspect_add(l, &si, true))
 		l->sources.rescan = true;
 }
 
@@ -346,9 +348,12 @@ static void look_for_ended(struct knell_loop *l)
 {
 	siginfo_t si;
 
-	while (is_zombie(l, P_ALL, 0, &si)) {
+	/* What is left for want of memory would be found again. */
+	children_judge(l);
+	while (!l->sources.nr_suspects && is_zombie(l, P_ALL, 0, &si)) {
 		if (!(l->sources.children->flags & KNELL_CHILD_AUTOREAP) ||
-		    source_find(l, si.si_pid) || was_told(l, si.si_pid) || suspect_add(l, &si)) {
+		    source_find(l, si.si_pid) || was_told(l, si.si_pid) ||
+		    suspect_add(l, &si, false)) {
 			each_child(l, look_at);
 			children_judge(l);
 			return;
