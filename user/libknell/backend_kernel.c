@@ -19,46 +19,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <linux/knell.h>
-
-#include "internal.h"
-
-#define TOKEN_OWN	(UINT64_C(1) << 63)
-#define TOKEN(sort, nr)	(TOKEN_OWN | (uint64_t)(sort) << 32 | (uint32_t)(nr))
-
-enum sort {
-	SORT_BELL,
-	SORT_CLOCK,		/* heap; MONOTONIC: for flush() */
-	SORT_READ,		/* descriptor */
-	SORT_WRITE,
-	SORT_SOURCE,		/* slot */
-};
-
-#define OPS_MIN		64
-
-/* Who a source's token means. */
-struct slot {
-	struct source *source;	/* NULL: free */
-	uint32_t next;		/* free one */
-};
-
-#define NO_SLOT		UINT32_MAX
-
-struct kernel {
-	int fd;
-	uint32_t bell;			/* never changes: ring() reads it anywhere */
-	struct knell_event *ev;		/* l->batch of them */
-	struct knell_op *op;		/* to be told */
-	unsigned int nr_ops, room_ops;
-	struct slot *slot;
-	uint32_t nr_slots, free_slot;
-	uint32_t clock[HEAPS];		/* handles, 0: none yet */
-	uint64_t set[HEAPS];		/* what they are set to; KNELL_NEVER */
-	uint64_t drain;			/* records that are pending since children_look() */
-	bool heard;			/* something is ready that no record has told: don't sleep */
-	bool rung;			/* by flush(), and not read yet */
-	int err;			/* of an op that nobody waited for: the queue is no more */
-};
+#include "backend_kernel.h"
 
 static const clockid_t clock_of[HEAPS] = {
 	[HEAP_MONOTONIC] = CLOCK_MONOTONIC,
@@ -66,11 +27,6 @@ static const clockid_t clock_of[HEAPS] = {
 	[HEAP_REALTIME] = CLOCK_REALTIME,
 	[HEAP_BOOTTIME] = CLOCK_BOOTTIME,
 };
-
-static struct kernel *kernel_of(const struct knell_loop *l)
-{
-	return l->backend;
-}
 
 /*
  * Ops
@@ -129,28 +85,13 @@ static int tell(struct knell_loop *l, unsigned int room, uint64_t until)
 	return n;
 }
 
-static bool ops_grow(struct kernel *k)
-{
-	unsigned int room = 2 * k->room_ops;
-	struct knell_op *op;
-
-	if (room > KNELL_MAX_OPS)
-		return false;
-	op = reallocarray(k->op, room, sizeof(*op));
-	if (!op)
-		return false;
-	k->op = op;
-	k->room_ops = room;
-	return true;
-}
-
-/* Another one. If there is no room the others go ahead. */
-static struct knell_op *op_new(struct knell_loop *l)
+/* If there is no room the others go ahead. */
+struct knell_op *kernel_op(struct knell_loop *l)
 {
 	struct kernel *k = kernel_of(l);
 	int err;
 
-	if (k->nr_ops == k->room_ops && !ops_grow(k)) {
+	if (k->nr_ops == KNELL_MAX_OPS) {
 		err = tell(l, 0, 0);
 		if (err < 0) {
 			k->err = err;
@@ -164,21 +105,20 @@ static struct knell_op *op_new(struct knell_loop *l)
 	return &k->op[k->nr_ops++];
 }
 
-/* At once, behind what was to be told before. Sets each result; 0 or the call's error. */
-static int submit_now(struct knell_loop *l, struct knell_op *ops, unsigned int nr)
+int kernel_now(struct knell_loop *l, struct knell_op *ops, unsigned int nr)
 {
 	struct kernel *k = kernel_of(l);
 	unsigned int before;
 	int err;
 
-	if (k->nr_ops + nr > k->room_ops && !ops_grow(k)) {
+	if (k->nr_ops + nr > KNELL_MAX_OPS) {
 		err = tell(l, 0, 0);
 		if (err < 0)
 			return err;
 	}
 	before = k->nr_ops;
 	for (unsigned int i = 0; i < nr; i++)
-		*op_new(l) = ops[i];
+		*kernel_op(l) = ops[i];
 	err = tell(l, 0, 0);
 	if (err < 0) {
 		/* What was asked for at once is not to be done later. */
@@ -190,9 +130,9 @@ static int submit_now(struct knell_loop *l, struct knell_op *ops, unsigned int n
 	return 0;
 }
 
-static void del(struct knell_loop *l, uint32_t watch)
+void kernel_del(struct knell_loop *l, uint32_t watch)
 {
-	struct knell_op *op = op_new(l);
+	struct knell_op *op = kernel_op(l);
 
 	op->op = KNELL_OP_DEL;
 	op->watch = watch;
@@ -211,13 +151,13 @@ static void fd_want(struct knell_loop *l, int fd, enum knell_kind kind, uint32_t
 
 	/* The number may mean another file since the task was cancelled that it was for. */
 	if (io->watch[kind] && (!events || io->watch_of[kind] != gen)) {
-		del(l, io->watch[kind]);
+		kernel_del(l, io->watch[kind]);
 		io->watch[kind] = 0;
 		l->armed--;
 	}
 	if (!events || io->watch[kind])
 		return;
-	op = op_new(l);
+	op = kernel_op(l);
 	op->op = KNELL_OP_ADD;
 	op->type = KNELL_FD;
 	op->flags = KNELL_OPF_ONESHOT;
@@ -284,9 +224,9 @@ static int clock_arm(struct knell_loop *l, enum heap_id id, uint64_t deadline)
 	if (k->set[id] == deadline)
 		return 0;
 	if (k->clock[id]) {
-		*op_new(l) = op;
+		*kernel_op(l) = op;
 	} else {
-		err = submit_now(l, &op, 1);
+		err = kernel_now(l, &op, 1);
 		if (err || op.result < 0)
 			return err ? err : op.result;
 		k->clock[id] = op.watch;
@@ -307,291 +247,6 @@ static void heard_clock(struct knell_loop *l, const struct knell_event *ev)
 	k->set[id] = KNELL_NEVER;
 	l->clock.told[id] = KNELL_NEVER;
 	l->armed--;
-}
-
-/*
- * Sources
- */
-
-static int slot_new(struct kernel *k, struct source *s)
-{
-	struct slot *slot;
-	uint32_t nr = k->nr_slots ? 2 * k->nr_slots : 16;
-
-	if (k->free_slot == NO_SLOT) {
-		slot = reallocarray(k->slot, nr, sizeof(*slot));
-		if (!slot)
-			return -ENOMEM;
-		for (uint32_t i = k->nr_slots; i < nr; i++)
-			slot[i] = (struct slot){ NULL, i + 1 < nr ? i + 1 : NO_SLOT };
-		k->free_slot = k->nr_slots;
-		k->slot = slot;
-		k->nr_slots = nr;
-	}
-	s->slot = k->free_slot;
-	k->free_slot = k->slot[s->slot].next;
-	k->slot[s->slot].source = s;
-	return 0;
-}
-
-static void slot_free(struct kernel *k, struct source *s)
-{
-	k->slot[s->slot] = (struct slot){ NULL, k->free_slot };
-	k->free_slot = s->slot;
-}
-
-/* The kernel has nothing of it any more. */
-static void source_gone(struct knell_loop *l, struct source *s)
-{
-	slot_free(kernel_of(l), s);
-	s->watch = 0;
-	l->armed--;
-}
-
-/* The first op is an ADD, a second one is a JOIN of what it has made. */
-static int source_watch(struct knell_loop *l, struct source *s, struct knell_op *ops,
-			unsigned int nr)
-{
-	struct kernel *k = kernel_of(l);
-	int err = slot_new(k, s);
-
-	if (err)
-		return err;
-	ops[0].token = TOKEN(SORT_SOURCE, s->slot);
-	err = submit_now(l, ops, nr);
-	if (!err && ops[0].result < 0)
-		err = ops[0].result;
-	else if (!err && ops[nr - 1].result < 0) {
-		err = ops[nr - 1].result;
-		del(l, ops[0].watch);
-	}
-	if (err) {
-		slot_free(k, s);
-		return err;
-	}
-	s->watch = ops[0].watch;
-	l->armed++;
-	return 0;
-}
-
-static int tree_watch(struct knell_loop *l, struct source *s, const char *label, uint32_t flags,
-		      bool next)
-{
-	/* If there is no tree there is no KNELL_LAST, and nobody joins. */
-	struct knell_op ops[] = {
-		{ .op = KNELL_OP_ADD, .type = KNELL_TREE, .flags = flags },
-		{ .op = KNELL_OP_JOIN, .flags = KNELL_OPF_NEXT, .watch = KNELL_LAST },
-	};
-
-	strncpy(ops[0].tree.label, label, sizeof(ops[0].tree.label) - 1);
-	return source_watch(l, s, ops, next ? 2 : 1);
-}
-
-static int kernel_tree_watch(struct knell_loop *l, struct source *s, const char *label)
-{
-	uint32_t flags = (s->flags & KNELL_TREE_REPORT_FORK ? KNELL_OPF_REPORT_FORK : 0) |
-			 (s->flags & KNELL_TREE_REPORT_EXIT ? KNELL_OPF_REPORT_EXIT : 0) |
-			 (s->flags & KNELL_TREE_KILL_ON_CLOSE ? KNELL_OPF_KILL_ON_CLOSE : 0);
-
-	return tree_watch(l, s, label, flags, s->flags & KNELL_TREE_NEXT);
-}
-
-static int kernel_child_watch(struct knell_loop *l, struct source *s)
-{
-	struct knell_op op = { .op = KNELL_OP_ADD, .type = KNELL_PROCESS };
-
-	if (s->flags & KNELL_CHILD_SUBTREE)
-		return tree_watch(l, s, "", 0, true);
-	if (s->flags & KNELL_CHILD_NEXT)
-		op.flags = KNELL_OPF_NEXT;
-	op.process.pid = s->pid;
-	return source_watch(l, s, &op, 1);
-}
-
-static int kernel_children_watch(struct knell_loop *l, struct source *s)
-{
-	struct knell_op op = { .op = KNELL_OP_ADD, .type = KNELL_CHILDREN };
-
-	return source_watch(l, s, &op, 1);
-}
-
-static void kernel_child_unwatch(struct knell_loop *l, struct source *s)
-{
-	struct knell_op op = { .op = KNELL_OP_DEL, .watch = s->watch };
-	bool next = s->kind == SOURCE_CHILD ? s->flags & KNELL_CHILD_NEXT :
-		    s->kind == SOURCE_TREE && s->flags & KNELL_TREE_NEXT;
-
-	if (!s->watch)
-		return;
-	/* The thread's next process shall not run into it. */
-	if (next && s->pid <= 0)
-		submit_now(l, &op, 1);
-	else
-		del(l, s->watch);
-	source_gone(l, s);
-}
-
-/* Result, or the call's error. */
-static int op_now(struct knell_loop *l, struct knell_op *op)
-{
-	int err = submit_now(l, op, 1);
-
-	return err ? err : op->result;
-}
-
-static int kernel_child_kill(struct knell_loop *l, struct source *s, int sig)
-{
-	struct knell_op op = { .op = KNELL_OP_KILL, .watch = s->watch };
-
-	op.kill.sig = sig;
-	return op_now(l, &op);
-}
-
-static int kernel_tree_join(struct knell_loop *l, struct source *s, unsigned int flags)
-{
-	struct knell_op op = {
-		.op = KNELL_OP_JOIN,
-		.flags = flags & KNELL_TREE_NEXT ? KNELL_OPF_NEXT : 0,
-		.watch = s->watch,
-	};
-
-	return op_now(l, &op);
-}
-
-/* LIST does not tell who a tree's first process is. */
-static pid_t kernel_child_pid(struct knell_loop *l, struct source *s)
-{
-	struct knell_watch_info info = { 0 };
-	struct knell_list list = {
-		.watches = (uintptr_t)&info, .nr = 1, .after = s->watch - 1,
-	};
-
-	l->stats.count.syscalls++;
-	if (ioctl(kernel_of(l)->fd, KNELL_IOC_LIST, &list) < 0 || !list.nr ||
-	    info.watch != s->watch)
-		return 0;
-	if (info.type == KNELL_PROCESS)
-		return info.pid;
-	return info.value || info.state > 1 ? -1 : 0;
-}
-
-static void fill_child(struct knell_child *c, const struct knell_event *ev)
-{
-	static const struct { uint16_t theirs; uint32_t ours; } flags[] = {
-		{ KNELL_EVF_NOSTATUS, KNELL_CHILDF_NOSTATUS },
-		{ KNELL_EVF_MAIN, KNELL_CHILDF_MAIN },
-		{ KNELL_EVF_REDELIVERED, KNELL_CHILDF_REDELIVERED },
-		{ KNELL_EVF_KILLER, KNELL_CHILDF_KILLER },
-		{ KNELL_EVF_OOM, KNELL_CHILDF_OOM },
-	};
-
-	*c = (struct knell_child){
-		.pid = ev->exit.pid,
-		.uid = ev->exit.uid,
-		.killer_pid = ev->exit.killer_pid,
-		.killer_uid = ev->exit.killer_uid,
-		.members = ev->exit.members,
-		.seq = ev->seq,
-		.exit_ns = ev->time_ns,
-		.start_ns = ev->exit.start_ns,
-		.utime_ns = ev->exit.utime_ns,
-		.stime_ns = ev->exit.stime_ns,
-		.maxrss_kb = ev->exit.maxrss_kb,
-		.minflt = ev->exit.minflt,
-		.majflt = ev->exit.majflt,
-		.nvcsw = ev->exit.nvcsw,
-		.nivcsw = ev->exit.nivcsw,
-		.cgroup_id = ev->exit.cgroup_id,
-	};
-	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
-		c->flags |= ev->flags & flags[i].theirs ? flags[i].ours : 0;
-	if (ev->flags & KNELL_EVF_NOSTATUS)
-		return;
-	c->flags |= KNELL_CHILDF_USAGE;
-	child_set_status(c, ev->exit.status);
-}
-
-static void heard_child(struct knell_loop *l, struct source *s, const struct knell_event *ev,
-			uint64_t when)
-{
-	struct knell_child end;
-
-	if (ev->type == KNELL_EV_EMPTY) {
-		source_gone(l, s);
-		child_emptied(l, s, when);
-		return;
-	}
-	fill_child(&end, ev);
-	if (!(s->flags & KNELL_CHILD_SUBTREE))
-		source_gone(l, s);
-	child_ended(l, s, &end, when);
-}
-
-static void heard_children(struct knell_loop *l, const struct knell_event *ev, uint64_t when)
-{
-	struct knell_child end;
-
-	if (ev->type == KNELL_EV_LOST) {
-		l->stats.count.lost += ev->tree.lost;
-		l->sources.rescan = true;
-		return;
-	}
-	fill_child(&end, ev);
-	children_ended(l, &end, when);
-}
-
-static void heard_tree(struct knell_loop *l, struct source *s, const struct knell_event *ev,
-		       uint64_t when)
-{
-	/* There is memory, or else the record would not have been taken. */
-	struct news *n = news_new(l, s, when);
-	bool last = ev->type == KNELL_EV_EMPTY;
-
-	if (!n)
-		return;
-	n->tree = (struct knell_tree){
-		.what = ev->type == KNELL_EV_EXIT ? KNELL_TREE_EXIT :
-			ev->type == KNELL_EV_FORK ? KNELL_TREE_FORK :
-			ev->type == KNELL_EV_LOST ? KNELL_TREE_LOST : KNELL_TREE_EMPTY,
-		.inexact = ev->flags & KNELL_EVF_INEXACT,
-	};
-	if (ev->type == KNELL_EV_EXIT) {
-		fill_child(&n->tree.exit, ev);
-		children_note(l, &n->tree.exit);
-	} else {
-		n->tree.pid = ev->tree.pid;
-		n->tree.ppid = ev->tree.ppid;
-		n->tree.members = ev->tree.members;
-		n->tree.lost = ev->tree.lost;
-		l->stats.count.lost += ev->tree.lost;
-	}
-	if (last)
-		source_gone(l, s);
-	news_tell(l, s, n, last);
-}
-
-static void heard_source(struct knell_loop *l, const struct knell_event *ev)
-{
-	uint64_t when = clock_from_raw(l, ev->time_ns);
-	struct kernel *k = kernel_of(l);
-	uint32_t nr = (uint32_t)ev->token;
-	struct source *s = nr < k->nr_slots ? k->slot[nr].source : NULL;
-
-	if (!s || s->watch != ev->watch)
-		return;
-	switch (s->kind) {
-	case SOURCE_CHILD:
-		heard_child(l, s, ev, when);
-		break;
-	case SOURCE_CHILDREN:
-		heard_children(l, ev, when);
-		break;
-	case SOURCE_TREE:
-		heard_tree(l, s, ev, when);
-		break;
-	case SOURCE_RECORD:
-		break;
-	}
 }
 
 /* Of a watch that the program has made. */
@@ -631,7 +286,7 @@ static void heard(struct knell_loop *l, const struct knell_event *ev)
 		heard_fd(l, ev, KNELL_KIND_WRITE);
 		break;
 	case SORT_SOURCE:
-		heard_source(l, ev);
+		kernel_heard_source(l, ev);
 		break;
 	}
 }
@@ -771,7 +426,7 @@ static int kernel_submit(struct knell_loop *l, struct knell_op *ops, unsigned in
 
 static int kernel_submit_later(struct knell_loop *l, const struct knell_op *op)
 {
-	*op_new(l) = *op;
+	*kernel_op(l) = *op;
 	loop_changed(l);
 	return 0;
 }
@@ -803,7 +458,7 @@ static int drop_former(struct knell_loop *l)
 		return (int)nr;
 	for (ssize_t i = 0; i < nr; i++)
 		if (all[i].token & TOKEN_OWN)
-			del(l, all[i].watch);
+			kernel_del(l, all[i].watch);
 	free(all);
 	return kernel_of(l)->err;
 }
@@ -813,10 +468,10 @@ static int add_bell(struct knell_loop *l)
 	struct knell_op op = {
 		.op = KNELL_OP_ADD, .type = KNELL_USER, .token = TOKEN(SORT_BELL, 0),
 	};
-	int err = op_now(l, &op);
+	int err = kernel_now(l, &op, 1);
 
 	kernel_of(l)->bell = op.watch;
-	return err < 0 ? err : 0;
+	return err ? err : op.result;
 }
 
 static struct kernel *kernel_alloc(const struct knell_loop *l)
@@ -825,11 +480,10 @@ static struct kernel *kernel_alloc(const struct knell_loop *l)
 
 	if (!k)
 		return NULL;
-	k->room_ops = OPS_MIN;
 	k->free_slot = NO_SLOT;
 	for (enum heap_id id = 0; id < HEAPS; id++)
 		k->set[id] = KNELL_NEVER;
-	k->op = calloc(k->room_ops, sizeof(*k->op));
+	k->op = malloc(KNELL_MAX_OPS * sizeof(*k->op));
 	k->ev = calloc(l->batch, sizeof(*k->ev));
 	if (k->op && k->ev)
 		return k;

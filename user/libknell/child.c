@@ -1,13 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/*
- * Processes, trees and records: whatever may have several things to tell before its callback
- * was called.
- *
- * What is heard of a source becomes news in its queue, and a place in the loop's list for each,
- * so that all sources are told in the order in which things happened. A child's end has its
- * memory from the beginning; of all else no more is taken from the kernel than there is
- * memory for.
- */
+/* Processes and trees, and who reaps: tasks come, are asked about, and go. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,326 +8,6 @@
 #include <linux/knell.h>
 
 #include "internal.h"
-
-#define BUCKETS		64	/* to begin with */
-#define SPARE_MAX	256	/* news that are kept for use, or the loop's batch */
-
-/*
- * News
- */
-
-void news_free(struct knell_loop *l, struct news *n)
-{
-	struct sources *ss = &l->sources;
-
-	if (!n)
-		return;
-	if (ss->nr_spare >= SPARE_MAX && ss->nr_spare >= l->batch) {
-		free(n);
-		return;
-	}
-	n->next = ss->spare;
-	ss->spare = n;
-	ss->nr_spare++;
-}
-
-static void news_free_all(struct knell_loop *l, struct news *n)
-{
-	while (n) {
-		struct news *next = n->next;
-
-		news_free(l, n);
-		n = next;
-	}
-}
-
-/* @keep: so many are somebody else's. */
-static struct news *news_take(struct knell_loop *l, unsigned int keep)
-{
-	struct sources *ss = &l->sources;
-	struct news *n;
-
-	if (ss->nr_spare <= keep)
-		return malloc(sizeof(*n));
-	n = ss->spare;
-	ss->spare = n->next;
-	ss->nr_spare--;
-	return n;
-}
-
-unsigned int news_reserve(struct knell_loop *l, unsigned int nr)
-{
-	struct sources *ss = &l->sources;
-
-	if (!ss->streams)
-		return nr;
-	while (ss->nr_spare < nr) {
-		struct news *n = malloc(sizeof(*n));
-
-		if (!n)
-			break;
-		n->next = ss->spare;
-		ss->spare = n;
-		ss->nr_spare++;
-	}
-	return ss->nr_spare < nr ? ss->nr_spare : nr;
-}
-
-struct news *news_new(struct knell_loop *l, struct source *s, uint64_t when)
-{
-	struct news *n = news_take(l, 0);
-
-	(void)s;
-	if (n)
-		n->when = when;
-	return n;
-}
-
-/*
- * Sources
- */
-
-static struct source **bucket_of(const struct sources *ss, pid_t pid)
-{
-	return &ss->bucket[(uint32_t)pid * 0x9e3779b1U >> 8 & (ss->nr_buckets - 1)];
-}
-
-/* Twice as many. For want of memory those that are there do, but for the first ones. */
-static int hash_grow(struct sources *ss)
-{
-	struct sources new = { .nr_buckets = ss->nr_buckets ? 2 * ss->nr_buckets : BUCKETS };
-	struct source *s, *next, **b;
-
-	new.bucket = calloc(new.nr_buckets, sizeof(*new.bucket));
-	if (!new.bucket)
-		return ss->nr_buckets ? 0 : -ENOMEM;
-	for (size_t i = 0; i < ss->nr_buckets; i++) {
-		for (s = ss->bucket[i]; s; s = next) {
-			next = s->next;
-			b = bucket_of(&new, s->pid);
-			s->next = *b;
-			*b = s;
-		}
-	}
-	free(ss->bucket);
-	ss->bucket = new.bucket;
-	ss->nr_buckets = new.nr_buckets;
-	return 0;
-}
-
-static void hash_add(struct sources *ss, struct source *s)
-{
-	struct source **b = bucket_of(ss, s->pid);
-
-	s->next = *b;
-	*b = s;
-	ss->nr_hashed++;
-}
-
-static void hash_del(struct sources *ss, struct source *s)
-{
-	struct source **p;
-
-	if (s->kind != SOURCE_CHILD || !s->pid)
-		return;
-	for (p = bucket_of(ss, s->pid); *p; p = &(*p)->next) {
-		if (*p != s)
-			continue;
-		*p = s->next;
-		ss->nr_hashed--;
-		return;
-	}
-}
-
-struct source *source_find(const struct knell_loop *l, pid_t pid)
-{
-	const struct sources *ss = &l->sources;
-	struct source *s;
-
-	if (!ss->nr_hashed)
-		return NULL;
-	for (s = *bucket_of(ss, pid); s; s = s->next)
-		if (s->pid == pid)
-			return s;
-	return NULL;
-}
-
-pid_t source_pid(struct knell_loop *l, struct source *s)
-{
-	pid_t pid;
-
-	if (s->pid || !(s->flags & KNELL_CHILD_NEXT))
-		return s->pid;
-	pid = l->ops->child_pid(l, s);
-	if (pid > 0) {
-		s->pid = pid;
-		hash_add(&l->sources, s);
-	}
-	return pid;
-}
-
-static bool is_stream(const struct source *s)
-{
-	return s->kind != SOURCE_CHILD;
-}
-
-static struct source *source_new(struct knell_loop *l, enum source_kind kind, unsigned int flags)
-{
-	struct sources *ss = &l->sources;
-	struct source *s = calloc(1, sizeof(*s));
-
-	if (!s)
-		return NULL;
-	s->kind = kind;
-	s->flags = flags;
-	s->added = knell_now(l);
-	s->fd = -1;
-	s->last = &s->first;
-	ss->streams += is_stream(s);
-	s->all_next = ss->all;
-	s->all_prev = &ss->all;
-	if (ss->all)
-		ss->all->all_prev = &s->all_next;
-	ss->all = s;
-	return s;
-}
-
-static void stop_link(struct knell_loop *l, struct source *s)
-{
-	struct sources *ss = &l->sources;
-
-	s->stop_next = ss->stops;
-	s->stop_prev = &ss->stops;
-	if (ss->stops)
-		ss->stops->stop_prev = &s->stop_next;
-	ss->stops = s;
-}
-
-static void stop_unlink(struct knell_loop *l, struct source *s)
-{
-	if (!s->stop_prev)
-		return;
-	*s->stop_prev = s->stop_next;
-	if (s->stop_next)
-		s->stop_next->stop_prev = s->stop_prev;
-	s->stop_prev = NULL;
-	signal_child_unuse(l);
-}
-
-/* Its task is gone, or going. */
-static void source_free(struct knell_loop *l, struct source *s)
-{
-	struct sources *ss = &l->sources;
-
-	hash_del(ss, s);
-	stop_unlink(l, s);
-	news_free_all(l, s->first);
-	news_free(l, s->end);
-	ss->streams -= is_stream(s);
-	*s->all_prev = s->all_next;
-	if (s->all_next)
-		s->all_next->all_prev = s->all_prev;
-	free(s);
-}
-
-void sources_free(struct knell_loop *l)
-{
-	struct sources *ss = &l->sources;
-
-	while (ss->all) {
-		struct source *s = ss->all;
-
-		/* The loop's handlers are gone already. */
-		s->stop_prev = NULL;
-		source_free(l, s);
-	}
-	news_free(l, ss->now);
-	while (ss->spare) {
-		struct news *next = ss->spare->next;
-
-		free(ss->spare);
-		ss->spare = next;
-	}
-	children_forget(l);
-	free(ss->bucket);
-}
-
-static bool has_alive(const struct source *s)
-{
-	return s->kind == SOURCE_CHILD || s->kind == SOURCE_TREE;
-}
-
-/* Nothing more will be heard of it. */
-static void source_ended(struct knell_loop *l, struct source *s)
-{
-	hash_del(&l->sources, s);
-	s->next = NULL;
-	stop_unlink(l, s);
-	if (has_alive(s) && !knell_is_none(s->task))
-		l->sources.alive--;
-}
-
-static void deliver(struct knell_loop *l, struct source *s, uint64_t when)
-{
-	struct task *t = task_find(l, s->task);
-
-	if (t && loop_deliver(l, LIST_CHILD, t, when))
-		s->owed++;
-}
-
-void news_tell(struct knell_loop *l, struct source *s, struct news *n, bool last)
-{
-	n->next = NULL;
-	*s->last = n;
-	s->last = &n->next;
-	s->done = last;
-	if (last)
-		source_ended(l, s);
-	deliver(l, s, n->when);
-}
-
-/* The task goes before its last callback is called, as all do that run once. */
-bool source_call(struct knell_loop *l, struct task *t, struct knell_call *call)
-{
-	struct sources *ss = &l->sources;
-	struct source *s = t->u.source;
-	struct news *n = s->first;
-
-	if (!n)
-		return false;
-	news_free(l, ss->now);
-	ss->now = n;
-	s->first = n->next;
-	if (!s->first)
-		s->last = &s->first;
-	switch (s->kind) {
-	case SOURCE_CHILD:
-	case SOURCE_CHILDREN:
-		call->child = &n->child;
-		break;
-	case SOURCE_TREE:
-		call->tree = &n->tree;
-		break;
-	case SOURCE_RECORD:
-		call->record = (const struct knell_event *)n->record;
-		break;
-	}
-	if (s->done && !s->first) {
-		t->flags &= ~TASK_PERSISTENT;
-		source_free(l, s);
-	}
-	return true;
-}
-
-void source_told(struct knell_loop *l, struct task *t)
-{
-	struct source *s = t->u.source;
-
-	if (likely(!s->owed))
-		return;
-	s->owed--;
-	deliver(l, s, s->first->when);
-}
 
 /*
  * A child's end
@@ -458,12 +130,9 @@ static bool becomes_orphan(struct knell_loop *l, struct source *s)
 	if (s->kind != SOURCE_CHILD || !(s->flags & KNELL_CHILD_AUTOREAP) || s->done ||
 	    s->held || !source_pid(l, s))
 		return false;
-	news_free_all(l, s->first);
-	s->first = NULL;
-	s->last = &s->first;
-	s->owed = 0;
+	source_drop_news(l, s);
 	s->task = KNELL_NONE;
-	stop_unlink(l, s);
+	source_stops_not(l, s);
 	return true;
 }
 
@@ -472,7 +141,7 @@ void child_cancel(struct knell_loop *l, struct task *t)
 	struct sources *ss = &l->sources;
 	struct source *s = t->u.source;
 
-	if (has_alive(s) && !s->done)
+	if (source_lives(s) && !s->done)
 		ss->alive--;
 	if (becomes_orphan(l, s))
 		return;
@@ -536,7 +205,7 @@ static knell_task added(struct knell_loop *l, struct source *s)
 {
 	knell_task name = s->task;
 
-	l->sources.alive += has_alive(s);
+	l->sources.alive += source_lives(s);
 	loop_changed(l);
 	return name;
 }
@@ -569,27 +238,16 @@ static int make_way(struct knell_loop *l, pid_t pid)
 
 static int watch_child(struct knell_loop *l, struct source *s)
 {
-	struct sources *ss = &l->sources;
-	bool stops = s->flags & (KNELL_CHILD_STOP | KNELL_CHILD_CONT);
-	int err;
+	int err = source_reserve_end(l, s);
 
-	s->end = news_take(l, ss->streams ? 1 : 0);
-	if (!s->end)
-		return -ENOMEM;
-	if (ss->nr_hashed >= ss->nr_buckets) {
-		err = hash_grow(ss);
-		if (err)
-			return err;
-	}
-	if (stops) {
-		err = signal_child_use(l);
-		if (err)
-			return err;
-		stop_link(l, s);
-	}
-	err = l->ops->child_watch(l, s);
+	if (!err)
+		err = source_hash_reserve(l);
+	if (!err && s->flags & (KNELL_CHILD_STOP | KNELL_CHILD_CONT))
+		err = source_stops(l, s);
+	if (!err)
+		err = l->ops->child_watch(l, s);
 	if (!err && s->pid)
-		hash_add(ss, s);
+		source_hash(l, s);
 	return err;
 }
 

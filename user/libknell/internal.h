@@ -7,14 +7,14 @@
  * loop.c     a loop's life, and its pass: collect, then run
  * add.c      tasks come, are asked about, and go
  * io.c       who waits for which descriptor
- * child.c    processes, trees and records: what was heard of them; children.c    all children
+ * source.c   whatever has news: child.c processes and trees, children.c all children
  * signal.c   signals
  * post.c     from other threads and signal handlers
  * clock.c    what time it is
  * stats.c    what each function has used; warn.c who is told
  * show_cpu.c, show.c    the tables; grid.c lays them out, json.c too
  * queue.c    the kernel's queue, wrapped
- * backend_kernel.c, backend_pidfd.c    what a loop sleeps on
+ * backend_kernel.c with kernel_source.c, backend_pidfd.c    what a loop sleeps on
  * wq.c, pool.c    stand on the public interface
  * quagga.c, quagga_more.c    Quagga's names: knell_quagga.h
  *
@@ -232,7 +232,7 @@ void io_forget(struct knell_loop *l, struct task *t);	/* it waits no more: runs,
 void io_free(struct knell_loop *l);
 
 /*
- * child.c: whatever may have several things to tell before its callback was called.
+ * source.c: whatever may have several things to tell before its callback was called.
  */
 
 /* One thing that was heard. */
@@ -308,7 +308,21 @@ struct sources {
 	size_t nr_suspects, room_suspects;
 };
 
+/* Has an end, with the task's last call. */
+static inline bool source_lives(const struct source *s)
+{
+	return s->kind == SOURCE_CHILD || s->kind == SOURCE_TREE;
+}
+
+struct source *source_new(struct knell_loop *l, enum source_kind kind, unsigned int flags);
+void source_free(struct knell_loop *l, struct source *s);
 struct source *source_find(const struct knell_loop *l, pid_t pid);	/* a CHILD's that lives */
+int source_hash_reserve(struct knell_loop *l);		/* source_hash() needs no memory */
+void source_hash(struct knell_loop *l, struct source *s);	/* s->pid is known */
+int source_stops(struct knell_loop *l, struct source *s);	/* has STOP or CONT */
+void source_stops_not(struct knell_loop *l, struct source *s);
+int source_reserve_end(struct knell_loop *l, struct source *s);
+void source_drop_news(struct knell_loop *l, struct source *s);
 /* A CHILD's; NEXT: 0: nobody yet, -1: somebody. */
 pid_t source_pid(struct knell_loop *l, struct source *s);
 /* Sees to it that that many can be told without asking for memory: how many can. */
@@ -316,6 +330,16 @@ unsigned int news_reserve(struct knell_loop *l, unsigned int nr);
 struct news *news_new(struct knell_loop *l, struct source *s, uint64_t when);	/* not queued yet */
 void news_tell(struct knell_loop *l, struct source *s, struct news *n, bool last);
 void news_free(struct knell_loop *l, struct news *n);
+/* Fills @call from the next thing to tell; false: there is none. Then source_told(), if the task
+ * is still there. */
+bool source_call(struct knell_loop *l, struct task *t, struct knell_call *call);
+void source_told(struct knell_loop *l, struct task *t);
+void sources_free(struct knell_loop *l);
+
+/*
+ * child.c
+ */
+
 void child_set_status(struct knell_child *c, int wstatus);	/* and code, and status */
 /*
  * A child has ended, by any backend. The pidfd one has reaped it already if AUTOREAP asks for it:
@@ -327,11 +351,6 @@ void child_ended(struct knell_loop *l, struct source *s, const struct knell_chil
 void child_emptied(struct knell_loop *l, struct source *s, uint64_t when);
 void child_reap(struct knell_loop *l, pid_t pid);
 void child_cancel(struct knell_loop *l, struct task *t);
-/* Fills @call from the next thing to tell; false: there is none. Then source_told(), if the task
- * is still there. */
-bool source_call(struct knell_loop *l, struct task *t, struct knell_call *call);
-void source_told(struct knell_loop *l, struct task *t);
-void sources_free(struct knell_loop *l);
 
 /*
  * children.c: all children, one by one or by looking.
