@@ -143,14 +143,14 @@ int knell_execute_site(struct knell_loop *l, const struct knell_site *site,
 	return 0;
 }
 
-void task_cancel(struct knell_loop *l, struct task *t)
+void task_cancel(struct knell_loop *l, struct task *t, uint32_t idx)
 {
 	if (t->state == TASK_LISTED) {
 		list_del(l, t);
 		if (t->kind == KNELL_KIND_TIMER && t->flags & TASK_PERSISTENT)
 			l->heap[t->u.timer.heap].out--;
 	} else if (t->kind == KNELL_KIND_TIMER || t->kind == KNELL_KIND_BACKGROUND) {
-		heap_del(l, t);
+		heap_del(l, t, idx);
 	}
 	switch (t->kind) {
 	case KNELL_KIND_READ:
@@ -166,7 +166,7 @@ void task_cancel(struct knell_loop *l, struct task *t)
 		signal_cancel(l, t);
 		break;
 	}
-	task_free(l, t);
+	task_free_at(l, t, idx);
 }
 
 int knell_cancel(struct knell_loop *l, knell_task name)
@@ -178,7 +178,7 @@ int knell_cancel(struct knell_loop *l, knell_task name)
 	t = task_find(l, name);
 	if (!t || t->flags & TASK_DELIVERY)
 		return 0;
-	task_cancel(l, t);
+	task_cancel(l, t, name.idx);
 	loop_changed(l);
 	loop_let_go(l);
 	return 1;
@@ -198,7 +198,7 @@ static void cancel_if(struct knell_loop *l, struct task *t, void *arg)
 	if (t->flags & (TASK_DELIVERY | TASK_ALIAS) || t->arg != s->arg ||
 	    !(s->kinds & KNELL_MASK(t->kind)))
 		return;
-	task_cancel(l, t);
+	task_cancel(l, t, index_of(t));
 	s->found++;
 }
 

@@ -15,9 +15,24 @@
 
 _Static_assert(sizeof(struct heap_node) * 4 == LINE, "four in a line");
 
+/* Without a branch: which one of two timers is first cannot be predicted. */
 static inline bool before(const struct heap_node *a, const struct heap_node *b)
 {
-	return a->deadline < b->deadline || (a->deadline == b->deadline && a->seq < b->seq);
+#ifdef __SIZEOF_INT128__
+	__extension__ typedef unsigned __int128 key;
+
+	return ((key)a->deadline << 64 | a->tie) < ((key)b->deadline << 64 | b->tie);
+#else
+	return (a->deadline < b->deadline) | ((a->deadline == b->deadline) & (a->tie < b->tie));
+#endif
+}
+
+/* The one of four that is first. Compilers like to make branches of ?: */
+static inline uint32_t first_of_four(const struct heap_node *n)
+{
+	uint32_t a = before(&n[1], &n[0]), b = 2 + before(&n[3], &n[2]);
+
+	return a ^ ((a ^ b) & -(uint32_t)before(&n[b], &n[a]));
 }
 
 static int heap_grow(struct heap *h)
@@ -47,7 +62,7 @@ void heap_free(struct heap *h)
 static inline void put(struct knell_loop *l, struct heap *h, uint32_t pos, struct heap_node n)
 {
 	h->node[pos] = n;
-	task_at(&l->tasks, n.idx)->u.timer.pos = pos;
+	l->tasks.pos[node_idx(&n)] = pos;
 }
 
 static void sift_up(struct knell_loop *l, struct heap *h, uint32_t pos, struct heap_node n)
@@ -66,15 +81,17 @@ static void sift_up(struct knell_loop *l, struct heap *h, uint32_t pos, struct h
 static void sift_down(struct knell_loop *l, struct heap *h, uint32_t pos, struct heap_node n)
 {
 	for (;;) {
-		uint32_t first = 4 * pos + 1, end = first + 4, least = first;
+		uint32_t child = 4 * pos + 1, least = child;
 
-		if (first >= h->nr)
-			break;
-		if (end > h->nr)
-			end = h->nr;
-		for (uint32_t i = first + 1; i < end; i++)
-			if (before(&h->node[i], &h->node[least]))
-				least = i;
+		if (likely(child + 3 < h->nr)) {
+			least += first_of_four(&h->node[child]);
+		} else {
+			if (child >= h->nr)
+				break;
+			while (++child < h->nr)
+				if (before(&h->node[child], &h->node[least]))
+					least = child;
+		}
 		if (!before(&h->node[least], &n))
 			break;
 		put(l, h, pos, h->node[least]);
@@ -93,7 +110,7 @@ static void renumber(struct knell_loop *l, struct heap *h)
 {
 	qsort(h->node, h->nr, sizeof(*h->node), compare);
 	for (uint32_t i = 0; i < h->nr; i++) {
-		h->node[i].seq = i;
+		h->node[i].tie = (uint64_t)i << 32 | node_idx(&h->node[i]);
 		put(l, h, i, h->node[i]);
 	}
 	h->seq = h->nr;
@@ -102,13 +119,13 @@ static void renumber(struct knell_loop *l, struct heap *h)
 int heap_add(struct knell_loop *l, enum heap_id id, struct task *t)
 {
 	struct heap *h = &l->heap[id];
-	struct heap_node n = { .deadline = t->due, .idx = task_name(t).idx };
+	struct heap_node n = { .deadline = t->due };
 
 	if (unlikely(h->nr + h->out >= h->room) && heap_grow(h))
 		return -ENOMEM;
 	if (unlikely(h->seq == UINT32_MAX))
 		renumber(l, h);
-	n.seq = h->seq++;
+	n.tie = (uint64_t)h->seq++ << 32 | index_of(t);
 	t->state = TASK_WAITING;
 	t->where = id;
 	if (unlikely(t->opts && t->opts->slack))
@@ -117,10 +134,10 @@ int heap_add(struct knell_loop *l, enum heap_id id, struct task *t)
 	return 0;
 }
 
-void heap_del(struct knell_loop *l, struct task *t)
+void heap_del(struct knell_loop *l, struct task *t, uint32_t idx)
 {
 	struct heap *h = &l->heap[t->where];
-	uint32_t pos = t->u.timer.pos;
+	uint32_t pos = l->tasks.pos[idx];
 	struct heap_node n = h->node[--h->nr];
 
 	if (unlikely(t->opts && t->opts->slack))
@@ -135,7 +152,7 @@ void heap_del(struct knell_loop *l, struct task *t)
 
 static uint64_t latest(const struct knell_loop *l, const struct heap_node *n)
 {
-	const struct opts *opts = task_at(&l->tasks, n->idx)->opts;
+	const struct opts *opts = task_at(&l->tasks, node_idx(n))->opts;
 	uint64_t slack = opts ? opts->slack : 0;
 
 	return n->deadline + slack < n->deadline ? KNELL_NEVER : n->deadline + slack;

@@ -42,7 +42,8 @@
 
 #define NO_TASK		UINT32_MAX	/* no index of a task */
 #define CHUNK_SHIFT	10
-#define CHUNK_TASKS	(1U << CHUNK_SHIFT)	/* places; the first one is the chunk's head */
+#define CHUNK_TASKS	(1U << CHUNK_SHIFT)	/* places; the first one is no task's */
+#define CHUNK_SIZE	(CHUNK_TASKS * sizeof(struct task))
 #define UNUSED_MAX	(2 * CHUNK_TASKS)	/* free tasks beyond this go, by whole chunks */
 
 enum task_state {
@@ -89,7 +90,6 @@ struct task {
 	struct opts *opts;		/* NULL: none */
 	union {
 		struct {
-			uint32_t pos;		/* in the heap */
 			uint32_t heap;		/* LISTED: which one it was in */
 		} timer;
 		struct {
@@ -120,23 +120,24 @@ struct list {
 	size_t len;
 };
 
-/* 64 KiB, aligned to that: a task's name can be told from its address. */
+/*
+ * A block of tasks, 64 KiB and aligned to that: a task's name can be told from its address. What
+ * else is known of it lies with the others', in few cache lines, and not all in the same sets.
+ */
 struct chunk {
-	union {
-		struct {
-			struct chunk *next, *prev;	/* of those that have free tasks */
-			uint32_t free;		/* place of the first free one; 0: none */
-			uint32_t used;
-			uint32_t nr;		/* which one this is */
-		};
-		struct task task[CHUNK_TASKS];
-	};
+	struct task *task;		/* NULL: was given back. The first one's @gen is the number */
+	uint32_t free;			/* place of the first free one; 0: none */
+	uint32_t used;
+	uint32_t next, prev;		/* of those that have free tasks; NO_CHUNK */
 };
 
+#define NO_CHUNK	UINT32_MAX
+
 struct tasks {
-	struct chunk **chunk;		/* NULL where one was given back */
-	uint32_t nr_chunks;
-	struct chunk *partial;		/* have free tasks */
+	struct chunk *chunk;
+	uint32_t *pos;			/* in the heap, by index: to sift writes here, not in the tasks */
+	uint32_t nr_chunks, room;
+	uint32_t partial;		/* have free tasks */
 	uint32_t gen;			/* of the latest one */
 	size_t used, free;
 	uint64_t made, reused;
@@ -145,8 +146,8 @@ struct tasks {
 struct task *task_new(struct knell_loop *l, enum knell_kind kind, const struct knell_site *site,
 		      knell_cb *cb, void *arg);
 void task_free(struct knell_loop *l, struct task *t);
+void task_free_at(struct knell_loop *l, struct task *t, uint32_t idx);	/* whose index is known */
 struct task *task_find(const struct knell_loop *l, knell_task name);
-knell_task task_name(const struct task *t);
 struct opts *task_opts(struct task *t);		/* makes them; NULL: ENOMEM */
 /* Calls @fn for each; it may free that one. */
 void task_each(struct knell_loop *l, void (*fn)(struct knell_loop *l, struct task *t, void *arg),
@@ -156,11 +157,31 @@ void tasks_free_all(struct knell_loop *l);
 void list_add(struct knell_loop *l, enum list_id id, struct task *t);	/* at its end */
 void list_del(struct knell_loop *l, struct task *t);
 struct task *list_pop(struct knell_loop *l, enum list_id id);
-void list_splice(struct knell_loop *l, enum list_id id, enum list_id from);	/* to its end */
+void list_append(struct knell_loop *l, enum list_id id, enum list_id from);	/* that is not empty */
 
 static inline struct task *task_at(const struct tasks *ts, uint32_t idx)
 {
-	return &ts->chunk[idx >> CHUNK_SHIFT]->task[idx & (CHUNK_TASKS - 1)];
+	return &ts->chunk[idx >> CHUNK_SHIFT].task[idx & (CHUNK_TASKS - 1)];
+}
+
+static inline uint32_t place_of(const struct task *t)
+{
+	return ((uintptr_t)t & (CHUNK_SIZE - 1)) / sizeof(*t);
+}
+
+static inline uint32_t chunk_nr(const struct task *t)
+{
+	return ((const struct task *)((uintptr_t)t & ~(uintptr_t)(CHUNK_SIZE - 1)))->gen;
+}
+
+static inline uint32_t index_of(const struct task *t)
+{
+	return chunk_nr(t) << CHUNK_SHIFT | place_of(t);
+}
+
+static inline knell_task task_name(const struct task *t)
+{
+	return (knell_task){ index_of(t), t->gen };
 }
 
 /*
@@ -172,9 +193,13 @@ enum heap_id { HEAP_MONOTONIC, HEAP_BACKGROUND, HEAP_REALTIME, HEAP_BOOTTIME, HE
 
 struct heap_node {
 	uint64_t deadline;
-	uint32_t seq;
-	uint32_t idx;
+	uint64_t tie;			/* the count, and below it the task's index */
 };
+
+static inline uint32_t node_idx(const struct heap_node *n)
+{
+	return (uint32_t)n->tie;
+}
 
 struct heap {
 	struct heap_node *node;		/* three behind what was allocated: four children, one line */
@@ -185,7 +210,7 @@ struct heap {
 };
 
 int heap_add(struct knell_loop *l, enum heap_id id, struct task *t);	/* by t->due */
-void heap_del(struct knell_loop *l, struct task *t);
+void heap_del(struct knell_loop *l, struct task *t, uint32_t idx);	/* its own */
 /* When to wake up at the latest: the first deadline, put off by what slack allows. KNELL_NEVER */
 uint64_t heap_wake(const struct knell_loop *l, const struct heap *h);
 void heap_free(struct heap *h);
@@ -451,7 +476,7 @@ struct posts {
 
 int posts_init(struct knell_loop *l);
 void posts_free(struct knell_loop *l);
-void posts_drain(struct knell_loop *l);	/* they become events, requests are answered */
+void posts_take(struct knell_loop *l);	/* they become events, requests are answered */
 bool posts_any(struct knell_loop *l);	/* anything of these, or stop */
 void loop_wake(struct knell_loop *l);	/* [any thread] [handler] it shall look */
 /* The same as knell_post(), in memory that the sender keeps until the callback or drop() is
@@ -757,6 +782,20 @@ static inline bool signals_caught(struct knell_loop *l)
 	return unlikely(atomic_load_explicit(&l->signals.caught, memory_order_acquire));
 }
 
+static inline void list_splice(struct knell_loop *l, enum list_id id, enum list_id from)
+{
+	if (l->list[from].head != NO_TASK)
+		list_append(l, id, from);
+}
+
+static inline void posts_drain(struct knell_loop *l)
+{
+	const struct posts *p = &l->posts;
+
+	if (unlikely(atomic_load(&p->head) || p->left || atomic_load(&p->requested)))
+		posts_take(l);
+}
+
 /* True in a process that was forked from the loop's. */
 static inline bool loop_is_copy(const struct knell_loop *l)
 {
@@ -778,7 +817,7 @@ int loop_pass(struct knell_loop *l, bool wait);
  */
 struct task *loop_next(struct knell_loop *l, unsigned int *budget);
 void loop_call(struct knell_loop *l, struct task *t);
-void task_cancel(struct knell_loop *l, struct task *t);
+void task_cancel(struct knell_loop *l, struct task *t, uint32_t idx);	/* its own */
 /* The common half of every add: errno is set when it returns NULL. */
 struct task *loop_add(struct knell_loop *l, enum knell_kind kind, const struct knell_site *site,
 		      knell_cb *cb, void *arg);

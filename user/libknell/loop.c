@@ -96,6 +96,7 @@ static void init(struct knell_loop *l, const struct knell_loop_attr *attr)
 		l->list[id] = (struct list){ NO_TASK, NO_TASK, 0 };
 	for (enum heap_id id = 0; id < HEAPS; id++)
 		l->clock.told[id] = KNELL_NEVER;
+	l->tasks.partial = NO_CHUNK;
 	l->io.first_dirty = -1;
 	clock_update(l);
 	if (attr->flags & KNELL_LOOP_PAUSED)
@@ -251,12 +252,9 @@ static struct task *delivered(struct knell_loop *l, struct task *t)
 	return task_find(l, of);
 }
 
-static void call_task(struct knell_loop *l, struct task *t, struct run *r,
-		      const struct knell_call *call)
+static void call_task(struct knell_loop *l, struct run *r, const struct knell_call *call,
+		      knell_cb *cb, void *arg)
 {
-	knell_cb *cb = t->cb;
-	void *arg = t->arg;
-
 	l->run = r;
 	stats_begin(l, r);
 	cb(l, call, arg);
@@ -287,18 +285,17 @@ void loop_dispatch(struct knell_loop *l, struct task *t)
 		io_forget(l, t);
 	/* A one-shot task makes room before it runs: it may add itself anew, into the same place. */
 	if (t->flags & TASK_PERSISTENT) {
-		call_task(l, t, &r, &call);
+		call_task(l, &r, &call, t->cb, t->arg);
 		t = task_find(l, call.task);
 		if (t && (t->kind == KNELL_KIND_CHILD || t->kind == KNELL_KIND_TREE ||
 			  t->kind == KNELL_KIND_RECORD))
 			source_told(l, t);
 	} else {
-		struct task was = *t;
+		knell_cb *cb = t->cb;
+		void *arg = t->arg;
 
-		t->opts = NULL;
 		task_free(l, t);
-		call_task(l, &was, &r, &call);
-		free(was.opts);
+		call_task(l, &r, &call, cb, arg);
 	}
 }
 
@@ -323,12 +320,10 @@ static void run_ready(struct knell_loop *l)
  * Collect
  */
 
-static void run_hooks(struct knell_loop *l, bool check)
+static void call_hooks(struct knell_loop *l, bool check)
 {
 	struct hook **p = &l->hooks;
 
-	if (likely(!l->hooks))
-		return;
 	l->in_hooks++;
 	for (struct hook *h = l->hooks; h; h = h->next)
 		if (h->check == check && !h->dead)
@@ -348,6 +343,12 @@ static void run_hooks(struct knell_loop *l, bool check)
 	}
 }
 
+static inline void run_hooks(struct knell_loop *l, bool check)
+{
+	if (unlikely(l->hooks))
+		call_hooks(l, check);
+}
+
 static bool anything_ready(struct knell_loop *l)
 {
 	return l->list[LIST_READY].len || l->list[LIST_EVENTS].len ||
@@ -360,18 +361,26 @@ static bool has_come(const struct knell_loop *l)
 	return l->list[LIST_CHILD].len || l->list[LIST_READ].len || l->list[LIST_WRITE].len;
 }
 
-static void timers_due(struct knell_loop *l, enum heap_id id)
+static void take_due(struct knell_loop *l, enum heap_id id)
 {
 	struct heap *h = &l->heap[id];
 	struct task *t;
 
-	while (h->nr && h->node[0].deadline <= l->clock.now[id]) {
-		t = task_at(&l->tasks, h->node[0].idx);
-		heap_del(l, t);
+	while (heap_first(h) <= l->clock.now[id]) {
+		uint32_t idx = node_idx(&h->node[0]);
+
+		t = task_at(&l->tasks, idx);
+		heap_del(l, t, idx);
 		h->out += !!(t->flags & TASK_PERSISTENT);
 		t->u.timer.heap = id;
 		list_add(l, LIST_READY, t);
 	}
+}
+
+static inline void timers_due(struct knell_loop *l, enum heap_id id)
+{
+	if (unlikely(heap_first(&l->heap[id]) <= l->clock.now[id]))
+		take_due(l, id);
 }
 
 /* Idle ones stay if there is anything else to do, and are due again in the next pass. */
@@ -383,14 +392,16 @@ static void background_due(struct knell_loop *l)
 	struct task *t;
 
 	while (h->nr && h->node[0].deadline <= l->clock.now[HEAP_BACKGROUND]) {
-		t = task_at(&l->tasks, h->node[0].idx);
-		heap_del(l, t);
+		uint32_t idx = node_idx(&h->node[0]);
+
+		t = task_at(&l->tasks, idx);
+		heap_del(l, t, idx);
 		if (!(t->flags & TASK_IDLE) || idle) {
 			list_add(l, LIST_READY, t);
 			continue;
 		}
 		t->next = put_off;
-		put_off = task_name(t).idx;
+		put_off = idx;
 	}
 	while (put_off != NO_TASK) {
 		t = task_at(&l->tasks, put_off);

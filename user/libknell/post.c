@@ -165,7 +165,7 @@ static void answer(struct knell_loop *l)
 	pthread_mutex_unlock(&p->lock);
 }
 
-void posts_drain(struct knell_loop *l)
+void posts_take(struct knell_loop *l)
 {
 	struct posts *p = &l->posts;
 

@@ -12,28 +12,10 @@
 
 #include "internal.h"
 
-#define CHUNK_SIZE	sizeof(struct chunk)
-
-_Static_assert(CHUNK_SIZE == CHUNK_TASKS * sizeof(struct task), "the head is one task's place");
 _Static_assert(!(CHUNK_SIZE & (CHUNK_SIZE - 1)), "a power of two");
 
-static struct chunk *chunk_of(const struct task *t)
-{
-	return (struct chunk *)((uintptr_t)t & ~(uintptr_t)(CHUNK_SIZE - 1));
-}
-
-static uint32_t place_of(const struct task *t)
-{
-	return ((uintptr_t)t & (CHUNK_SIZE - 1)) / sizeof(*t);
-}
-
-static uint32_t index_of(const struct task *t)
-{
-	return chunk_of(t)->nr << CHUNK_SHIFT | place_of(t);
-}
-
 /* Twice as much address space, of which the aligned half is kept. */
-static struct chunk *chunk_map(bool populate)
+static struct task *chunk_map(bool populate)
 {
 	uintptr_t start, aligned;
 	void *p = mmap(NULL, 2 * CHUNK_SIZE, PROT_READ | PROT_WRITE,
@@ -51,110 +33,122 @@ static struct chunk *chunk_map(bool populate)
 	if (populate)
 		madvise((void *)aligned, CHUNK_SIZE, MADV_POPULATE_WRITE);
 #endif
-	return (struct chunk *)aligned;
+	return (struct task *)aligned;
 }
 
+/* Room for twice as many. */
+static int chunks_grow(struct tasks *ts)
+{
+	uint32_t room = ts->room ? 2 * ts->room : 1, *pos;
+	struct chunk *chunk;
+
+	if (room > UINT32_MAX >> CHUNK_SHIFT)
+		return -ENOMEM;
+	chunk = reallocarray(ts->chunk, room, sizeof(*chunk));
+	if (!chunk)
+		return -ENOMEM;
+	ts->chunk = chunk;
+	pos = reallocarray(ts->pos, room, CHUNK_TASKS * sizeof(*pos));
+	if (!pos)
+		return -ENOMEM;
+	ts->pos = pos;
+	ts->room = room;
+	return 0;
+}
+
+/* The least number that is not in use. */
 static int chunk_number(struct tasks *ts, uint32_t *nr)
 {
-	struct chunk **chunk;
 	uint32_t i;
 
-	for (i = 0; i < ts->nr_chunks && ts->chunk[i]; i++)
+	for (i = 0; i < ts->nr_chunks && ts->chunk[i].task; i++)
 		;
+	if (i == ts->room && chunks_grow(ts))
+		return -ENOMEM;
 	*nr = i;
 	if (i < ts->nr_chunks)
 		return 0;
-	if (i >= UINT32_MAX >> CHUNK_SHIFT)
-		return -ENOMEM;
-	/* Room for 16 more at a time. */
-	if (i % 16 == 0) {
-		chunk = reallocarray(ts->chunk, i + 16, sizeof(*chunk));
-		if (!chunk)
-			return -ENOMEM;
-		ts->chunk = chunk;
-	}
-	ts->chunk[i] = NULL;
+	ts->chunk[i].task = NULL;
 	ts->nr_chunks++;
 	return 0;
 }
 
-static void chunk_link(struct tasks *ts, struct chunk *c)
+static void chunk_link(struct tasks *ts, uint32_t nr)
 {
-	c->prev = NULL;
+	struct chunk *c = &ts->chunk[nr];
+
+	c->prev = NO_CHUNK;
 	c->next = ts->partial;
-	if (c->next)
-		c->next->prev = c;
-	ts->partial = c;
+	if (c->next != NO_CHUNK)
+		ts->chunk[c->next].prev = nr;
+	ts->partial = nr;
 }
 
-static void chunk_unlink(struct tasks *ts, struct chunk *c)
+static void chunk_unlink(struct tasks *ts, uint32_t nr)
 {
-	if (c->next)
-		c->next->prev = c->prev;
-	if (c->prev)
-		c->prev->next = c->next;
+	struct chunk *c = &ts->chunk[nr];
+
+	if (c->next != NO_CHUNK)
+		ts->chunk[c->next].prev = c->prev;
+	if (c->prev != NO_CHUNK)
+		ts->chunk[c->prev].next = c->next;
 	else
 		ts->partial = c->next;
 }
 
-static struct chunk *chunk_new(struct tasks *ts)
+static int chunk_new(struct tasks *ts)
 {
-	struct chunk *c;
+	struct task *task;
 	uint32_t nr;
 
 	if (chunk_number(ts, &nr))
-		return NULL;
-	c = chunk_map(ts->used > 0);
-	if (!c)
-		return NULL;
-	c->nr = nr;
-	/* Places that were never used are behind c->free, in order: nothing to write there yet. */
-	c->free = 1;
-	ts->chunk[nr] = c;
+		return -ENOMEM;
+	task = chunk_map(ts->used > 0);
+	if (!task)
+		return -ENOMEM;
+	task->gen = nr;
+	/* Places that were never used are behind @free, in order: nothing to write there yet. */
+	ts->chunk[nr] = (struct chunk){ .task = task, .free = 1 };
 	ts->free += CHUNK_TASKS - 1;
-	chunk_link(ts, c);
-	return c;
+	chunk_link(ts, nr);
+	return 0;
 }
 
-static void chunk_free(struct tasks *ts, struct chunk *c)
+static void chunk_free(struct tasks *ts, uint32_t nr)
 {
-	chunk_unlink(ts, c);
+	chunk_unlink(ts, nr);
 	ts->free -= CHUNK_TASKS - 1;
-	ts->chunk[c->nr] = NULL;
-	munmap(c, CHUNK_SIZE);
+	munmap(ts->chunk[nr].task, CHUNK_SIZE);
+	ts->chunk[nr].task = NULL;
 }
 
 /* A free task's @next: the place of the next one, less this one's plus 1. A new page's 0 says it. */
-static uint32_t next_free(const struct task *t)
+static uint32_t next_free(const struct task *t, uint32_t place)
 {
-	uint32_t place = place_of(t) + 1 + t->next;
-
-	return place & (CHUNK_TASKS - 1);
+	return (place + 1 + t->next) & (CHUNK_TASKS - 1);
 }
 
-static void set_next_free(struct task *t, uint32_t place)
+static void set_next_free(struct task *t, uint32_t place, uint32_t next)
 {
-	t->next = place - place_of(t) - 1;
+	t->next = next - place - 1;
 }
 
 struct task *task_new(struct knell_loop *l, enum knell_kind kind, const struct knell_site *site,
 		      knell_cb *cb, void *arg)
 {
 	struct tasks *ts = &l->tasks;
-	struct chunk *c = ts->partial;
+	struct chunk *c;
 	struct task *t;
 
-	if (unlikely(!c)) {
-		c = chunk_new(ts);
-		if (!c)
-			return NULL;
-	}
+	if (unlikely(ts->partial == NO_CHUNK) && chunk_new(ts))
+		return NULL;
+	c = &ts->chunk[ts->partial];
 	t = &c->task[c->free];
 	ts->reused += t->site != NULL;
-	c->free = next_free(t);
+	c->free = next_free(t, c->free);
 	c->used++;
 	if (unlikely(!c->free))
-		chunk_unlink(ts, c);
+		chunk_unlink(ts, ts->partial);
 	ts->made++;
 	ts->used++;
 	ts->free--;
@@ -174,24 +168,30 @@ struct task *task_new(struct knell_loop *l, enum knell_kind kind, const struct k
 	return t;
 }
 
-void task_free(struct knell_loop *l, struct task *t)
+void task_free_at(struct knell_loop *l, struct task *t, uint32_t idx)
 {
+	uint32_t nr = idx >> CHUNK_SHIFT, place = idx & (CHUNK_TASKS - 1);
 	struct tasks *ts = &l->tasks;
-	struct chunk *c = chunk_of(t);
+	struct chunk *c = &ts->chunk[nr];
 
 	if (unlikely(t->opts))
 		free(t->opts);
 	t->gen = 0;
 	t->state = TASK_FREE;
-	if (!c->free)
-		chunk_link(ts, c);
-	set_next_free(t, c->free);
-	c->free = place_of(t);
+	if (unlikely(!c->free))
+		chunk_link(ts, nr);
+	set_next_free(t, place, c->free);
+	c->free = place;
 	c->used--;
 	ts->used--;
 	ts->free++;
 	if (unlikely(!c->used && ts->free > UNUSED_MAX))
-		chunk_free(ts, c);
+		chunk_free(ts, nr);
+}
+
+void task_free(struct knell_loop *l, struct task *t)
+{
+	task_free_at(l, t, index_of(t));
 }
 
 struct task *task_find(const struct knell_loop *l, knell_task name)
@@ -200,15 +200,10 @@ struct task *task_find(const struct knell_loop *l, knell_task name)
 	const struct tasks *ts = &l->tasks;
 	struct task *t;
 
-	if (!name.gen || !place || nr >= ts->nr_chunks || !ts->chunk[nr])
+	if (!name.gen || !place || nr >= ts->nr_chunks || !ts->chunk[nr].task)
 		return NULL;
-	t = &ts->chunk[nr]->task[place];
+	t = &ts->chunk[nr].task[place];
 	return t->gen == name.gen ? t : NULL;
-}
-
-knell_task task_name(const struct task *t)
-{
-	return (knell_task){ index_of(t), t->gen };
 }
 
 struct opts *task_opts(struct task *t)
@@ -224,9 +219,9 @@ void task_each(struct knell_loop *l, void (*fn)(struct knell_loop *l, struct tas
 	struct tasks *ts = &l->tasks;
 
 	for (uint32_t nr = 0; nr < ts->nr_chunks; nr++)
-		for (uint32_t i = 1; i < CHUNK_TASKS && ts->chunk[nr]; i++)
-			if (ts->chunk[nr]->task[i].gen)
-				fn(l, &ts->chunk[nr]->task[i], arg);
+		for (uint32_t i = 1; i < CHUNK_TASKS && ts->chunk[nr].task; i++)
+			if (ts->chunk[nr].task[i].gen)
+				fn(l, &ts->chunk[nr].task[i], arg);
 }
 
 static void drop_one(struct knell_loop *l, struct task *t, void *arg)
@@ -246,9 +241,10 @@ void tasks_free_all(struct knell_loop *l)
 
 	task_each(l, drop_one, NULL);
 	for (uint32_t nr = 0; nr < ts->nr_chunks; nr++)
-		if (ts->chunk[nr])
-			munmap(ts->chunk[nr], CHUNK_SIZE);
+		if (ts->chunk[nr].task)
+			munmap(ts->chunk[nr].task, CHUNK_SIZE);
 	free(ts->chunk);
+	free(ts->pos);
 }
 
 void list_add(struct knell_loop *l, enum list_id id, struct task *t)
@@ -295,13 +291,11 @@ struct task *list_pop(struct knell_loop *l, enum list_id id)
 	return t;
 }
 
-void list_splice(struct knell_loop *l, enum list_id id, enum list_id from)
+void list_append(struct knell_loop *l, enum list_id id, enum list_id from)
 {
 	struct list *list = &l->list[id], *other = &l->list[from];
 	struct task *t;
 
-	if (other->head == NO_TASK)
-		return;
 	for (uint32_t i = other->head; i != NO_TASK; i = t->next) {
 		t = task_at(&l->tasks, i);
 		t->where = id;
