@@ -59,7 +59,8 @@ check: deps
 
 include selftests/bench/bench.mk
 
-bench: deps
+bench:
+	@$(qemu)/deps.sh bench
 	@$(MAKE) --no-print-directory module $(BENCH_PROGS)
 	@selftests/bench/run.sh $(BENCH) $(if $(BENCH_ARGS),-- $(BENCH_ARGS))
 

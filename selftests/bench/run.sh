@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Runs the programs of build/bench where the clock counts instructions (boot.sh -c tells how), one
-# after the other in one boot, and passes on their output and exit status; the log is in
-# build/guest/all.sh.
+# after the other in one boot, and passes on their output; the log is in build/guest/all.sh. Those
+# that have libknell in them have a boot of their own, and a part here: loops.sh. Fails if one did.
 #
-# usage: run.sh PROGRAM... [-- OPTION...]
+# usage: run.sh PROGRAM... [-- OPTION...]	the options are for each of them
 #
 # The CPU is qemu64 because a newer one has the kernel copy with "rep movsb", of which TCG counts
 # every byte as an instruction. nokaslr and a TSC that nobody needs to calibrate: the same figures
@@ -12,15 +12,37 @@
 # happen to interrupt; exit_total_insns has them either way.
 set -eu
 
-top=$(cd "$(dirname "$0")/../.." && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../.." && pwd)
 build=${KNELL_BUILD:-$top/build}
+kernel='' loops='' failed=''
+
+while [ $# -gt 0 ]; do
+	[ "$1" != -- ] || break
+	if [ -e "$here/loops/$1.c" ]; then
+		loops="$loops $1"
+	else
+		kernel="$kernel $1"
+	fi
+	shift
+done
 
 make -s -C "$top/selftests" build="$build" guest
 mkdir -p "$build/selftests"
-for program in "$@"; do
-	[ "$program" != -- ] || break
-	cp "$build/bench/$program" "$build/selftests/"
-done
-exec "$top/selftests/qemu/guest.sh" -c -m 1024 -l 3600 \
-	-a "nokaslr tsc=reliable tsc_early_khz=1000000 rcutree.use_softirq=0" \
-	"$top/selftests/bench/all.sh" "$@"
+if [ -n "$kernel" ]; then
+	for program in $kernel; do
+		cp "$build/bench/$program" "$build/selftests/"
+	done
+	# shellcheck disable=SC2086 # a list
+	"$top/selftests/qemu/guest.sh" -c -m 1024 -l 3600 \
+		-a "nokaslr tsc=reliable tsc_early_khz=1000000 rcutree.use_softirq=0" \
+		"$here/all.sh" $kernel "$@" || failed="$failed kernel"
+fi
+if [ -n "$loops" ]; then
+	# shellcheck disable=SC2086 # a list
+	"$here/loops.sh" $loops "$@" || failed="$failed loops"
+fi
+if [ -n "$failed" ]; then
+	printf '\nbench: FAILED:%s\n' "$failed"
+	exit 1
+fi

@@ -3,6 +3,8 @@
 # Installs what is missing to build and to test; does nothing, quickly, when all is there. A bare
 # Debian 12 with git and make is enough to begin with.
 #
+# usage: deps.sh [bench]	bench: what make bench needs, too
+#
 # usage: deps.sh [lint]		(lint: also what only the static checks need)
 #
 # The kernel that is booted is unpacked under build/ and not installed: the machine's own boot is
@@ -39,6 +41,14 @@ lint_packages=$(sed 's/#.*//' <<-'END'
 	mandoc			# the manual
 END
 )
+
+[ "${1:-}" != bench ] || packages="$packages $(sed 's/#.*//' <<-'END'
+	libev-dev		# the event loops that libknell is measured beside
+	libuv1-dev
+	libevent-dev
+	libsystemd-dev
+END
+)"
 
 # Those of the packages that are not installed.
 missing()

@@ -8,8 +8,8 @@
 # insmod as /sbin/insmod (by its full path: busybox's shell has its own), knelld as $KNELLD
 # (/sbin/knelld), a fresh tmpfs on /tmp, /run and /dev/shm; /proc, /sys, cgroup2, debugfs and
 # tracefs mounted where they belong; the users root, nobody and tester (1000), each with its group;
-# what examples.sh adds; of the stock kernel's modules, unless it has them built in, /lib/fuse.ko and
-# /lib/cuse.ko.
+# what examples.sh adds; what is in the directory KNELL_GUEST_FILES, if that is set; of the stock
+# kernel's modules, unless it has them built in, /lib/fuse.ko and /lib/cuse.ko.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -26,6 +26,7 @@ cp "$build/qemu/insmod" "$root/sbin/insmod"
 for program in "$build"/selftests/*; do
 	[ ! -x "$program" ] || cp "$program" "$root/tests/"
 done
+[ -z "${KNELL_GUEST_FILES:-}" ] || cp -r "$KNELL_GUEST_FILES/." "$root/"
 for name in fuse cuse; do
 	file=$("$here/kernel.sh" module "fs/fuse/$name")
 	case $file in

@@ -3,9 +3,9 @@
 # Runs one program in the guest as if it ran here: its output on stdout, its exit status. 125 if the
 # guest went down, or its kernel complained.
 #
-# usage: guest.sh [-c] [-m MB] [-a APPEND] [-l SECONDS] PROGRAM [ARG...]
+# usage: guest.sh [-c] [-p CPUS] [-m MB] [-a APPEND] [-l SECONDS] PROGRAM [ARG...]
 #   PROGRAM  a static program or shell script of this machine
-#   -c -m -a see boot.sh
+#   -c -p -m -a see boot.sh
 #   -l       how long the program may take in the guest's time, and stay silent in ours (600)
 set -eu
 
@@ -14,9 +14,10 @@ build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
 limit=600 options=
 export KNELL_RUNNER=$$
 
-while getopts cm:a:l: opt; do
+while getopts cp:m:a:l: opt; do
 	case $opt in
 	c) options="$options -c" ;;
+	p) options="$options -p $OPTARG" ;;
 	m) options="$options -m $OPTARG" ;;
 	a) append=$OPTARG ;;
 	l) limit=$OPTARG ;;
