@@ -550,7 +550,10 @@ static int pidfd_flush(struct knell_loop *l, uint64_t until)
 	fds_tell(l);
 	if (p->at_once || p->scan)
 		until = 0;
+	/* What was heard of is in the loop's lists. */
 	p->at_once = false;
+	if (!l->embedded)
+		return 0;
 	return timer_set(l, HEAP_MONOTONIC, until);
 }
 
