@@ -529,7 +529,8 @@ KNELL_API knell_task knell_add_background_site(struct knell_loop *l, const struc
  *
  * Return: task. ESRCH no such process; EINVAL a thread's id, bad flags; EEXIST there is a
  * task for it in this loop; EBUSY the thread has an armed NEXT already; EOPNOTSUPP NEXT or
- * SUBTREE by the other backend; EPERM a kernel thread; ENOSPC the user's quota
+ * SUBTREE by the other backend, or where there are no pidfds one that is no child; EPERM a
+ * kernel thread; ENOSPC the user's quota
  */
 KNELL_API knell_task knell_add_child_site(struct knell_loop *l, const struct knell_site *site,
 					  knell_cb *cb, void *arg, pid_t pid, unsigned int flags);
@@ -742,7 +743,7 @@ KNELL_API knell_task knell_add_record_site(struct knell_loop *l, const struct kn
  * @nr: up to KNELL_MAX_OPS
  * @flags: KNELL_SUBMIT_STOP
  *
- * Async-signal-safe, and safe in a forked child. Return: ops tried, or the call's error
+ * Async-signal-safe, and does what it does also in a forked child. Return: ops tried, or the call's error
  */
 KNELL_API int knell_submit(struct knell_loop *l, struct knell_op *ops, unsigned int nr,
 			   unsigned int flags);
