@@ -52,14 +52,16 @@ struct knell_op;
 struct knell_watch_info;
 
 /**
- * knell_task - names a task
+ * struct knell_task - names a task
+ * @idx: of no meaning to the program
+ * @gen: never 0 but in KNELL_NONE
  *
  * Stays harmless for ever: once the task has run or was cancelled the name means
  * nothing, and no other task is mistaken for it.
  */
 typedef struct {
 	uint32_t idx;
-	uint32_t gen;		/* never 0 but in KNELL_NONE */
+	uint32_t gen;
 } knell_task;
 
 #ifdef __cplusplus
@@ -86,6 +88,7 @@ static inline bool knell_is_none(knell_task t)
  * @KNELL_KIND_TREE: a process and all that it forks
  * @KNELL_KIND_SIGNAL: a signal
  * @KNELL_KIND_RECORD: records of watches that the program made itself
+ * @KNELL_KINDS: how many there are
  */
 enum knell_kind {
 	KNELL_KIND_READ,
@@ -273,6 +276,7 @@ enum knell_backend { KNELL_BACKEND_AUTO, KNELL_BACKEND_KERNEL, KNELL_BACKEND_PID
  * @flags: KNELL_LOOP_*
  * @device: of the kernel's queue. "/dev/knell"
  * @fd: a queue that is open already, with KNELL_LOOP_FD: a kept one, say. The loop closes it
+ *	once it is made. Not with backend PIDFD, and with AUTO there is no other to fall back on
  * @batch: records taken from the kernel at a time, 1 to 1024. 64
  * @event_interval: ready tasks that run before the kernel is asked again, 1 to 65535. 61
  * @yield_slot_ns: what knell_should_yield() grants. 10 ms
@@ -456,7 +460,7 @@ KNELL_API knell_task knell_add_timer_site(struct knell_loop *l, const struct kne
  *	is set brings its timers forward or puts them off
  * @ns: on that clock; one that is past is due at once
  *
- * Return: task. EINVAL: another clock
+ * Return: task. EINVAL: another clock, KNELL_NEVER
  */
 KNELL_API knell_task knell_add_timer_at_site(struct knell_loop *l, const struct knell_site *site,
 					     knell_cb *cb, void *arg, clockid_t clock,
