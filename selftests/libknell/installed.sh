@@ -168,6 +168,14 @@ programs()
 				"$dir/program.cc" $static
 		}
 	done
+	# The manual's example gives up reading at the end of /dev/null.
+	awk '/^\.Ed/ { on = 0 } on { print } /^\.Bd -literal -offset/ { on = 1 }' \
+		"$root$prefix/share/man/man3/libknell.3" >"$dir/manual.c"
+	# shellcheck disable=SC2086 # a list
+	if ! gcc -std=gnu11 -Wall -Werror -o "$dir/manual" "$dir/manual.c" $shared ||
+		! LD_LIBRARY_PATH=$lib timeout 60 "$dir/manual" </dev/null; then
+		fault "the manual's example does not work"
+	fi
 	dynamic "$dir/c-NONE" NEEDED | grep -q -x libknell.so.0 || fault "a program is not linked to libknell.so.0"
 	[ -z "$(dynamic "$dir/c-NONE-static" NEEDED)" ] || fault "a static program is not static"
 }
