@@ -53,6 +53,28 @@
 	}									\
 	struct name##_uses_it
 
+/* The same for what only the kernel's queue has. */
+#define KERNEL_FIXTURE(name)							\
+	FIXTURE(name) {								\
+		struct knell_loop *l;						\
+	};									\
+	FIXTURE_VARIANT(name) {							\
+		enum knell_backend backend;					\
+	};									\
+	FIXTURE_VARIANT_ADD(name, kernel) {					\
+		.backend = KNELL_BACKEND_KERNEL,				\
+	};									\
+	FIXTURE_SETUP(name)							\
+	{									\
+		self->l = new_loop(variant->backend);				\
+		ASSERT_NE(NULL, self->l);					\
+	}									\
+	FIXTURE_TEARDOWN(name)							\
+	{									\
+		knell_loop_free(self->l);					\
+	}									\
+	struct name##_uses_it
+
 #define LOOP_TEST(fixture, name)	TEST_F_TIMEOUT(fixture, name, LIMIT)
 
 /* @call returns no task and says why. */
