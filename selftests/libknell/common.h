@@ -10,12 +10,12 @@
 #ifndef _LIBKNELL_COMMON_H
 #define _LIBKNELL_COMMON_H
 
+#include "helpers.h"
+
 /* The harness ends a test by _exit(), past leak checker and coverage. */
 #define _exit(status)	test_exit(status)
 
 #include "kselftest_harness.h"
-
-#include "helpers.h"
 
 /* The harness makes a fixture's setup and teardown external. */
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"

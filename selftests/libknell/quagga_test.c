@@ -1,0 +1,842 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Quagga's names: what its functions do, on each backend, what a pointer that has outlived its
+ * task does not do, and a daemon that was written for it. runner-limit: 900
+ */
+/* The program, whole; its main() runs in a child. */
+#define main nbrd_main
+int main(int argc, char **argv);
+#include "../../Documentation/examples/quagga_nbrd.c"
+#undef main
+
+#include "common.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED	true
+#else
+#define SANITIZED	false
+#endif
+
+LOOP_FIXTURE(names);
+
+static struct thread_master *m;
+static struct thread *kept;
+
+static int traces(struct thread *t)
+{
+	traced("%s", (const char *)THREAD_ARG(t));
+	return 0;
+}
+
+static int traces_val(struct thread *t)
+{
+	traced("%s%d", (const char *)THREAD_ARG(t), THREAD_VAL(t));
+	return 0;
+}
+
+static int counts(struct thread *t)
+{
+	(void)t;
+	counted++;
+	return 0;
+}
+
+static void on_usr1(void)
+{
+	traced("signal");
+}
+
+static struct quagga_signal_t usr1 = { .signal = SIGUSR1, .handler = on_usr1 };
+
+/* The main loop of the older daemons, and of the later ones. */
+static void main_loop(void)
+{
+	struct thread t;
+
+	while (thread_fetch(m, &t))
+		thread_call(&t);
+}
+
+static void main_loop_1_2(void)
+{
+	struct thread *t;
+
+	while ((t = thread_fetch(m)))
+		thread_call(t);
+}
+
+LOOP_TEST(names, order)
+{
+	void (*const loops[])(void) = { main_loop, main_loop_1_2 };
+	int readable = readable_fd(), writable = eventfd(0, EFD_CLOEXEC);
+
+	for (unsigned int i = 0; i < 3; i++) {
+		trace_clear();
+		m = knell_quagga_master(self->l);
+		ASSERT_NE(NULL, m);
+		ASSERT_NE(NULL, thread_add_background(m, traces, "background", 0));
+		ASSERT_NE(NULL, thread_add_write(m, traces, "write", writable));
+		ASSERT_NE(NULL, thread_add_read(m, traces, "read", readable));
+		ASSERT_NE(NULL, thread_add_timer_msec(m, traces, "timer", 0));
+		ASSERT_NE(NULL, thread_add_event(m, traces_val, "event", 7));
+		if (i < 2)
+			loops[i]();
+		else
+			thread_main(m);
+		EXPECT_STREQ("event7 timer read write background", trace);
+		thread_master_free(m);
+	}
+	close(readable);
+	close(writable);
+}
+
+LOOP_TEST(names, signals_first)
+{
+	struct thread t;
+
+	m = knell_quagga_master(self->l);
+	signal_init(m, 1, &usr1);
+	thread_add_event(m, traces, "a", 0);
+	thread_add_event(m, traces, "b", 0);
+	raise(SIGUSR1);
+	ASSERT_EQ(&t, thread_fetch(m, &t));
+	EXPECT_STREQ("signal", trace);
+	thread_call(&t);
+	raise(SIGUSR1);
+	ASSERT_EQ(&t, thread_fetch(m, &t));
+	thread_call(&t);
+	EXPECT_STREQ("signal a signal b", trace);
+	thread_master_free(m);
+	/* Nobody listens any more: as before, SIGUSR1 would kill. */
+	struct sigaction now;
+
+	ASSERT_EQ(0, sigaction(SIGUSR1, NULL, &now));
+	EXPECT_EQ(SIG_DFL, now.sa_handler);
+	ASSERT_EQ(0, sigaction(SIGPIPE, NULL, &now));
+	EXPECT_EQ(SIG_IGN, now.sa_handler);
+}
+
+LOOP_TEST(names, fields)
+{
+	struct thread *t;
+	int fd = eventfd(0, EFD_CLOEXEC), line;
+
+	m = knell_quagga_master(self->l);
+	t = thread_add_read(m, counts, &fd, fd); line = __LINE__;
+	ASSERT_NE(NULL, t);
+	EXPECT_EQ(fd, THREAD_FD(t));
+	EXPECT_EQ(&fd, THREAD_ARG(t));
+	EXPECT_EQ(m, t->master);
+	EXPECT_TRUE(counts == t->func);
+	EXPECT_EQ(THREAD_READ, t->type);
+	EXPECT_EQ(THREAD_READ, t->add_type);
+	EXPECT_STREQ("counts", t->funcname);
+	EXPECT_STREQ(__FILE__, t->schedfrom);
+	EXPECT_EQ(line, t->schedfrom_line);
+	/* One for a descriptor and direction. */
+	errno = 0;
+	EXPECT_EQ(NULL, thread_add_read(m, counts, NULL, fd));
+	EXPECT_EQ(EEXIST, errno);
+	EXPECT_NE(NULL, thread_add_write(m, counts, NULL, fd));
+	EXPECT_EQ(NULL, thread_add_read(m, counts, NULL, -1));
+	thread_cancel(t);
+	EXPECT_EQ(THREAD_UNUSED, t->type);
+	EXPECT_NE(NULL, thread_add_read(m, counts, NULL, fd));
+	thread_master_free(m);
+	close(fd);
+}
+
+static int adds_again(struct thread *t)
+{
+	(void)t;
+	kept = NULL;
+	counted++;
+	THREAD_TIMER_MSEC_ON(m, kept, adds_again, NULL, 0);
+	if (counted == 3)
+		THREAD_TIMER_OFF(kept);
+	return 0;
+}
+
+LOOP_TEST(names, on_and_off)
+{
+	struct thread *t = NULL, *was;
+
+	m = knell_quagga_master(self->l);
+	THREAD_TIMER_ON(m, t, counts, NULL, 100);
+	ASSERT_NE(NULL, t);
+	was = t;
+	THREAD_TIMER_ON(m, t, counts, NULL, 1);
+	EXPECT_EQ(was, t);
+	EXPECT_EQ(99, thread_timer_remain_second(t));
+	THREAD_OFF(t);
+	EXPECT_EQ(NULL, t);
+	THREAD_OFF(t);
+	THREAD_TIMER_MSEC_ON(m, kept, adds_again, NULL, 0);
+	thread_main(m);
+	EXPECT_EQ(3, counted);
+	EXPECT_EQ(NULL, kept);
+	thread_master_free(m);
+}
+
+LOOP_TEST(names, time)
+{
+	struct timeval hour = { 3600, 999999 }, left, mono, recent;
+	struct thread *t, *b;
+
+	m = knell_quagga_master(self->l);
+	t = thread_add_timer_tv(m, counts, NULL, &hour);
+	b = thread_add_background(m, counts, NULL, 5000);
+	ASSERT_NE(NULL, t);
+	ASSERT_NE(NULL, b);
+	ASSERT_EQ(0, quagga_gettime(QUAGGA_CLK_MONOTONIC, &mono));
+	left = thread_timer_remain(t);
+	EXPECT_EQ(3600, left.tv_sec);
+	EXPECT_EQ(3600, thread_timer_remain_second(t));
+	EXPECT_EQ(4, thread_timer_remain_second(b));
+	EXPECT_GE(mono.tv_sec + 3601, t->u.sands.tv_sec);
+	EXPECT_LE(mono.tv_sec + 3500, t->u.sands.tv_sec);
+	thread_cancel(t);
+	EXPECT_EQ(0, thread_timer_remain_second(t));
+	EXPECT_EQ(0, thread_timer_remain_second(NULL));
+	EXPECT_EQ(-1, quagga_gettime((enum quagga_clkid)9, &mono));
+	recent = recent_time;
+	EXPECT_GE(2, llabs((long long)recent.tv_sec - time(NULL)));
+	EXPECT_GE(2, llabs((long long)quagga_time(NULL) - time(NULL)));
+	ASSERT_EQ(0, quagga_gettime(QUAGGA_CLK_REALTIME_STABILISED, &mono));
+	EXPECT_GE(2, llabs((long long)mono.tv_sec - recent.tv_sec));
+	thread_master_free(m);
+}
+
+/*
+ * What is not to be cancelled is called "stays".
+ */
+static int cancels_arg(struct thread *t)
+{
+	traced("%u", thread_cancel_event(m, THREAD_ARG(t)));
+	return 0;
+}
+
+LOOP_TEST(names, cancel_event)
+{
+	int readable = readable_fd(), silent = eventfd(0, EFD_CLOEXEC);
+	static char arg[] = "goes", other[] = "stays";
+	struct thread *pending, *waits;
+
+	m = knell_quagga_master(self->l);
+	/* From outside: events, and nothing else is ready. */
+	thread_add_event(m, traces, arg, 0);
+	thread_add_event(m, traces, other, 0);
+	thread_add_event(m, traces, arg, 0);
+	thread_add_timer_msec(m, traces, arg, 0);
+	EXPECT_EQ(2, thread_cancel_event(m, arg));
+	thread_main(m);
+	EXPECT_STREQ("stays goes", trace);
+	/* From within: a timer and a reader that are ready, too. */
+	trace_clear();
+	thread_add_event(m, cancels_arg, arg, 0);
+	thread_add_timer_msec(m, traces, arg, 0);
+	thread_add_timer_msec(m, traces, other, 0);
+	thread_add_read(m, traces, arg, readable);
+	pending = thread_add_timer(m, traces, arg, 1000);
+	waits = thread_add_read(m, traces, arg, silent);
+	knell_loop_run(self->l, KNELL_RUN_ONCE);
+	EXPECT_STREQ("2 stays", trace);
+	EXPECT_EQ(THREAD_TIMER, pending->type);
+	EXPECT_EQ(THREAD_READ, waits->type);
+	EXPECT_EQ(0, thread_cancel_event(m, arg));
+	thread_master_free(m);
+	close(readable);
+	close(silent);
+}
+
+static int executes(struct thread *t)
+{
+	struct thread *none = thread_execute(m, traces_val, "x", 5);
+
+	traced("%d%d%d", !none, t == thread_current, t->type == THREAD_UNUSED);
+	return 0;
+}
+
+LOOP_TEST(names, execute)
+{
+	char *table;
+
+	m = knell_quagga_master(self->l);
+	EXPECT_EQ(NULL, thread_execute(m, executes, NULL, 0));
+	EXPECT_STREQ("x5 111", trace);
+	EXPECT_EQ(NULL, thread_current);
+	thread_add_event(m, executes, NULL, 0);
+	thread_main(m);
+	EXPECT_STREQ("x5 111 x5 111", trace);
+	/* Its functions' own names, and all the ways in which they were called. */
+	table = shown_stats(self->l, NULL, KNELL_TEXT);
+	EXPECT_NE(NULL, strstr(table, "   EX  executes"));
+	EXPECT_NE(NULL, strstr(table, "    X  traces_val"));
+	EXPECT_EQ(NULL, strstr(table, "run_thread"));
+	free(table);
+	thread_master_free(m);
+}
+
+static int yields(struct thread *t)
+{
+	uint64_t until = now_ns() + 20 * MSEC;
+
+	traced("%d", thread_should_yield(t));
+	while (now_ns() < until)
+		;
+	traced("%d", thread_should_yield(t) >= 20000);
+	return 0;
+}
+
+LOOP_TEST(names, should_yield)
+{
+	/* So long that this machine has not used it up before it looks for the first time. */
+	knell_set_yield_slot(self->l, 19 * MSEC);
+	m = knell_quagga_master(self->l);
+	thread_add_background(m, yields, NULL, 0);
+	thread_main(m);
+	EXPECT_STREQ("0 1", trace);
+	thread_master_free(m);
+}
+
+/*
+ * Pointers that have outlived their tasks
+ */
+
+/* Tasks that come to their end, one after the other; each time @stale is cancelled. */
+static void others(struct thread *stale, unsigned int nr)
+{
+	while (nr--) {
+		thread_add_event(m, counts, NULL, 0);
+		thread_cancel(stale);
+		thread_timer_remain_second(stale);
+		main_loop();
+	}
+}
+
+LOOP_TEST(names, stale)
+{
+	struct thread *ran, *cancelled, *timer;
+
+	m = knell_quagga_master(self->l);
+	/* Not only the fresh ones of the beginning. */
+	others(NULL, 3 * KNELL_QUAGGA_STALE);
+	counted = 0;
+	ran = thread_add_event(m, traces, "ran", 0);
+	main_loop();
+	cancelled = thread_add_timer(m, traces, "cancelled", 0);
+	thread_cancel(cancelled);
+	thread_cancel(cancelled);
+	timer = thread_add_timer(m, traces, "timer", 1000);
+	for (unsigned int i = 0; i < KNELL_QUAGGA_STALE - 2; i++) {
+		struct thread *event = thread_add_event(m, counts, NULL, 0);
+		struct thread *t;
+
+		thread_cancel(ran);
+		thread_cancel(cancelled);
+		ASSERT_NE(event, ran);
+		ASSERT_NE(event, cancelled);
+		ASSERT_EQ(event, t = thread_fetch(m));
+		thread_call(t);
+	}
+	EXPECT_EQ(KNELL_QUAGGA_STALE - 2, counted);
+	EXPECT_EQ(999, thread_timer_remain_second(timer));
+	EXPECT_STREQ("ran", trace);
+	thread_master_free(m);
+}
+
+static int cancels_itself(struct thread *t)
+{
+	thread_cancel(t);
+	thread_cancel(kept);
+	kept = thread_add_event(m, traces, "next", 0);
+	thread_cancel(t);
+	return 0;
+}
+
+LOOP_TEST(names, cancel_itself)
+{
+	m = knell_quagga_master(self->l);
+	kept = thread_add_event(m, cancels_itself, NULL, 0);
+	main_loop();
+	EXPECT_STREQ("next", trace);
+	thread_master_free(m);
+}
+
+/* A peak leaves little behind, and its pointers stay harmless. */
+LOOP_TEST(names, peak)
+{
+	unsigned int nr = times(100000);
+	struct thread **t = calloc(nr, sizeof(*t));
+	size_t before, peak;
+
+	m = knell_quagga_master(self->l);
+	others(NULL, 10);
+	memset(t, 0xff, nr * sizeof(*t));
+	before = resident();
+	for (unsigned int i = 0; i < nr; i++)
+		ASSERT_NE(NULL, t[i] = thread_add_timer(m, traces, "never", 1000));
+	peak = resident();
+	for (unsigned int i = 0; i < nr; i++)
+		thread_cancel(t[i]);
+	if (nr >= 100000 && !SANITIZED) {
+		/* Each object is larger than its task, which goes as well. */
+		ASSERT_LT(before + (8 << 20), peak);
+		EXPECT_GT(before + (peak - before) / 3, resident());
+	}
+	counted = 0;
+	kept = thread_add_event(m, counts, NULL, 0);
+	for (unsigned int i = 0; i < nr - KNELL_QUAGGA_STALE; i++)
+		thread_cancel(t[i]);
+	main_loop();
+	EXPECT_EQ(1, counted);
+	/* And once more, from what had been given back. */
+	for (unsigned int i = 0; i < nr; i++)
+		ASSERT_NE(NULL, t[i] = thread_add_timer(m, traces, "never", 1000));
+	thread_master_free_unused(m);
+	for (unsigned int i = 0; i < nr; i++)
+		EXPECT_EQ(THREAD_TIMER, t[i]->type);
+	thread_master_free(m);
+	free(t);
+}
+
+/*
+ * Main loops
+ */
+
+LOOP_TEST(names, fetch)
+{
+	struct thread t, *first;
+
+	m = knell_quagga_master(self->l);
+	EXPECT_EQ(NULL, thread_fetch(m, &t));
+	first = thread_add_event(m, traces, "first", 0);
+	thread_add_event(m, traces, "second", 0);
+	ASSERT_EQ(first, thread_fetch(m));
+	/* Fetched is not called: it can be cancelled, and is fetched again. */
+	ASSERT_EQ(first, thread_fetch(m));
+	thread_cancel(first);
+	thread_call(first);
+	EXPECT_STREQ("", trace);
+	ASSERT_EQ(&t, thread_fetch(m, &t));
+	EXPECT_STREQ("second", (const char *)THREAD_ARG(&t));
+	thread_call(&t);
+	thread_call(&t);
+	EXPECT_STREQ("second", trace);
+	EXPECT_EQ(NULL, thread_fetch(m, &t));
+	knell_loop_stop(self->l);
+	thread_add_event(m, traces, "third", 0);
+	EXPECT_EQ(NULL, thread_fetch(m, &t));
+	ASSERT_EQ(&t, thread_fetch(m, &t));
+	thread_call(&t);
+	EXPECT_STREQ("second third", trace);
+	thread_master_free(m);
+}
+
+/* What is no thread runs by itself, also what comes from another thread while it sleeps. */
+static void posted(struct knell_loop *l, const struct knell_call *call, void *arg)
+{
+	(void)l;
+	(void)call;
+	traced("posted");
+	thread_add_event(m, traces, arg, 0);
+}
+
+static void posts(void *l)
+{
+	knell_post(l, posted, "last", 0);
+}
+
+LOOP_TEST(names, fetch_others)
+{
+	struct meanwhile from;
+
+	m = knell_quagga_master(self->l);
+	knell_add_event(self->l, cb_trace, "native", 0);
+	thread_add_event(m, traces, "thread", 0);
+	thread_call(thread_fetch(m));
+	EXPECT_STREQ("native thread", trace);
+	thread_add_timer(m, traces, "never", 1000);
+	meanwhile(&from, posts, self->l);
+	thread_call(thread_fetch(m));
+	meanwhile_done(&from);
+	EXPECT_STREQ("native thread posted last", trace);
+	thread_master_free(m);
+}
+
+static int frees_master(struct thread *t)
+{
+	traced("frees");
+	thread_master_free(t->master);
+	return 0;
+}
+
+LOOP_TEST(names, free_in_task)
+{
+	struct thread t;
+
+	for (int i = 0; i < 2; i++) {
+		m = thread_master_create();
+		ASSERT_NE(NULL, m);
+		thread_add_event(m, frees_master, NULL, 0);
+		thread_add_event(m, traces, "never", 0);
+		if (i)
+			thread_main(m);
+		else
+			while (thread_fetch(m, &t))
+				thread_call(&t);
+	}
+	EXPECT_STREQ("frees frees", trace);
+	thread_master_free(NULL);
+}
+
+/*
+ * Work queues
+ */
+
+static struct work_queue *wq;
+static unsigned int tries;
+
+/* The item's name says what becomes of it. */
+static wq_item_status works(struct work_queue *q, void *data)
+{
+	const char *item = data;
+
+	traced("%s", item);
+	if (q != wq)
+		return WQ_ERROR;
+	tries++;
+	switch (item[0]) {
+	case 'E':
+		return WQ_ERROR;
+	case 'N':
+		return WQ_RETRY_NOW;
+	case 'L':
+		return tries < 2 ? WQ_RETRY_LATER : WQ_SUCCESS;
+	case 'Q':
+		return tries < 2 ? WQ_REQUEUE : WQ_SUCCESS;
+	case 'R':
+		if (tries == 1)
+			thread_add_event(m, traces, "event", 0);
+		return tries < 3 ? WQ_REQUEUE : WQ_SUCCESS;
+	case 'B':
+		return tries < 5 ? WQ_QUEUE_BLOCKED : WQ_SUCCESS;
+	case 'F':
+		work_queue_free(q);
+		return WQ_SUCCESS;
+	}
+	return WQ_SUCCESS;
+}
+
+static void wrong(struct work_queue *q, struct work_queue_item *item)
+{
+	traced("!%s%u%s", (const char *)item->data, item->ran, q == wq ? "" : "?");
+}
+
+static void deletes(struct work_queue *q, void *data)
+{
+	traced("-%s%s", (const char *)data, q == wq ? "" : "?");
+}
+
+static void complete(struct work_queue *q)
+{
+	traced("done%s", q == wq ? "" : "?");
+}
+
+static void new_wq(void)
+{
+	trace_clear();
+	tries = 0;
+	wq = work_queue_new(m, "test");
+	wq->spec.workfunc = works;
+	wq->spec.errorfunc = wrong;
+	wq->spec.del_item_data = deletes;
+	wq->spec.completion_func = complete;
+	wq->spec.max_retries = 3;
+	wq->spec.hold = 0;
+}
+
+LOOP_TEST(names, work_queue)
+{
+	static const struct { char items[2][2]; const char *trace; } cases[] = {
+		{ { "S", "a" }, "S -S a -a done" },
+		{ { "E", "a" }, "E !E1 -E a -a done" },
+		{ { "N", "a" }, "N N N !N3 -N a -a done" },
+		{ { "L", "a" }, "L L -L a -a done" },
+		{ { "Q", "a" }, "Q a -a Q -Q done" },
+		{ { "B", "a" }, "B B B B B -B a -a done" },
+		/* Behind all others: not once more in the same run. */
+		{ { "R", "a" }, "R a -a event R -R done" },
+		{ { "F", "a" }, "F -a -F" },
+	};
+
+	m = knell_quagga_master(self->l);
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		new_wq();
+		ASSERT_NE(NULL, wq);
+		EXPECT_EQ(0, work_queue_is_scheduled(wq));
+		work_queue_add(wq, (void *)cases[i].items[0]);
+		work_queue_add(wq, (void *)cases[i].items[1]);
+		EXPECT_EQ(1, work_queue_is_scheduled(wq));
+		main_loop();
+		EXPECT_STREQ(cases[i].trace, trace);
+		if (cases[i].items[0][0] != 'F')
+			work_queue_free(wq);
+	}
+	thread_master_free(m);
+}
+
+LOOP_TEST(names, work_queue_held)
+{
+	uint64_t start;
+
+	m = knell_quagga_master(self->l);
+	new_wq();
+	wq->spec.hold = 50;
+	work_queue_plug(wq);
+	work_queue_add(wq, "a");
+	main_loop();
+	EXPECT_STREQ("", trace);
+	start = now_ns();
+	work_queue_unplug(wq);
+	main_loop();
+	EXPECT_STREQ("a -a done", trace);
+	EXPECT_LE(50 * MSEC, now_ns() - start);
+	/* The master's end takes the items, the program's own what is left. */
+	trace_clear();
+	work_queue_add(wq, "b");
+	thread_master_free(m);
+	EXPECT_STREQ("-b", trace);
+	work_queue_add(wq, "c");
+	EXPECT_STREQ("-b !c0 -c", trace);
+	work_queue_free(wq);
+}
+
+/*
+ * The daemon
+ */
+
+struct session {
+	pid_t pid;
+	in_port_t port;
+};
+
+static int start_daemon(struct session *s, const char *hold)
+{
+	char *argv[] = { "nbrd", "0", (char *)hold, NULL }, line[64] = "";
+	int out[2];
+	FILE *f;
+
+	if (pipe2(out, O_CLOEXEC))
+		return -1;
+	fflush(NULL);
+	s->pid = fork();
+	if (!s->pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		dup2(out[1], STDOUT_FILENO);
+		close(out[0]);
+		close(out[1]);
+		exit(nbrd_main(3, argv));
+	}
+	close(out[1]);
+	f = fdopen(out[0], "r");
+	if (s->pid < 0 || !f || !fgets(line, sizeof(line), f) ||
+	    sscanf(line, "nbrd: port %hu", &s->port) != 1)
+		return -1;
+	return fclose(f);
+}
+
+static FILE *neighbor(const struct session *s)
+{
+	struct sockaddr_in sin = {
+		.sin_family = AF_INET, .sin_port = htons(s->port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (connect(fd, (struct sockaddr *)&sin, sizeof(sin)))
+		return NULL;
+	return fdopen(fd, "r+");
+}
+
+static void tell(FILE *f, const char *line)
+{
+	fprintf(f, "%s\n", line);
+	fflush(f);
+}
+
+/* Its next line that is no keepalive; "" at the end. */
+static const char *heard(FILE *f)
+{
+	static char line[256];
+
+	do {
+		if (!fgets(line, sizeof(line), f))
+			return "";
+		line[strcspn(line, "\n")] = '\0';
+	} while (!strcmp(line, "keepalive"));
+	return line;
+}
+
+static const char *asked(FILE *f, const char *command)
+{
+	tell(f, command);
+	return heard(f);
+}
+
+/* An answer of several lines, but for the last one, ".". */
+static const char *listed(FILE *f, const char *command)
+{
+	static char text[16384];
+	const char *line;
+
+	text[0] = '\0';
+	for (line = asked(f, command); strcmp(line, ".") && *line; line = heard(f)) {
+		strcat(text, line);
+		strcat(text, "\n");
+	}
+	return text;
+}
+
+/* How often @func has run, as the table has it; -1: not at all. */
+static long invoked(const char *table, const char *types, const char *func)
+{
+	char want[64];
+	const char *at;
+	long calls;
+
+	snprintf(want, sizeof(want), " %s %s ", types, func);
+	at = strstr(table, want);
+	if (!at)
+		return -1;
+	while (at > table && at[-1] != '\n')
+		at--;
+	return sscanf(at, "%*s %ld", &calls) == 1 ? calls : -1;
+}
+
+/* The best backend that there is. */
+static bool sleeps_on_kernel(pid_t pid)
+{
+	char path[64], target[64];
+	ssize_t n;
+	bool found = false;
+
+	for (int fd = 0; fd < 32 && !found; fd++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+		n = readlink(path, target, sizeof(target) - 1);
+		if (n > 0) {
+			target[n] = '\0';
+			found = strstr(target, "knell");
+		}
+	}
+	return found;
+}
+
+FIXTURE(daemon) {
+	struct session s;
+};
+
+FIXTURE_SETUP(daemon)
+{
+	self->s.pid = 0;
+}
+
+FIXTURE_TEARDOWN(daemon)
+{
+	if (self->s.pid > 0)
+		kill(self->s.pid, SIGKILL);
+}
+
+LOOP_TEST(daemon, answers)
+{
+	struct session *s = &self->s;
+	const char *table;
+	FILE *a, *b;
+
+	ASSERT_EQ(0, start_daemon(s, "100000"));
+	EXPECT_EQ(!access("/dev/knell", R_OK | W_OK), sleeps_on_kernel(s->pid));
+	ASSERT_NE(NULL, a = neighbor(s));
+	ASSERT_NE(NULL, b = neighbor(s));
+	EXPECT_STREQ("hello alice", asked(a, "hello alice"));
+	EXPECT_STREQ("hello bob", asked(b, "hello bob"));
+	EXPECT_STREQ("bob\nalice\n", listed(a, "show neighbors"));
+	EXPECT_EQ(0, strncmp(asked(a, "hold"), "hold 99 ", 8));
+
+	/* Events in their order, or cancelled all at once; a thread that is executed. */
+	EXPECT_STREQ("event 0", asked(a, "events 3"));
+	EXPECT_STREQ("event 1", heard(a));
+	EXPECT_STREQ("event 2", heard(a));
+	EXPECT_STREQ("cancelled 5", asked(a, "cancel 5"));
+	EXPECT_STREQ("executed 42", asked(a, "execute 42"));
+
+	/* Routes while the table is walked: a walk never ends but yields. */
+	tell(b, "walk");
+	EXPECT_STREQ("installed 10/8 1", asked(a, "route 10/8\nroute late\nroute busy\nroute bad"));
+	EXPECT_STREQ("installed busy 2", heard(a));
+	EXPECT_STREQ("refused bad", heard(a));
+	EXPECT_STREQ("installed late 2", heard(a));
+	EXPECT_STREQ("rib 3", heard(a));
+	EXPECT_STREQ("rib 3", heard(b));
+	EXPECT_STREQ("late\nbusy\n10/8\n", listed(a, "show routes"));
+	do {
+		table = listed(a, "show thread cpu b");
+		ASSERT_NE('\0', table[0]);
+	} while (invoked(table, "     B", "rib_walk") < 3);
+	EXPECT_EQ(0, strncmp(asked(b, "walk off"), "walked ", 7));
+
+	/* What it has done, by the program's own names. */
+	table = listed(a, "show thread cpu");
+	EXPECT_NE(NULL, strstr(table, "CPU (user+system): Real (wall-clock):"));
+	EXPECT_EQ(2, invoked(table, "R     ", "nbr_accept"));
+	EXPECT_EQ(3, invoked(table, "   E  ", "cmd_event"));
+	EXPECT_EQ(1, invoked(table, "    X ", "cmd_executed"));
+	EXPECT_EQ(1, invoked(table, "   E  ", "rib_changed"));
+	EXPECT_LE(2, invoked(table, "     B", "work_queue_run"));
+	EXPECT_LE(1, invoked(table, " W    ", "nbr_write"));
+	EXPECT_LE(10, invoked(table, "RWTEXB", "TOTAL"));
+	EXPECT_EQ(NULL, strstr(table, "run_thread"));
+	EXPECT_EQ(-1, invoked(listed(a, "show thread cpu w"), "R     ", "nbr_read"));
+	EXPECT_NE(NULL, strstr(listed(a, "show thread cpu q"), "Invalid filter"));
+	tell(a, "clear thread cpu");
+	EXPECT_GE(0, invoked(listed(a, "show thread cpu"), "R     ", "nbr_accept"));
+
+	kill(s->pid, SIGHUP);
+	EXPECT_STREQ("rib 0", heard(a));
+	EXPECT_STREQ("rib 0", heard(b));
+	EXPECT_STREQ("bye", asked(b, "quit"));
+	EXPECT_STREQ("", heard(b));
+	fclose(b);
+	kill(s->pid, SIGTERM);
+	EXPECT_STREQ("", heard(a));
+	EXPECT_EQ(0, child_status(s->pid));
+	s->pid = 0;
+	fclose(a);
+}
+
+/* Who is silent for the hold time goes, and is sent three keepalives in it. */
+LOOP_TEST(daemon, hold)
+{
+	char line[64];
+	struct session *s = &self->s;
+	unsigned int keepalives = 0;
+	uint64_t start;
+	FILE *a;
+
+	ASSERT_EQ(0, start_daemon(s, "900"));
+	ASSERT_NE(NULL, a = neighbor(s));
+	start = now_ns();
+	EXPECT_STREQ("hello alice", asked(a, "hello alice"));
+	while (fgets(line, sizeof(line), a) && !strcmp(line, "keepalive\n"))
+		keepalives++;
+	EXPECT_STREQ("hold timer expired\n", line);
+	EXPECT_LE(900 * MSEC, now_ns() - start);
+	EXPECT_LE(1, keepalives);
+	EXPECT_GE(3, keepalives);
+	EXPECT_STREQ("", heard(a));
+	fclose(a);
+	kill(s->pid, SIGINT);
+	EXPECT_EQ(0, child_status(s->pid));
+	s->pid = 0;
+}
+
+LIBKNELL_MAIN
