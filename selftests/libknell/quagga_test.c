@@ -9,6 +9,9 @@ int main(int argc, char **argv);
 #include "../../Documentation/examples/quagga_nbrd.c"
 #undef main
 
+#include <net/if.h>
+#include <sys/ioctl.h>
+
 #include "common.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -736,9 +739,25 @@ FIXTURE(daemon) {
 	struct session s;
 };
 
+/* The guest's is down. */
+static int loopback_up(void)
+{
+	struct ifreq ifr = { .ifr_name = "lo" };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int err = ioctl(fd, SIOCGIFFLAGS, &ifr);
+
+	if (!err && !(ifr.ifr_flags & IFF_UP)) {
+		ifr.ifr_flags |= IFF_UP;
+		err = ioctl(fd, SIOCSIFFLAGS, &ifr);
+	}
+	close(fd);
+	return err;
+}
+
 FIXTURE_SETUP(daemon)
 {
 	self->s.pid = 0;
+	ASSERT_EQ(0, loopback_up());
 }
 
 FIXTURE_TEARDOWN(daemon)
