@@ -85,7 +85,8 @@ says 'run.c: an exit code' 'pid [0-9]*: exit 4, [0-9]* us of CPU, [0-9]* KiB' \
 	$bin/run 1000 sh -c 'exit 4'
 says 'run.c: too long' 'pid [0-9]*: signal 9, [0-9]* us of CPU, [0-9]* KiB' $bin/run 1 sleep 1000
 says 'run.c: no such program' '/nonexistent: No such file or directory' $bin/run 1 /nonexistent
-says 'tick.c: a number of ticks' 'tick 1, *late*tick 3, *late*Invoked*T    tick*Passes*' \
+# A slow machine may miss ticks, which are counted all the same.
+says 'tick.c: a number of ticks' 'tick [1-9]*, [0-9]* us late*Invoked*T    tick*Passes*' \
 	$bin/tick 10 3
 says 'tick.c: ctrl-C' 'signal 2 after 0 ticks*interrupted   S  *Passes*' interrupted
 says 'pool.c: what is there and what is not' \
