@@ -145,12 +145,17 @@ int knell_execute_site(struct knell_loop *l, const struct knell_site *site,
 
 void task_cancel(struct knell_loop *l, struct task *t, uint32_t idx)
 {
+	bool timer = t->kind == KNELL_KIND_TIMER || t->kind == KNELL_KIND_BACKGROUND;
+
+	if (likely(timer && t->state == TASK_WAITING)) {
+		heap_del(l, t, idx);
+		task_free_at(l, t, idx);
+		return;
+	}
 	if (t->state == TASK_LISTED) {
 		list_del(l, t);
 		if (t->kind == KNELL_KIND_TIMER && t->flags & TASK_PERSISTENT)
 			l->heap[t->u.timer.heap].out--;
-	} else if (t->kind == KNELL_KIND_TIMER || t->kind == KNELL_KIND_BACKGROUND) {
-		heap_del(l, t, idx);
 	}
 	switch (t->kind) {
 	case KNELL_KIND_READ:
@@ -175,6 +180,8 @@ int knell_cancel(struct knell_loop *l, knell_task name)
 
 	if (loop_is_copy(l))
 		return -ECHILD;
+	/* Where it is in the heap, if it is a timer: long before that is known. */
+	__builtin_prefetch(&l->tasks.pos[name.idx]);
 	t = task_find(l, name);
 	if (!t || t->flags & TASK_DELIVERY)
 		return 0;

@@ -10,10 +10,9 @@
 
 #include "internal.h"
 
-#define LINE	64
 #define SHIFT	3	/* node[4 * i + 1] begins a line if node[-3] does */
 
-_Static_assert(sizeof(struct heap_node) * 4 == LINE, "four in a line");
+_Static_assert(sizeof(struct heap_node) * 4 == CACHE_LINE, "four in a line");
 
 /* Without a branch: which one of two timers is first cannot be predicted. */
 static inline bool before(const struct heap_node *a, const struct heap_node *b)
@@ -42,7 +41,7 @@ static int heap_grow(struct heap *h)
 
 	if (room < h->room)
 		return -ENOMEM;
-	base = aligned_alloc(LINE, ((room + SHIFT) * sizeof(*base) + LINE - 1) / LINE * LINE);
+	base = array_alloc(room + SHIFT, sizeof(*base));
 	if (!base)
 		return -ENOMEM;
 	if (h->nr)
@@ -65,7 +64,9 @@ static inline void put(struct knell_loop *l, struct heap *h, uint32_t pos, struc
 	l->tasks.pos[node_idx(&n)] = pos;
 }
 
-static void sift_up(struct knell_loop *l, struct heap *h, uint32_t pos, struct heap_node n)
+/* These two are not inlined: mostly there is nothing to sift, and that needs few registers. */
+static __attribute__((noinline)) void sift_up(struct knell_loop *l, struct heap *h, uint32_t pos,
+					      struct heap_node n)
 {
 	while (pos) {
 		uint32_t parent = (pos - 1) / 4;
@@ -78,7 +79,8 @@ static void sift_up(struct knell_loop *l, struct heap *h, uint32_t pos, struct h
 	put(l, h, pos, n);
 }
 
-static void sift_down(struct knell_loop *l, struct heap *h, uint32_t pos, struct heap_node n)
+static __attribute__((noinline)) void sift_down(struct knell_loop *l, struct heap *h, uint32_t pos,
+						struct heap_node n)
 {
 	for (;;) {
 		uint32_t child = 4 * pos + 1, least = child;
@@ -100,6 +102,17 @@ static void sift_down(struct knell_loop *l, struct heap *h, uint32_t pos, struct
 	put(l, h, pos, n);
 }
 
+/* At @pos, or where it belongs: most are not before the one above them, and have none below. */
+static inline void sift(struct knell_loop *l, struct heap *h, uint32_t pos, struct heap_node n)
+{
+	if (pos && before(&n, &h->node[(pos - 1) / 4]))
+		sift_up(l, h, pos, n);
+	else if (4 * pos + 1 < h->nr)
+		sift_down(l, h, pos, n);
+	else
+		put(l, h, pos, n);
+}
+
 static int compare(const void *a, const void *b)
 {
 	return before(a, b) ? -1 : 1;
@@ -116,21 +129,27 @@ static void renumber(struct knell_loop *l, struct heap *h)
 	h->seq = h->nr;
 }
 
+static COLD int heap_make_room(struct knell_loop *l, struct heap *h)
+{
+	if (h->seq == UINT32_MAX)
+		renumber(l, h);
+	return h->nr + h->out < h->room ? 0 : heap_grow(h);
+}
+
 int heap_add(struct knell_loop *l, enum heap_id id, struct task *t)
 {
 	struct heap *h = &l->heap[id];
 	struct heap_node n = { .deadline = t->due };
 
-	if (unlikely(h->nr + h->out >= h->room) && heap_grow(h))
+	if (unlikely(h->nr + h->out >= h->room || h->seq == UINT32_MAX) && heap_make_room(l, h))
 		return -ENOMEM;
-	if (unlikely(h->seq == UINT32_MAX))
-		renumber(l, h);
 	n.tie = (uint64_t)h->seq++ << 32 | index_of(t);
 	t->state = TASK_WAITING;
 	t->where = id;
 	if (unlikely(t->opts && t->opts->slack))
 		h->slacks++;
-	sift_up(l, h, h->nr++, n);
+	h->nr++;
+	sift(l, h, h->nr - 1, n);
 	return 0;
 }
 
@@ -144,10 +163,7 @@ void heap_del(struct knell_loop *l, struct task *t, uint32_t idx)
 		h->slacks--;
 	if (pos == h->nr)
 		return;
-	if (pos && before(&n, &h->node[(pos - 1) / 4]))
-		sift_up(l, h, pos, n);
-	else
-		sift_down(l, h, pos, n);
+	sift(l, h, pos, n);
 }
 
 static uint64_t latest(const struct knell_loop *l, const struct heap_node *n)

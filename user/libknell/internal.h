@@ -32,8 +32,12 @@
 #define NSEC_PER_MSEC	UINT64_C(1000000)
 #define NSEC_PER_SEC	UINT64_C(1000000000)
 
+#define CACHE_LINE	64
+
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define likely(x)	__builtin_expect(!!(x), 1)
+/* What is rare is out of the way of what is not, and of its registers. */
+#define COLD		__attribute__((noinline, cold))
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
 /*
@@ -137,6 +141,8 @@ struct tasks {
 	struct chunk *chunk;
 	uint32_t *pos;			/* in the heap, by index: to sift writes here, not in the tasks */
 	uint32_t nr_chunks, room;
+	struct task *spare;		/* memory of so many chunks more */
+	uint32_t nr_spare;
 	uint32_t partial;		/* have free tasks */
 	uint32_t gen;			/* of the latest one */
 	size_t used, free;
@@ -147,12 +153,13 @@ struct task *task_new(struct knell_loop *l, enum knell_kind kind, const struct k
 		      knell_cb *cb, void *arg);
 void task_free(struct knell_loop *l, struct task *t);
 void task_free_at(struct knell_loop *l, struct task *t, uint32_t idx);	/* whose index is known */
-struct task *task_find(const struct knell_loop *l, knell_task name);
 struct opts *task_opts(struct task *t);		/* makes them; NULL: ENOMEM */
 /* Calls @fn for each; it may free that one. */
 void task_each(struct knell_loop *l, void (*fn)(struct knell_loop *l, struct task *t, void *arg),
 	       void *arg);
 void tasks_free_all(struct knell_loop *l);
+/* Memory for an array, to be freed with free(): in huge pages, if it is that large. NULL: ENOMEM */
+void *array_alloc(size_t nr, size_t size);
 
 void list_add(struct knell_loop *l, enum list_id id, struct task *t);	/* at its end */
 void list_del(struct knell_loop *l, struct task *t);
@@ -794,6 +801,19 @@ static inline void posts_drain(struct knell_loop *l)
 
 	if (unlikely(atomic_load(&p->head) || p->left || atomic_load(&p->requested)))
 		posts_take(l);
+}
+
+/* NULL: there is none of that name. */
+static inline struct task *task_find(const struct knell_loop *l, knell_task name)
+{
+	uint32_t nr = name.idx >> CHUNK_SHIFT, place = name.idx & (CHUNK_TASKS - 1);
+	const struct tasks *ts = &l->tasks;
+	struct task *t;
+
+	if (unlikely(!name.gen || !place || nr >= ts->nr_chunks || !ts->chunk[nr].task))
+		return NULL;
+	t = &ts->chunk[nr].task[place];
+	return t->gen == name.gen ? t : NULL;
 }
 
 /* True in a process that was forked from the loop's. */

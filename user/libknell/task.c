@@ -8,32 +8,76 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "internal.h"
 
 _Static_assert(!(CHUNK_SIZE & (CHUNK_SIZE - 1)), "a power of two");
 
+/*
+ * Tasks are looked up in no order, and each look into a page that the CPU does not know costs as
+ * much as the rest of it: who has many of them gets huge pages, where the kernel gives these.
+ */
+#define HUGE_PAGE	(2UL << 20)
+#define CHUNKS_AT_ONCE	(HUGE_PAGE / CHUNK_SIZE)
+
+void *array_alloc(size_t nr, size_t size)
+{
+	size_t align = nr < HUGE_PAGE / size ? CACHE_LINE : HUGE_PAGE;
+	void *p;
+
+	if (nr > (SIZE_MAX - HUGE_PAGE) / size) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	size = (nr * size + align - 1) / align * align;
+	p = aligned_alloc(align, size);
+	if (p && align == HUGE_PAGE)
+		madvise(p, size, MADV_HUGEPAGE);
+	return p;
+}
+
 /* Twice as much address space, of which the aligned half is kept. */
-static struct task *chunk_map(bool populate)
+static void *map_aligned(size_t size)
 {
 	uintptr_t start, aligned;
-	void *p = mmap(NULL, 2 * CHUNK_SIZE, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *p = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED)
 		return NULL;
 	start = (uintptr_t)p;
-	aligned = (start + CHUNK_SIZE - 1) & ~(uintptr_t)(CHUNK_SIZE - 1);
+	aligned = (start + size - 1) & ~(uintptr_t)(size - 1);
 	if (aligned > start)
 		munmap(p, aligned - start);
-	munmap((void *)(aligned + CHUNK_SIZE), start + CHUNK_SIZE - aligned);
+	munmap((void *)(aligned + size), start + size - aligned);
+	return (void *)aligned;
+}
+
+/* Each chunk can be unmapped by itself. */
+static struct task *chunk_map(struct tasks *ts)
+{
+	struct task *task;
+
+	if (!ts->nr_spare) {
+		bool many = ts->nr_chunks > CHUNKS_AT_ONCE;
+
+		ts->spare = map_aligned(many ? HUGE_PAGE : CHUNK_SIZE);
+		if (!ts->spare)
+			return NULL;
+		ts->nr_spare = many ? CHUNKS_AT_ONCE : 1;
+		if (many)
+			madvise(ts->spare, HUGE_PAGE, MADV_HUGEPAGE);
+	}
+	task = ts->spare;
+	ts->spare += CHUNK_TASKS;
+	ts->nr_spare--;
 #ifdef MADV_POPULATE_WRITE
 	/* Who has a thousand tasks will have more: sixteen page faults in one. */
-	if (populate)
-		madvise((void *)aligned, CHUNK_SIZE, MADV_POPULATE_WRITE);
+	if (ts->used)
+		madvise(task, CHUNK_SIZE, MADV_POPULATE_WRITE);
 #endif
-	return (struct task *)aligned;
+	return task;
 }
 
 /* Room for twice as many. */
@@ -48,9 +92,12 @@ static int chunks_grow(struct tasks *ts)
 	if (!chunk)
 		return -ENOMEM;
 	ts->chunk = chunk;
-	pos = reallocarray(ts->pos, room, CHUNK_TASKS * sizeof(*pos));
+	pos = array_alloc(room, CHUNK_TASKS * sizeof(*pos));
 	if (!pos)
 		return -ENOMEM;
+	if (ts->room)
+		memcpy(pos, ts->pos, ts->room * CHUNK_TASKS * sizeof(*pos));
+	free(ts->pos);
 	ts->pos = pos;
 	ts->room = room;
 	return 0;
@@ -103,7 +150,7 @@ static int chunk_new(struct tasks *ts)
 
 	if (chunk_number(ts, &nr))
 		return -ENOMEM;
-	task = chunk_map(ts->used > 0);
+	task = chunk_map(ts);
 	if (!task)
 		return -ENOMEM;
 	task->gen = nr;
@@ -133,6 +180,18 @@ static void set_next_free(struct task *t, uint32_t place, uint32_t next)
 	t->next = next - place - 1;
 }
 
+static COLD struct task *chunk_full(struct tasks *ts, struct task *t)
+{
+	chunk_unlink(ts, ts->partial);
+	return t;
+}
+
+static COLD struct task *new_in_new_chunk(struct knell_loop *l, enum knell_kind kind,
+					  const struct knell_site *site, knell_cb *cb, void *arg)
+{
+	return chunk_new(&l->tasks) ? NULL : task_new(l, kind, site, cb, arg);
+}
+
 struct task *task_new(struct knell_loop *l, enum knell_kind kind, const struct knell_site *site,
 		      knell_cb *cb, void *arg)
 {
@@ -140,15 +199,13 @@ struct task *task_new(struct knell_loop *l, enum knell_kind kind, const struct k
 	struct chunk *c;
 	struct task *t;
 
-	if (unlikely(ts->partial == NO_CHUNK) && chunk_new(ts))
-		return NULL;
+	if (unlikely(ts->partial == NO_CHUNK))
+		return new_in_new_chunk(l, kind, site, cb, arg);
 	c = &ts->chunk[ts->partial];
 	t = &c->task[c->free];
 	ts->reused += t->site != NULL;
 	c->free = next_free(t, c->free);
 	c->used++;
-	if (unlikely(!c->free))
-		chunk_unlink(ts, ts->partial);
 	ts->made++;
 	ts->used++;
 	ts->free--;
@@ -165,45 +222,46 @@ struct task *task_new(struct knell_loop *l, enum knell_kind kind, const struct k
 	t->due = 0;
 	t->opts = NULL;
 	t->u.of = KNELL_NONE;
-	return t;
+	return likely(c->free) ? t : chunk_full(ts, t);
 }
 
-void task_free_at(struct knell_loop *l, struct task *t, uint32_t idx)
+static inline void put_back(struct tasks *ts, struct chunk *c, struct task *t, uint32_t place)
 {
-	uint32_t nr = idx >> CHUNK_SHIFT, place = idx & (CHUNK_TASKS - 1);
-	struct tasks *ts = &l->tasks;
-	struct chunk *c = &ts->chunk[nr];
-
-	if (unlikely(t->opts))
-		free(t->opts);
 	t->gen = 0;
 	t->state = TASK_FREE;
-	if (unlikely(!c->free))
-		chunk_link(ts, nr);
 	set_next_free(t, place, c->free);
 	c->free = place;
 	c->used--;
 	ts->used--;
 	ts->free++;
-	if (unlikely(!c->used && ts->free > UNUSED_MAX))
-		chunk_free(ts, nr);
+}
+
+static COLD void free_with_all(struct tasks *ts, struct task *t, uint32_t idx)
+{
+	struct chunk *c = &ts->chunk[idx >> CHUNK_SHIFT];
+
+	free(t->opts);
+	if (!c->free)
+		chunk_link(ts, idx >> CHUNK_SHIFT);
+	put_back(ts, c, t, idx & (CHUNK_TASKS - 1));
+	if (!c->used && ts->free > UNUSED_MAX)
+		chunk_free(ts, idx >> CHUNK_SHIFT);
+}
+
+void task_free_at(struct knell_loop *l, struct task *t, uint32_t idx)
+{
+	struct tasks *ts = &l->tasks;
+	struct chunk *c = &ts->chunk[idx >> CHUNK_SHIFT];
+
+	if (unlikely(t->opts || !c->free || (c->used == 1 && ts->free >= UNUSED_MAX)))
+		free_with_all(ts, t, idx);
+	else
+		put_back(ts, c, t, idx & (CHUNK_TASKS - 1));
 }
 
 void task_free(struct knell_loop *l, struct task *t)
 {
 	task_free_at(l, t, index_of(t));
-}
-
-struct task *task_find(const struct knell_loop *l, knell_task name)
-{
-	uint32_t nr = name.idx >> CHUNK_SHIFT, place = name.idx & (CHUNK_TASKS - 1);
-	const struct tasks *ts = &l->tasks;
-	struct task *t;
-
-	if (!name.gen || !place || nr >= ts->nr_chunks || !ts->chunk[nr].task)
-		return NULL;
-	t = &ts->chunk[nr].task[place];
-	return t->gen == name.gen ? t : NULL;
 }
 
 struct opts *task_opts(struct task *t)
@@ -243,6 +301,8 @@ void tasks_free_all(struct knell_loop *l)
 	for (uint32_t nr = 0; nr < ts->nr_chunks; nr++)
 		if (ts->chunk[nr].task)
 			munmap(ts->chunk[nr].task, CHUNK_SIZE);
+	if (ts->nr_spare)
+		munmap(ts->spare, ts->nr_spare * CHUNK_SIZE);
 	free(ts->chunk);
 	free(ts->pos);
 }
