@@ -3,7 +3,7 @@
 # Runs the programs of build/bench/loops, in which libknell is side by side with other event loops:
 #   here      timers dispatch pool blocked, with -H: CPU time in nanoseconds, good for ratios
 #   counting  all, in a boot whose clock counts instructions (run.sh tells the options)
-#   smp       pool -i, in a boot with four CPUs: how often do they interrupt each other?
+#   smp       pool -i, in a boot with two CPUs: how often do they interrupt each other?
 # Fails if one did; the logs of the boots are in build/guest/all.sh, the last one's.
 #
 # usage: loops.sh PROGRAM... [-- OPTION...]
@@ -60,7 +60,7 @@ done
 guest -c -m 3072 -a "nokaslr tsc=reliable tsc_early_khz=1000000 rcutree.use_softirq=0" \
 	"$here/all.sh" $programs -- "$@" || failed="$failed counting"
 case " $programs " in
-*" pool "*) guest -p 4 -m 1024 "$here/all.sh" pool -- -i || failed="$failed smp" ;;
+*" pool "*) guest -p 2 -m 1024 "$here/all.sh" pool -- -i || failed="$failed smp" ;;
 esac
 if [ -n "$failed" ]; then
 	printf '\nloops: FAILED:%s\n' "$failed"

@@ -366,12 +366,11 @@ static void experiments(void)
 
 /* ---- empty jobs ---- */
 
-static struct result empty_jobs(void (*how)(void), unsigned int n, unsigned int rounds)
+static struct result empty_jobs(void (*how)(void), unsigned int n, unsigned long total,
+				unsigned int rounds)
 {
 	double cpu[MAX_ROUNDS], ipi[MAX_ROUNDS];
-	struct run run = {
-		.unit = empty, .n = n, .warm = 4 * n, .total = on_host || with_ipi ? 20000 : 4000,
-	};
+	struct run run = { .unit = empty, .n = n, .warm = 4 * n, .total = total };
 	struct result result;
 	unsigned int r;
 
@@ -385,10 +384,12 @@ static struct result empty_jobs(void (*how)(void), unsigned int n, unsigned int 
 
 static void cpu_of(unsigned int n, const char *name)
 {
-	unsigned int rounds = on_host ? 5 : 1;
-	struct result with_new = empty_jobs(new, n, rounds), with_pool = empty_jobs(pool, n, rounds);
+	unsigned int rounds = on_host ? 5 : 1, total = on_host ? 20000 : 4000;
+	struct result with_new, with_pool;
 	char text[96];
 
+	with_new = empty_jobs(new, n, total, rounds);
+	with_pool = empty_jobs(pool, n, total, rounds);
 	figure(name, "new_thread", with_new.cpu, unit);
 	figure(name, "libknell", with_pool.cpu, unit);
 	snprintf(text, sizeof(text), "%u at a time, CPU time of a pool's job by a thread's", n);
@@ -414,8 +415,8 @@ static void interrupts(void)
 	struct result with_new, with_pool;
 
 	with_ipi = true;
-	with_new = empty_jobs(new, MANY, 3);
-	with_pool = empty_jobs(pool, MANY, 3);
+	with_new = empty_jobs(new, MANY, 2000, 3);
+	with_pool = empty_jobs(pool, MANY, 10000, 3);
 	with_ipi = false;
 	printf("\n");
 	figure("pool_ipi", "new_thread", with_new.ipi, "ipis");
