@@ -7,6 +7,8 @@
 
 #include "internal.h"
 
+#define LOOK_AGAIN	(100 * NSEC_PER_MSEC)
+
 static const clockid_t clock_ids[HEAPS] = {
 	[HEAP_MONOTONIC] = CLOCK_MONOTONIC,
 	[HEAP_BACKGROUND] = CLOCK_MONOTONIC,
@@ -82,36 +84,40 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* The other clocks' deadlines are the backend's: it is told of what has changed. */
-static bool tell_backend(struct knell_loop *l, enum heap_id id)
+/*
+ * The other clocks' deadlines are the backend's: it is told of what has changed. Loop's time when
+ * to look again; 0: due, KNELL_NEVER: the backend will say.
+ */
+static uint64_t tell_backend(struct knell_loop *l, enum heap_id id)
 {
 	struct clocks *c = &l->clock;
 	uint64_t first = heap_wake(l, &l->heap[id]), real = KNELL_NEVER;
 
 	if (first <= c->now[id])
-		return true;
+		return 0;
 	if (first != KNELL_NEVER && !c->paused)
 		real = first - c->skew[id];
-	/* What cannot be told now is told the next time; meanwhile the loop must not sleep on it. */
+	/* What cannot be told now is told the next time; meanwhile the clock may be set. */
 	if (real != c->told[id]) {
 		if (l->ops->clock_set(l, id, real))
-			return true;
+			return c->now[HEAP_MONOTONIC] + sooner(first - c->now[id], LOOK_AGAIN);
 		c->told[id] = real;
 	}
-	return false;
+	return KNELL_NEVER;
 }
 
 uint64_t clock_deadline(struct knell_loop *l)
 {
 	uint64_t first = sooner(heap_wake(l, &l->heap[HEAP_MONOTONIC]),
 				heap_wake(l, &l->heap[HEAP_BACKGROUND]));
-	bool due = first <= l->clock.now[HEAP_MONOTONIC];
+	uint64_t other = KNELL_NEVER;
 
 	for (enum heap_id id = HEAP_REALTIME; id < HEAPS; id++)
 		if (unlikely(l->heap[id].nr || l->clock.told[id] != KNELL_NEVER))
-			due |= tell_backend(l, id);
-	if (due)
+			other = sooner(other, tell_backend(l, id));
+	if (first <= l->clock.now[HEAP_MONOTONIC] || !other)
 		return 0;
+	first = sooner(first, other);
 	if (first == KNELL_NEVER || l->clock.paused)
 		return KNELL_NEVER;
 	return clock_to_raw(l, first);
