@@ -623,6 +623,60 @@ TEST_F_TIMEOUT(knelld, sighup_reads_the_directory_again, LIMIT_S)
 	EXPECT_TRUE(has(self, "same.service: stopped\n"));
 }
 
+/* SIGUSR1 */
+
+/* The latest row of a function: how often it ran, and the eight letters of what it is; -1: none. */
+static long row_of(fixture *self, const char *func, char types[static 9])
+{
+	const char *line, *end;
+	double ms;
+	long found = -1, runs, columns[4];
+	char name[32];
+	int at;
+
+	for (line = self->log; (end = strchr(line, '\n')); line = end + 1) {
+		if (sscanf(line, "knelld: %lf %ld %ld %ld %ld %ld%n", &ms, &runs, &columns[0],
+			   &columns[1], &columns[2], &columns[3], &at) != 6)
+			continue;
+		/* The letters are where they are, blank or not. */
+		if (sscanf(line + at + 8, "%31s", name) != 1 || strcmp(name, func))
+			continue;
+		memcpy(types, line + at + 1, 6);
+		memcpy(types + 6, end - 57, 2);
+		types[8] = '\0';
+		found = runs;
+	}
+	return found;
+}
+
+TEST_F_TIMEOUT(knelld, sigusr1_tells_what_was_used, LIMIT_S)
+{
+	char types[9] = "";
+
+	unit(self, "a.service", "[Service]\nExecStart=/bin/true\n");
+	unit(self, "b.service", "[Service]\nExecStart=/bin/false\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "a.service: finished"));
+	ASSERT_TRUE(told(self, "b.service: failed"));
+	kill(self->pid, SIGUSR1);
+	ASSERT_TRUE(told(self, " TOTAL "));
+	EXPECT_TRUE(has(self, "CPU (user+system): Real (wall-clock):"));
+	EXPECT_TRUE(has(self, "Runtime(ms)   Invoked Avg uSec Max uSecs Avg uSec Max uSecs  Type"));
+	/* Each has ended, and then left its tree empty. */
+	EXPECT_EQ(4, row_of(self, "on_record", types));
+	EXPECT_STREQ("      C ", types);
+	EXPECT_LE(1, row_of(self, "settle", types));
+	EXPECT_STREQ("    X   ", types);
+	EXPECT_LE(5, row_of(self, "TOTAL", types));
+	/* It shows up the next time. */
+	EXPECT_EQ(-1, row_of(self, "on_show", types));
+	kill(self->pid, SIGUSR1);
+	ASSERT_TRUE(told_times(self, 2, " TOTAL "));
+	EXPECT_EQ(1, row_of(self, "on_show", types));
+	EXPECT_STREQ("       S", types);
+	ASSERT_EQ(0, stop(self));
+}
+
 /* Many */
 
 /* Every one of 1000 ends is heard of, though each comes in the instant of the start. */

@@ -488,8 +488,19 @@ static struct work work_of(pid_t pid)
 	return w;
 }
 
-/* Waits until a process is asleep in read(2). */
-static bool asleep_in_read(pid_t pid)
+/* Is it in the one system call that waits on a queue, read(2) or with something told before? */
+static bool waits_on_queue(const char *line)
+{
+	unsigned long long fd, request;
+	long nr;
+
+	if (sscanf(line, "%ld %llx %llx", &nr, &fd, &request) != 3)
+		return false;
+	return nr == SYS_read || (nr == SYS_ioctl && request == KNELL_IOC_SUBMIT);
+}
+
+/* Waits until a process is asleep on its queue. */
+static bool asleep_on_queue(pid_t pid)
 {
 	uint64_t end = patience_ends();
 	char path[64], line[256];
@@ -499,7 +510,7 @@ static bool asleep_in_read(pid_t pid)
 	do {
 		FILE *f = fopen(path, "r");
 
-		asleep = f && fgets(line, sizeof(line), f) && !strncmp(line, "0 0x", 4);
+		asleep = f && fgets(line, sizeof(line), f) && waits_on_queue(line);
 		if (f)
 			fclose(f);
 	} while (!asleep && look_again(end));
@@ -510,7 +521,7 @@ static void idle(struct __test_metadata *_metadata, fixture *self, unsigned int 
 {
 	struct work before, after;
 
-	ASSERT_TRUE(asleep_in_read(self->pid));
+	ASSERT_TRUE(asleep_on_queue(self->pid));
 	before = work_of(self->pid);
 	EXPECT_LT(0, before.voluntary);
 	sleep(seconds);

@@ -12,7 +12,7 @@
  * tree.c   the processes of a unit: whom a signal reaches, what is left
  * pidfile.c which of them is the main one of a service that forks
  * spawn.c  one command; env.c and user.c gather what it needs
- * queue.c  /dev/knell
+ * queue.c  the queue of /dev/knell and the loop on it, which is libknell's
  * state.c  what the next knelld cannot see in a kept queue; takeover.c reads both
  * pid1.c   what only the first process does
  */
@@ -25,6 +25,8 @@
 #include <sys/types.h>
 
 #include <linux/knell.h>
+
+#include "knell.h"
 
 #define NSEC_PER_SEC	1000000000ULL
 #define NSEC_PER_MSEC	1000000ULL
@@ -395,17 +397,19 @@ int cred_find(const struct unit *u, struct cred *cred);
 void cred_free(struct cred *cred);
 
 /* queue.c */
-/* A unit's id, what the watch is for, which command, and a number that grows. */
+/* A unit's id, what the watch is for, which command, and a number that grows; the loop has bit 63. */
 #define TOKEN_NONE	0	/* of no unit */
+#define TOKEN_END	(1ULL << 63)
 #define ROLE_TIMER	0
 #define ROLE_COMMAND	1	/* and the kind of command */
 #define ROLE_PROC	14
 #define ROLE_BIRTHS	15
 #define TOKEN_CMDS	4096
+#define SERIAL_MAX	0x7fff
 
 static inline uint64_t token(uint32_t id, unsigned int role, size_t cmd, uint16_t serial)
 {
-	return (uint64_t)serial << 48 | (uint64_t)(cmd % TOKEN_CMDS) << 36 |
+	return (uint64_t)(serial & SERIAL_MAX) << 48 | (uint64_t)(cmd % TOKEN_CMDS) << 36 |
 	       (uint64_t)role << 32 | id;
 }
 
@@ -429,17 +433,24 @@ static inline uint16_t token_serial(uint64_t t)
 	return t >> 48;
 }
 
+/* 0 is none. */
+static inline uint16_t serial_next(uint16_t serial)
+{
+	return serial < SERIAL_MAX ? serial + 1 : 1;
+}
+
 /* Ours as long as we live; kept; kept and collecting since another knelld left it. */
 #define QUEUE_NAME_MAX	sizeof(((struct knell_name *)0)->name)
+
+#define BATCH		64	/* records at a time */
 
 enum tenure { QUEUE_OWN, QUEUE_KEPT, QUEUE_TAKEN };
 
 int queue_open(const char *as, enum tenure *tenure);
+struct knell_loop *queue_loop(void);
 uint64_t queue_id(void);
 void queue_let_go(void);
-struct knell_watch_info *queue_list(size_t *nr);
-int queue_add_fd(int file, uint32_t events, uint32_t *watch);
-int queue_set_fd(uint32_t watch, uint32_t events);
+struct knell_watch_info *queue_left(size_t *nr);
 int queue_add_tree(const char *label, uint64_t token, uint32_t flags, uint32_t *watch);
 int queue_add_births(const char *label, uint64_t token, uint32_t *watch);
 struct knell_op queue_op_self(uint64_t token);
@@ -453,7 +464,6 @@ int queue_kill(uint32_t watch, int sig);
 void queue_del(uint32_t watch);
 void queue_ack(uint32_t watch);
 void queue_flush(void);
-int queue_read(struct knell_event *ev, size_t nr);
 
 /* pid1.c */
 bool is_pid1(void);

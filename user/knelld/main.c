@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,13 +20,12 @@
 static const char *unit_dir = DEFAULT_DIR;
 static const char *queue_name;		/* to keep the queue by, "": not at all */
 static bool check_only;
-static int signal_fd = -1;
-static uint32_t signal_watch;
+static bool restart;			/* the machine, rather than power it off */
 
 static const char usage[] =
 	"Usage: knelld [--unit-dir DIR] [--keep NAME | --no-keep]\n"
 	"       knelld [--unit-dir DIR] --check\n"
-	"Supervises the services of DIR/*.service, asleep in one read() of " KNELL_DEVICE ".\n"
+	"Supervises the services of DIR/*.service, asleep in one system call on " KNELL_DEVICE ".\n"
 	"\n"
 	"  --unit-dir DIR  where the unit files are (" DEFAULT_DIR ")\n"
 	"  --keep NAME     the name by which the next knelld finds what this one leaves if it\n"
@@ -40,7 +37,8 @@ static const char usage[] =
 	"  --version       the version\n"
 	"\n"
 	"SIGTERM and SIGINT stop all services in reverse order and end knelld (as the first\n"
-	"process: power off and restart the machine); SIGHUP reads DIR again. See knelld(8).\n";
+	"process: power off and restart the machine); SIGHUP reads DIR again,\n"
+	"SIGUSR1 logs what the loop's functions have used. See knelld(8).\n";
 
 /* The kernel hands its own words to the first process, which has to put up with them. */
 static void bad_usage(void)
@@ -154,22 +152,6 @@ static void settle_signals(void)
 	sigaction(SIGPIPE, &ignore, NULL);
 }
 
-/* Signals are no interruptions but records like any other: 0 or -errno. */
-static int listen_to_signals(void)
-{
-	sigset_t ours;
-
-	sigemptyset(&ours);
-	sigaddset(&ours, SIGTERM);
-	sigaddset(&ours, SIGINT);
-	sigaddset(&ours, SIGHUP);
-	signal_fd = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (signal_fd < 0)
-		return -errno;
-	sigprocmask(SIG_SETMASK, &ours, NULL);
-	return queue_add_fd(signal_fd, EPOLLIN, &signal_watch);
-}
-
 static void hold_signals(void)
 {
 	sigset_t all;
@@ -202,26 +184,64 @@ static void reload(void)
 		service_start_new();
 }
 
-/* The stop signal that comes first decides how it ends. */
-static void on_signal(int sig, bool *restart)
+static void on_reload(struct knell_loop *l, const struct knell_call *call, void *arg)
 {
-	if (sig == SIGHUP) {
-		reload();
-	} else if (!service_stopping()) {
-		*restart = sig == SIGINT;
-		log_line("%s: stopping all services", signal_name(sig));
-		service_stop_all();
-	}
+	(void)l;
+	(void)call;
+	(void)arg;
+	reload();
 }
 
-/* Several of one kind are one; then the next ones are waited for. */
-static void on_signals(bool *restart)
+/* The stop signal that comes first decides how it ends. */
+static void on_stop(struct knell_loop *l, const struct knell_call *call, void *arg)
 {
-	struct signalfd_siginfo info;
+	int sig = call->sig->si_signo;
 
-	while (read(signal_fd, &info, sizeof(info)) == sizeof(info))
-		on_signal(info.ssi_signo, restart);
-	queue_set_fd(signal_watch, EPOLLIN);
+	(void)l;
+	(void)arg;
+	if (service_stopping())
+		return;
+	restart = sig == SIGINT;
+	log_line("%s: stopping all services", signal_name(sig));
+	service_stop_all();
+}
+
+/*
+ * The table of the loop's functions, a line of the log each. CPU time is in it from the next one
+ * on: to look at it is a system call, which nobody makes who does not want to know.
+ */
+static void on_show(struct knell_loop *l, const struct knell_call *call, void *arg)
+{
+	char *text = NULL, *line, *rest;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	(void)call;
+	(void)arg;
+	if (!f || knell_stats_show(l, f, NULL, KNELL_TEXT) < 0)
+		log_line("SIGUSR1: no memory for the table");
+	if (f)
+		fclose(f);
+	for (rest = text; (line = strsep(&rest, "\n")) && *line;)
+		log_line("%s", line);
+	free(text);
+	knell_set_cpu_accounting(l, true);
+}
+
+/* From here on signals come: 0 or -errno. */
+static int listen_to_signals(void)
+{
+	struct knell_loop *l = queue_loop();
+	sigset_t none;
+
+	if (knell_is_none(knell_add_signal(l, on_stop, NULL, SIGTERM)) ||
+	    knell_is_none(knell_add_signal(l, on_stop, NULL, SIGINT)) ||
+	    knell_is_none(knell_add_signal(l, on_reload, NULL, SIGHUP)) ||
+	    knell_is_none(knell_add_signal(l, on_show, NULL, SIGUSR1)))
+		return -errno;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	return 0;
 }
 
 static void resume_stop(void)
@@ -230,13 +250,14 @@ static void resume_stop(void)
 	service_stop_all();
 }
 
-static void dispatch(const struct knell_event *ev, bool *restart)
+static void on_record(struct knell_loop *l, const struct knell_call *call, void *arg)
 {
+	const struct knell_event *ev = call->record;
 	struct unit *u = unit_by_id(token_id(ev->token));
 
-	if (ev->type == KNELL_EV_FD)
-		on_signals(restart);
-	else if (u && ev->type == KNELL_EV_EXIT)
+	(void)l;
+	(void)arg;
+	if (u && ev->type == KNELL_EV_EXIT)
 		record_exit(u, ev);
 	else if (u && ev->type == KNELL_EV_EMPTY)
 		record_empty(u, ev);
@@ -246,26 +267,43 @@ static void dispatch(const struct knell_event *ev, bool *restart)
 		record_report(u, ev);
 }
 
-/* Until everything is stopped; how it is to end, or -errno. */
-static int loop(bool *restart)
+/* What follows from all that was heard. */
+static void settle(struct knell_loop *l, const struct knell_call *call, void *arg)
 {
-	static struct knell_event ev[64];
-	int n;
+	(void)l;
+	(void)call;
+	(void)arg;
+	record_settle();
+	service_settle();
+	/* In this order: what is acknowledged does not come again. */
+	state_settle();
+	queue_flush();
+}
 
-	for (;;) {
-		service_settle();
-		/* In this order: what is acknowledged does not come again. */
-		state_settle();
-		queue_flush();
-		if (service_all_stopped())
-			return 0;
-		n = queue_read(ev, ARRAY_SIZE(ev));
-		if (n < 0)
-			return n;
-		for (int i = 0; i < n; i++)
-			dispatch(&ev[i], restart);
-		record_settle();
-	}
+static void before_sleep(struct knell_loop *l, void *arg)
+{
+	(void)arg;
+	/* As a task, so that it is in the table, too. */
+	if (knell_execute(l, settle, NULL, 0) < 0)
+		settle(l, NULL, NULL);
+	if (service_all_stopped())
+		knell_loop_stop(l);
+}
+
+/* Until everything is stopped: 0, or -errno. */
+static int run(void)
+{
+	struct knell_loop *l = queue_loop();
+	int err;
+
+	if (knell_is_none(knell_add_record(l, on_record, NULL)))
+		return -errno;
+	err = knell_add_prepare(l, before_sleep, NULL);
+	if (!err)
+		err = knell_loop_run(l, KNELL_RUN_DEFAULT);
+	/* The first process has to wait for others yet. */
+	knell_del_hook(l, before_sleep, NULL);
+	return err < 0 ? err : 0;
 }
 
 /* What a former knelld has left, if there was one; it may have been stopping everything. */
@@ -296,7 +334,7 @@ static int fail(void)
 
 int main(int argc, char **argv)
 {
-	bool restart = false, known, stopping;
+	bool known, stopping;
 	enum tenure tenure;
 	int err;
 
@@ -337,9 +375,9 @@ int main(int argc, char **argv)
 		resume_stop();
 	else
 		service_start_new();
-	err = loop(&restart);
+	err = run();
 	if (err < 0) {
-		log_line("cannot read %s: %s", KNELL_DEVICE, strerror(-err));
+		log_line("cannot wait on %s: %s", KNELL_DEVICE, strerror(-err));
 		return fail();
 	}
 	log_line("all services are stopped");

@@ -123,44 +123,47 @@ static bool watch_the_rest(void)
 	return found;
 }
 
-/*
- * Sleeps on the queue until nobody is left, at most @ns. All units are down, so a record tells of
- * one that is gone, and perhaps of others that it has left behind.
- */
-static bool wait_alone(uint32_t timer, uint64_t ns)
+static void on_time(struct knell_loop *l, const struct knell_call *call, void *arg)
 {
-	struct knell_event ev[64];
-	bool over = !timer;
-	int n;
+	bool *over = arg;
 
-	queue_set_timer(timer, TOKEN_NONE, now_ns() + ns);
-	while (watch_the_rest()) {
-		n = over ? 0 : queue_read(ev, ARRAY_SIZE(ev));
-		if (n <= 0)
-			return false;
-		for (int i = 0; i < n; i++)
-			over |= ev[i].type == KNELL_EV_TIMER && ev[i].watch == timer;
-	}
-	return true;
+	(void)l;
+	(void)call;
+	*over = true;
+}
+
+/*
+ * Sleeps until nobody is left, at most @ns. All units are down, so a record tells of one that is
+ * gone, and perhaps of others that it has left behind.
+ */
+static bool wait_alone(uint64_t ns)
+{
+	struct knell_loop *l = queue_loop();
+	bool over = false;
+	knell_task timer = knell_add_timer_ns(l, on_time, &over, ns);
+
+	if (knell_is_none(timer))
+		log_line("no timer to wait with, not waiting");
+	while (!over && !knell_is_none(timer) && watch_the_rest())
+		if (knell_loop_run(l, KNELL_RUN_ONCE) < 0)
+			break;
+	knell_cancel(l, timer);
+	return !watch_the_rest();
 }
 
 /* Ends what the services have left behind: daemons that went their own way. */
 static void end_the_rest(void)
 {
-	uint32_t timer = 0;
-
 	if (!watch_the_rest())
 		return;
-	if (queue_add_timer(TOKEN_NONE, &timer) < 0)
-		log_line("no timer to wait with, killing what is left at once");
 	log_line("SIGTERM to what is left");
 	kill(-1, SIGTERM);
 	kill(-1, SIGCONT);
-	if (wait_alone(timer, TERM_NS))
+	if (wait_alone(TERM_NS))
 		return;
 	log_line("SIGKILL to what is left");
 	kill(-1, SIGKILL);
-	wait_alone(timer, KILL_NS);
+	wait_alone(KILL_NS);
 }
 
 /* If the first process ends, the kernel panics: this is what it does instead. */

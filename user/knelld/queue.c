@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The one queue: what knelld hears of comes out of queue_read(), and it sleeps nowhere else. */
+/* The one queue, under the one loop: knelld hears of nothing that does not come out of it. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -14,24 +13,17 @@
 #define BUSY_NS		(20 * NSEC_PER_MSEC)
 
 static int fd = -1;
-static struct knell_name kept;
+static struct knell_loop *loop;
+static const char *kept;		/* its name, NULL: it is not */
 static uint32_t *acks;
 static size_t nr_acks;
-
-/* Some ops, no waiting: 0, or -errno of the call; each has its own result. Async-signal-safe. */
-static int submit_all(struct knell_op *ops, size_t nr, uint32_t flags)
-{
-	struct knell_submit s = { .ops = (uintptr_t)ops, .nr_ops = nr, .flags = flags };
-
-	return ioctl(fd, KNELL_IOC_SUBMIT, &s) < 0 ? -errno : 0;
-}
 
 /* One op: its result, or -errno of the call. Async-signal-safe. */
 static int submit(struct knell_op *op)
 {
-	int err = submit_all(op, 1, 0);
+	int n = knell_submit(loop, op, 1, 0);
 
-	return err < 0 ? err : op->result;
+	return n < 0 ? n : op->result;
 }
 
 static int add(struct knell_op *op, uint32_t *watch)
@@ -50,7 +42,8 @@ static int get_info(struct knell_info *info)
 static int check_abi(uint64_t *features)
 {
 	const uint64_t needed = 1ULL << KNELL_PROCESS | 1ULL << KNELL_TIMER |
-				1ULL << KNELL_FD | 1ULL << KNELL_TREE;
+				1ULL << KNELL_USER | 1ULL << KNELL_FD |
+				1ULL << KNELL_TREE | 1ULL << KNELL_CHILDREN;
 	struct knell_info info;
 	int err = get_info(&info);
 
@@ -66,27 +59,19 @@ static int check_abi(uint64_t *features)
 }
 
 /* The queue of that name, instead of ours. */
-static int attach(struct knell_name *name)
+static int attach(const char *name)
 {
-	int new;
+	int new = knell_queue_attach(fd, name);
 
-	name->uid = geteuid();
-	new = ioctl(fd, KNELL_IOC_ATTACH, name);
 	if (new < 0)
-		return -errno;
+		return new;
 	close(fd);
 	fd = new;
 	return 0;
 }
 
-/* -EEXIST: since we looked somebody else has taken the name. */
-static int keep(struct knell_name *name)
-{
-	name->uid = 0;
-	return ioctl(fd, KNELL_IOC_KEEP, name) < 0 ? -errno : 0;
-}
-
-static int attach_or_keep(struct knell_name *name, enum tenure *tenure)
+/* -EEXIST from keeping: since we looked somebody else has taken the name. */
+static int attach_or_keep(const char *name, enum tenure *tenure)
 {
 	const struct timespec pause = { .tv_nsec = BUSY_NS };
 	int err;
@@ -98,7 +83,7 @@ static int attach_or_keep(struct knell_name *name, enum tenure *tenure)
 		err = attach(name);
 		if (err == -ENOENT) {
 			*tenure = QUEUE_KEPT;
-			err = keep(name);
+			err = knell_queue_keep(fd, name);
 		}
 		if (err != -EBUSY && err != -EEXIST)
 			break;
@@ -111,12 +96,12 @@ static int take_or_keep(const char *as, uint64_t features, enum tenure *tenure)
 {
 	int err = -EOPNOTSUPP;
 
-	strncpy(kept.name, as, sizeof(kept.name) - 1);
 	if (features & KNELL_FEAT_KEEP)
-		err = attach_or_keep(&kept, tenure);
-	if (!err)
+		err = attach_or_keep(as, tenure);
+	if (!err) {
+		kept = as;
 		return 0;
-	kept.name[0] = '\0';
+	}
 	if (*tenure == QUEUE_TAKEN) {
 		log_line("the queue %s: %s; see --keep", as, err == -EBUSY ?
 			 "another knelld lives and has it" : strerror(-err));
@@ -126,6 +111,22 @@ static int take_or_keep(const char *as, uint64_t features, enum tenure *tenure)
 	log_line("cannot keep the queue as %s: %s; if knelld is killed, what runs is lost sight of",
 		 as, strerror(-err));
 	return 0;
+}
+
+static int make_loop(void)
+{
+	struct knell_loop_attr attr = {
+		.name = "knelld",
+		.backend = KNELL_BACKEND_KERNEL,
+		.flags = KNELL_LOOP_FD | KNELL_LOOP_NO_CPU,
+		.fd = fd,
+		.batch = BATCH,
+		/* All of a batch is dealt with before anything is written down. */
+		.event_interval = BATCH + 1,
+	};
+
+	loop = knell_loop_new(&attr);
+	return loop ? 0 : -errno;
 }
 
 /**
@@ -141,20 +142,26 @@ int queue_open(const char *as, enum tenure *tenure)
 	int err;
 
 	*tenure = QUEUE_OWN;
-	fd = open(KNELL_DEVICE, O_RDWR | O_CLOEXEC);
+	fd = knell_queue_open(NULL);
 	if (fd < 0) {
-		err = -errno;
-		log_line("cannot open %s: %s%s", KNELL_DEVICE, strerror(-err),
-			 err == -ENOENT || err == -ENXIO || err == -ENODEV ?
+		log_line("cannot open %s: %s%s", KNELL_DEVICE, strerror(-fd),
+			 fd == -ENOENT || fd == -ENXIO || fd == -ENODEV ?
 			 "; load the module first: modprobe knell, or insmod knell.ko" : "");
-		return err;
+		return fd;
 	}
 	err = check_abi(&features);
 	if (!err && as)
 		err = take_or_keep(as, features, tenure);
+	if (!err)
+		err = make_loop();
 	if (err)
 		log_line("cannot use %s: %s", KNELL_DEVICE, strerror(-err));
 	return err;
+}
+
+struct knell_loop *queue_loop(void)
+{
+	return loop;
 }
 
 /* The number of this queue, never another's. */
@@ -168,56 +175,25 @@ uint64_t queue_id(void)
 /* At a proper end there is nothing that the next one would have to know. */
 void queue_let_go(void)
 {
-	if (!*kept.name)
-		return;
-	kept.flags = KNELL_KEEP_OFF;
-	if (ioctl(fd, KNELL_IOC_KEEP, &kept) < 0)
-		log_line("cannot let the queue %s go: %s", kept.name, strerror(errno));
+	int err = kept ? knell_queue_unkeep(fd, kept) : 0;
+
+	if (err)
+		log_line("cannot let the queue %s go: %s", kept, strerror(-err));
 }
 
-/* All watches there are, by handle; from here on records are delivered after an ATTACH. */
-struct knell_watch_info *queue_list(size_t *nr)
+/* The watches that a former knelld has left, by handle, without its loop's own; to be freed. */
+struct knell_watch_info *queue_left(size_t *nr)
 {
 	struct knell_watch_info *all = NULL;
-	struct knell_list list = { 0 };
-	size_t room;
+	ssize_t n = knell_queue_list(fd, &all);
 
 	*nr = 0;
-	if (ioctl(fd, KNELL_IOC_LIST, &list) < 0)
-		goto failed;
-	/* One more than there are: a call that fills less than it could has come to the end. */
-	room = list.total + 1;
-	all = xcalloc(room, sizeof(*all));
-	do {
-		list.watches = (uintptr_t)(all + *nr);
-		list.nr = room - *nr;
-		list.after = *nr ? all[*nr - 1].watch : 0;
-		if (ioctl(fd, KNELL_IOC_LIST, &list) < 0)
-			goto failed;
-		*nr += list.nr;
-	} while (list.nr && *nr < room);
+	if (n < 0)
+		log_line("%s: cannot list what is there: %s", KNELL_DEVICE, strerror(-n));
+	for (ssize_t i = 0; i < n; i++)
+		if (all[i].token < TOKEN_END)
+			all[(*nr)++] = all[i];
 	return all;
-failed:
-	log_line("%s: cannot list what is there: %s", KNELL_DEVICE, strerror(errno));
-	return all;
-}
-
-/* Tells once that @file has one of @events, and again after queue_set_fd(). */
-int queue_add_fd(int file, uint32_t events, uint32_t *watch)
-{
-	struct knell_op op = { .op = KNELL_OP_ADD, .type = KNELL_FD, .token = TOKEN_NONE };
-
-	op.fd.fd = file;
-	op.fd.events = events;
-	return add(&op, watch);
-}
-
-int queue_set_fd(uint32_t watch, uint32_t events)
-{
-	struct knell_op op = { .op = KNELL_OP_MOD, .watch = watch, .token = TOKEN_NONE };
-
-	op.fd.events = events;
-	return submit(&op);
 }
 
 static struct knell_op tree_op(const char *label, uint64_t token, uint32_t flags)
@@ -237,7 +213,7 @@ int queue_add_tree(const char *label, uint64_t token, uint32_t flags, uint32_t *
 		tree_op(label, token, flags | KNELL_OPF_ACK),
 		{ .op = KNELL_OP_JOIN, .flags = KNELL_OPF_NEXT, .watch = KNELL_LAST },
 	};
-	int err = submit_all(ops, ARRAY_SIZE(ops), KNELL_SUBMIT_STOP);
+	int err = knell_submit(loop, ops, ARRAY_SIZE(ops), KNELL_SUBMIT_STOP);
 
 	*watch = 0;
 	if (err < 0)
@@ -349,32 +325,16 @@ void queue_ack(uint32_t watch)
 	acks[nr_acks++] = watch;
 }
 
-/* After state_settle(). */
+/* After state_settle(): they go in the call in which knelld sleeps then. */
 void queue_flush(void)
 {
-	struct knell_op ops[64];
-
 	while (nr_acks) {
-		size_t nr = nr_acks < ARRAY_SIZE(ops) ? nr_acks : ARRAY_SIZE(ops);
+		uint32_t watch = acks[--nr_acks];
+		struct knell_op op = { .op = KNELL_OP_DEL, .watch = watch };
 
-		nr_acks -= nr;
-		for (size_t i = 0; i < nr; i++)
-			ops[i] = (struct knell_op){
-				.op = KNELL_OP_DEL, .watch = acks[nr_acks + i],
-			};
-		submit_all(ops, nr, 0);
+		if (knell_submit_later(loop, &op) < 0)
+			queue_del(watch);
 	}
 	free(acks);
 	acks = NULL;
-}
-
-/* Sleeps until there are records; how many, or -errno. */
-int queue_read(struct knell_event *ev, size_t nr)
-{
-	ssize_t n;
-
-	do {
-		n = read(fd, ev, nr * sizeof(*ev));
-	} while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : (int)(n / (ssize_t)sizeof(*ev));
 }

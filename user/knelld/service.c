@@ -80,7 +80,7 @@ static void set_timer(struct unit *u, uint64_t deadline)
 	int err;
 
 	u->deadline = deadline;
-	u->timer_gen++;
+	u->timer_gen = serial_next(u->timer_gen);
 	err = queue_set_timer(u->timer, token(u->id, ROLE_TIMER, 0, u->timer_gen), deadline);
 	if (err < 0)
 		log_line("%s: cannot set its timer: %s", u->name, strerror(-err));

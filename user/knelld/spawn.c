@@ -78,15 +78,15 @@ static bool become(struct launch *l)
 	return !c->set_uid || syscall(SYS_setresuid, c->uid, c->uid, c->uid) == 0;
 }
 
-/* What a program expects: the supervisor ignores this one, and blocks those that it reads. */
+/*
+ * What a program expects: the supervisor ignores this one and blocks none. Those that it handles
+ * are back to normal with exec, and before that libknell's handler knows that it is not meant.
+ */
 static void reset_signals(void)
 {
 	const struct sigaction dfl = { .sa_handler = SIG_DFL };
-	sigset_t none;
 
 	sigaction(SIGPIPE, &dfl, NULL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 static bool enrol(struct launch *l)
@@ -286,8 +286,7 @@ static void tell_failed(const struct unit *u, enum exec_kind kind, const struct 
 /* Says in the unit which tree is about to be, so that it is not made twice. */
 static uint16_t announce(struct unit *u, enum exec_kind kind)
 {
-	if (!++u->serial)
-		u->serial++;
+	u->serial = serial_next(u->serial);
 	if (kind == EXEC_START) {
 		u->main_serial = u->serial;
 		u->main_done = false;

@@ -54,7 +54,8 @@ static struct unit *owner(const struct knell_watch_info *w, bool known)
 
 static bool younger(uint16_t a, uint16_t b)
 {
-	return (int16_t)(a - b) > 0;
+	/* They wrap at SERIAL_MAX: the sign is one bit further down. */
+	return (int16_t)((uint16_t)(a - b) << 1) > 0;
 }
 
 /* The kind of command whose tree this is tells what the unit was at. */
@@ -183,7 +184,7 @@ static void take_rest(const struct knell_watch_info *w, size_t nr, bool known)
 void takeover_units(bool known)
 {
 	size_t nr;
-	struct knell_watch_info *w = queue_list(&nr);
+	struct knell_watch_info *w = queue_left(&nr);
 
 	if (!known)
 		learn_aliases(w, nr);
