@@ -36,11 +36,11 @@ module:
 libknell:
 	$(MAKE) -C user/libknell BUILD=$(CURDIR)/$(build)
 
-knelld:
+knelld: libknell
 	$(MAKE) -C user/knelld BUILD=$(CURDIR)/$(build)
 
 # The guests have no libraries of this machine.
-knelld-static:
+knelld-static: libknell
 	$(MAKE) -C user/knelld BUILD=$(CURDIR)/$(build) static
 
 selftests: module libknell knelld-static
