@@ -464,4 +464,149 @@ LOOP_TEST(timers, late)
 	EXPECT_LE(ns - 5 * MSEC, stats_of(self->l).max_lag_ns);
 }
 
+/* What is beyond the clock's end does not come round from the other side. */
+LOOP_TEST(timers, no_time_wraps)
+{
+	static const uint64_t periods[] = { KNELL_NEVER, KNELL_NEVER - 1, KNELL_NEVER / 2 };
+	uint64_t begin;
+	knell_task t;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(periods); i++) {
+		t = knell_add_timer_site(self->l, KNELL_SITE(cb_count), cb_count, NULL, 0, periods[i]);
+		ASSERT_TASK(t);
+		for (unsigned int k = 0; k < 10; k++)
+			ASSERT_EQ(1, knell_loop_run(self->l, KNELL_RUN_NOWAIT));
+		EXPECT_EQ(i + 1, counted);
+		EXPECT_EQ(1, knell_cancel(self->l, t));
+	}
+	/* As many of them as are 0 ns, or few, in 64 bits. */
+	EXPECT_NO_TASK(EOVERFLOW, knell_add_timer_ms(self->l, cb_count, NULL, UINT64_C(1) << 58));
+	EXPECT_NO_TASK(EOVERFLOW, knell_add_timer_ms(self->l, cb_count, NULL, KNELL_NEVER / MSEC + 1));
+	EXPECT_NO_TASK(EOVERFLOW, knell_add_timer(self->l, cb_count, NULL, KNELL_NEVER / SEC + 1));
+	EXPECT_NO_TASK(EOVERFLOW, knell_add_timer(self->l, cb_count, NULL, UINT64_C(1) << 55));
+	/* A loop's clock that was held is behind the real one. */
+	ASSERT_EQ(0, knell_clock_pause(self->l));
+	sleep_ns(20 * MSEC);
+	ASSERT_EQ(0, knell_clock_resume(self->l));
+	for (unsigned int i = 0; i < 3; i++) {
+		static const clockid_t clocks[] = { CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_BOOTTIME };
+
+		t = knell_add_timer_at(self->l, cb_count, NULL, clocks[i], KNELL_NEVER - 1);
+		ASSERT_TASK(t);
+		begin = stats_of(self->l).passes;
+		ASSERT_TASK(knell_add_timer_ms(self->l, cb_stop, NULL, 20));
+		ASSERT_EQ(1, knell_loop_run(self->l, KNELL_RUN_DEFAULT));
+		EXPECT_GE(begin + 4, stats_of(self->l).passes);
+		EXPECT_EQ(1, knell_cancel(self->l, t));
+	}
+	EXPECT_EQ(ARRAY_SIZE(periods), counted);
+}
+
+/* Each clock is looked at in each pass, also of a loop that never sleeps. */
+static void anew(struct knell_loop *l, const struct knell_call *call, void *arg)
+{
+	(void)call;
+	if (now_ns() < *(uint64_t *)arg && !counted)
+		knell_add_event(l, anew, arg, 0);
+}
+
+LOOP_TEST(timers, other_clocks_in_a_busy_loop)
+{
+	static const clockid_t clocks[] = { CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_BOOTTIME };
+	uint64_t end;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(clocks); i++) {
+		counted = 0;
+		end = now_ns() + 60 * SEC;
+		ASSERT_TASK(knell_add_timer_at(self->l, cb_count, NULL, clocks[i],
+					       clock_ns(clocks[i]) + 5 * MSEC));
+		ASSERT_TASK(knell_add_event(self->l, anew, &end, 0));
+		ASSERT_EQ(0, knell_loop_run(self->l, KNELL_RUN_DEFAULT));
+		EXPECT_EQ(1, counted);
+		EXPECT_GT(end, now_ns());
+	}
+}
+
+/* Idle tasks of equal time keep their order however often they are put off, and leave the pass to
+ * other background tasks, too. */
+LOOP_TEST(timers, idle)
+{
+	ASSERT_EQ(0, knell_clock_pause(self->l));
+	for (unsigned int i = 0; i < 3; i++) {
+		trace_clear();
+		ASSERT_TASK(knell_add_idle(self->l, cb_trace, "a", 0));
+		ASSERT_TASK(knell_add_idle(self->l, cb_trace, "b", 0));
+		ASSERT_TASK(knell_add_idle(self->l, cb_trace, "c", 0));
+		for (unsigned int k = 0; k <= i; k++) {
+			ASSERT_TASK(knell_add_event(self->l, cb_nothing, NULL, 0));
+			ASSERT_EQ(1, knell_loop_run(self->l, KNELL_RUN_NOWAIT));
+			EXPECT_STREQ("", trace);
+		}
+		ASSERT_TASK(knell_add_background(self->l, cb_trace, "background", 0));
+		ASSERT_EQ(1, knell_loop_run(self->l, KNELL_RUN_NOWAIT));
+		EXPECT_STREQ("background", trace);
+		ASSERT_EQ(0, knell_loop_run(self->l, KNELL_RUN_DEFAULT));
+		EXPECT_STREQ("background a b c", trace);
+	}
+}
+
+/* What a timer's task adds runs before the clock goes on, and in a task the clock waits for its end. */
+static uint64_t paused_at;
+
+static void told_at(struct knell_loop *l, const struct knell_call *call, void *arg)
+{
+	(void)call;
+	traced("%s%u", (const char *)arg, (unsigned int)(knell_now(l) - paused_at));
+}
+
+static void adds_timer(struct knell_loop *l, const struct knell_call *call, void *arg)
+{
+	told_at(l, call, arg);
+	knell_add_timer_ns(l, told_at, "t", 20);
+}
+
+static void adds_event(struct knell_loop *l, const struct knell_call *call, void *arg)
+{
+	told_at(l, call, arg);
+	knell_add_event(l, adds_timer, "e", 0);
+}
+
+static void for_ever(struct knell_loop *l, const struct knell_call *call, void *arg)
+{
+	(void)call;
+	knell_add_event(l, for_ever, arg, 0);
+}
+
+static void advances(struct knell_loop *l, const struct knell_call *call, void *arg)
+{
+	told_at(l, call, arg);
+	knell_add_timer_ns(l, told_at, "t", 5);
+	knell_clock_advance(l, 10);
+	told_at(l, call, arg);
+}
+
+LOOP_TEST(timers, advance_runs_all_at_its_time)
+{
+	knell_task t;
+
+	ASSERT_EQ(0, knell_clock_pause(self->l));
+	paused_at = knell_now(self->l);
+	ASSERT_TASK(knell_add_timer_ns(self->l, adds_event, "t", 10));
+	ASSERT_TASK(knell_add_timer_ns(self->l, told_at, "t", 100));
+	ASSERT_EQ(0, knell_clock_advance(self->l, 200));
+	EXPECT_STREQ("t10 e10 t30 t100", trace);
+	/* Events that never end do not stop it. */
+	t = knell_add_event(self->l, for_ever, NULL, 0);
+	ASSERT_TASK(t);
+	ASSERT_EQ(0, knell_clock_advance(self->l, 200));
+	EXPECT_EQ(paused_at + 400, knell_now(self->l));
+	EXPECT_EQ(1, knell_cancel_arg(self->l, NULL, KNELL_MASK(KNELL_KIND_EVENT)));
+	/* In a task, though outside of a run. */
+	trace_clear();
+	ASSERT_EQ(0, knell_execute(self->l, advances, "x", 0));
+	EXPECT_STREQ("x400 x400", trace);
+	ASSERT_EQ(0, knell_loop_run(self->l, KNELL_RUN_DEFAULT));
+	EXPECT_STREQ("x400 x400 t405", trace);
+}
+
 LIBKNELL_MAIN

@@ -38,7 +38,7 @@ static knell_task add_to_heap(struct knell_loop *l, struct task *t, enum heap_id
 /* From now on: in a run the time stands, outside of it nobody has looked at the clock. */
 static bool deadline(struct knell_loop *l, uint64_t ns, uint64_t *due)
 {
-	if (!l->running)
+	if (!l->running && !l->run)
 		clock_update(l);
 	*due = l->clock.now[HEAP_MONOTONIC] + ns;
 	if (likely(*due >= ns && *due != KNELL_NEVER))
@@ -135,12 +135,22 @@ int knell_execute_site(struct knell_loop *l, const struct knell_site *site,
 
 	if (!t)
 		return -errno;
+	loop_execute(l, t, val);
+	return 0;
+}
+
+void loop_execute(struct knell_loop *l, struct task *t, int val)
+{
 	t->u.val = val;
 	t->due = KNELL_NEVER;
-	/* In a task that has been running for a while, or long after the last pass. */
-	l->raw = clock_raw();
+	/* In a task that has been running for a while its time stands. */
+	if (l->running || l->run)
+		l->raw = clock_raw();
+	else
+		clock_update(l);
 	loop_dispatch(l, t);
-	return 0;
+	loop_changed(l);
+	loop_let_go(l);
 }
 
 void task_cancel(struct knell_loop *l, struct task *t, uint32_t idx)

@@ -317,7 +317,7 @@ static void child_fill(struct knell_child *end, const siginfo_t *info, const str
 static void child_heard(struct knell_loop *l, struct source *s, uint64_t when)
 {
 	int how = WEXITED | WNOHANG | __WALL | (s->flags & KNELL_CHILD_AUTOREAP ? 0 : WNOWAIT);
-	struct knell_child end = { .pid = s->pid, .exit_ns = clock_to_raw(l, when) };
+	struct knell_child end = { .pid = s->pid, .exit_ns = clock_raw() };
 	siginfo_t info = { 0 };
 	struct rusage ru;
 	long err;
@@ -536,11 +536,13 @@ static void pidfd_ring(struct knell_loop *l)
 	errno = err;
 }
 
+/* What needs a descriptor is made before the loop is relied upon. */
 static int pidfd_fd(struct knell_loop *l)
 {
 	struct pidfd_loop *p = l->backend;
+	int err = p->timer[HEAP_MONOTONIC] < 0 ? timer_open(l, HEAP_MONOTONIC) : 0;
 
-	return p->ep;
+	return err ? err : p->ep;
 }
 
 static int pidfd_flush(struct knell_loop *l, uint64_t until)

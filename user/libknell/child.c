@@ -223,27 +223,28 @@ static int check_child(const struct knell_loop *l, pid_t pid, unsigned int flags
 	return next && !l->ops->child_pid ? -EOPNOTSUPP : 0;
 }
 
-/* What was cancelled and only waits to be reaped gives way: the pid may be another's by now. */
-static int make_way(struct knell_loop *l, pid_t pid)
+static bool has_task(const struct knell_loop *l, pid_t pid)
 {
-	struct source *s = pid ? source_find(l, pid) : NULL;
+	const struct source *s = pid ? source_find(l, pid) : NULL;
 
-	if (!s)
-		return 0;
-	if (!knell_is_none(s->task))
-		return -EEXIST;
-	drop_orphan(l, s);
-	return 0;
+	return s && !knell_is_none(s->task);
 }
 
+/*
+ * What was cancelled and only waits to be reaped gives way, for the pid may be another's by now,
+ * but not before there is memory for the new one.
+ */
 static int watch_child(struct knell_loop *l, struct source *s)
 {
+	struct source *orphan = s->pid ? source_find(l, s->pid) : NULL;
 	int err = source_reserve_end(l, s);
 
 	if (!err)
 		err = source_hash_reserve(l);
 	if (!err && s->flags & (KNELL_CHILD_STOP | KNELL_CHILD_CONT))
 		err = source_stops(l, s);
+	if (!err && orphan)
+		drop_orphan(l, orphan);
 	if (!err)
 		err = l->ops->child_watch(l, s);
 	if (!err && s->pid)
@@ -257,8 +258,8 @@ knell_task knell_add_child_site(struct knell_loop *l, const struct knell_site *s
 	int err = loop_is_copy(l) ? -ECHILD : check_child(l, pid, flags);
 	struct source *s;
 
-	if (!err)
-		err = make_way(l, pid);
+	if (!err && has_task(l, pid))
+		err = -EEXIST;
 	if (err)
 		return refuse(err);
 	s = add(l, site, cb, arg, KNELL_KIND_CHILD, SOURCE_CHILD, flags);

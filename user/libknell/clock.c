@@ -55,14 +55,17 @@ static void update_others(struct knell_loop *l)
 		c->now[id] = read_clock(clock_ids[id]) + c->skew[id];
 }
 
+void clock_update_others(struct knell_loop *l)
+{
+	if (unlikely(l->heap[HEAP_REALTIME].nr || l->heap[HEAP_BOOTTIME].nr) && !l->clock.paused)
+		update_others(l);
+}
+
 void clock_update(struct knell_loop *l)
 {
 	l->raw = clock_raw();
-	if (unlikely(l->clock.paused))
-		return;
 	clock_set_raw(l, l->raw);
-	if (unlikely(l->heap[HEAP_REALTIME].nr || l->heap[HEAP_BOOTTIME].nr))
-		update_others(l);
+	clock_update_others(l);
 }
 
 uint64_t clock_from_raw(const struct knell_loop *l, uint64_t raw)
@@ -74,9 +77,12 @@ uint64_t clock_from_raw(const struct knell_loop *l, uint64_t raw)
 	return c->paused || time > now ? now : time;
 }
 
-uint64_t clock_to_raw(const struct knell_loop *l, uint64_t time)
+/* Of a time to come: what is beyond the real clock's end, which is behind, is just before it. */
+static uint64_t to_real(const struct knell_loop *l, enum heap_id id, uint64_t time)
 {
-	return time - l->clock.skew[HEAP_MONOTONIC];
+	uint64_t ahead = time - l->clock.now[id], now = l->clock.now[id] - l->clock.skew[id];
+
+	return ahead < KNELL_NEVER - now ? now + ahead : KNELL_NEVER - 1;
 }
 
 static uint64_t sooner(uint64_t a, uint64_t b)
@@ -96,7 +102,7 @@ static uint64_t tell_backend(struct knell_loop *l, enum heap_id id)
 	if (first <= c->now[id])
 		return 0;
 	if (first != KNELL_NEVER && !c->paused)
-		real = first - c->skew[id];
+		real = to_real(l, id, first);
 	/* What cannot be told now is told the next time; meanwhile the clock may be set. */
 	if (real != c->told[id]) {
 		if (l->ops->clock_set(l, id, real))
@@ -120,7 +126,7 @@ uint64_t clock_deadline(struct knell_loop *l)
 	first = sooner(first, other);
 	if (first == KNELL_NEVER || l->clock.paused)
 		return KNELL_NEVER;
-	return clock_to_raw(l, first);
+	return to_real(l, HEAP_MONOTONIC, first);
 }
 
 /* Until the next timer of any clock; KNELL_NEVER. */
@@ -228,11 +234,12 @@ int knell_clock_advance(struct knell_loop *l, uint64_t ns)
 		return -EOVERFLOW;
 	c->target = from + ns;
 	c->advancing = true;
-	if (l->running)
+	if (l->running || l->run)
 		return 0;
 	while (c->advancing && !err && !atomic_load(&l->posts.stop))
 		err = loop_pass(l, false);
 	loop_changed(l);
+	loop_let_go(l);
 	return err;
 }
 

@@ -506,16 +506,17 @@ struct clocks {
 	unsigned int inhibit;
 	bool advancing;
 	uint64_t target;		/* knell_clock_advance() to there */
+	unsigned int passes;		/* advancing: without a step, because of events */
 };
 
 void clock_update(struct knell_loop *l);	/* all that heaps need */
+void clock_update_others(struct knell_loop *l);	/* all but MONOTONIC, which each task's end reads */
 void clock_set_raw(struct knell_loop *l, uint64_t raw);	/* CLOCK_MONOTONIC was just read */
 bool clock_step(struct knell_loop *l);		/* advancing: to the next deadline; false: there */
 uint64_t clock_raw(void);			/* CLOCK_MONOTONIC */
 uint64_t clock_now(const struct knell_loop *l, enum heap_id id);	/* read now, noted nowhere */
-/* Loop's time <-> CLOCK_MONOTONIC. */
+/* CLOCK_MONOTONIC as the loop's time. */
 uint64_t clock_from_raw(const struct knell_loop *l, uint64_t raw);
-uint64_t clock_to_raw(const struct knell_loop *l, uint64_t time);
 /* CLOCK_MONOTONIC until when the loop may sleep for its timers; KNELL_NEVER; 0: due. */
 uint64_t clock_deadline(struct knell_loop *l);
 /* Nothing is ready and the clock stands: true if it was put forward to the next timer. */
@@ -571,7 +572,7 @@ struct run {
 	uint64_t start;			/* CLOCK_MONOTONIC */
 	uint64_t late;
 	uint64_t warn_cpu, warn_wall, warn_late;
-	uint64_t slot;			/* knell_set_yield_slot(); KNELL_NEVER: the loop's */
+	uint64_t slot;			/* knell_set_yield_slot() */
 	struct run *outer;		/* knell_execute() in a task */
 	uint64_t cpu;			/* stats.c: charged to it so far */
 	uint64_t cpu_from;		/* stats.c: CLOCK_MONOTONIC up to which that is */
@@ -824,6 +825,8 @@ static inline bool loop_is_copy(const struct knell_loop *l)
 
 /* Calls a task's callback with all accounting; the task is gone or as before afterwards. */
 void loop_dispatch(struct knell_loop *l, struct task *t);
+/* knell_execute(), of a task that loop_add() has made. */
+void loop_execute(struct knell_loop *l, struct task *t, int val);
 /* A task was added or has changed from outside of a run: a loop in a loop tells the kernel. */
 void loop_changed(struct knell_loop *l);
 /* A task was cancelled, or ran last of all: its descriptor may be closed now, and nothing shall

@@ -359,7 +359,7 @@ KNELL_API void knell_loop_stop(struct knell_loop *l);
  * the first call on each run, and each function that adds a task from outside of one,
  * leaves the kernel told of all that the loop waits for.
  *
- * Return: descriptor; -ECHILD
+ * Return: descriptor; -EMFILE, -ENFILE (backend PIDFD), -ENOSPC (KERNEL), -ECHILD
  */
 KNELL_API int knell_loop_fd(struct knell_loop *l);
 
@@ -385,14 +385,22 @@ KNELL_API void knell_update_now(struct knell_loop *l);
  * functions with _site are the same for those who have a struct knell_site, which must stay.
  */
 
+/* @nr units of @unit ns; what does not fit is KNELL_NEVER, and no timer can be set to it. */
+static inline uint64_t knell_ns(uint64_t nr, uint64_t unit)
+{
+	return nr > KNELL_NEVER / unit ? KNELL_NEVER : nr * unit;
+}
+
 #define knell_add_read(l, cb, arg, fd) \
 	knell_add_io_site(l, KNELL_SITE(cb), cb, arg, KNELL_KIND_READ, fd)
 #define knell_add_write(l, cb, arg, fd) \
 	knell_add_io_site(l, KNELL_SITE(cb), cb, arg, KNELL_KIND_WRITE, fd)
 #define knell_add_timer(l, cb, arg, sec) \
-	knell_add_timer_site(l, KNELL_SITE(cb), cb, arg, (uint64_t)(sec) * 1000000000, 0)
+	knell_add_timer_site(l, KNELL_SITE(cb), cb, arg, \
+			     knell_ns((uint64_t)(sec), 1000000000), 0)
 #define knell_add_timer_ms(l, cb, arg, ms) \
-	knell_add_timer_site(l, KNELL_SITE(cb), cb, arg, (uint64_t)(ms) * 1000000, 0)
+	knell_add_timer_site(l, KNELL_SITE(cb), cb, arg, \
+			     knell_ns((uint64_t)(ms), 1000000), 0)
 #define knell_add_timer_ns(l, cb, arg, ns) \
 	knell_add_timer_site(l, KNELL_SITE(cb), cb, arg, ns, 0)
 #define knell_add_timer_every(l, cb, arg, period_ns) \
@@ -996,7 +1004,8 @@ KNELL_API int knell_clock_resume(struct knell_loop *l);
  *
  * Every timer that comes due runs at its own time: knell_now() goes from deadline to
  * deadline. Outside of tasks they have run when it returns; from within one they run
- * after it.
+ * after it. Events run at the time at which they were added. No time passes while timers or
+ * background tasks without a delay add themselves anew.
  *
  * Return: 0; -EINVAL not paused; -EOVERFLOW
  */

@@ -184,7 +184,9 @@ static void timer_call(struct knell_loop *l, struct task *t, struct knell_call *
 	now = l->clock.now[HEAP_MONOTONIC];
 	periods = now > t->due ? (now - t->due) / period + 1 : 1;
 	call->timer.expirations = periods;
-	t->due += periods * period;
+	/* Beyond the clock's end is never. */
+	t->due += (periods - 1) * period;
+	t->due = period < KNELL_NEVER - t->due ? t->due + period : KNELL_NEVER - 1;
 	l->heap[HEAP_MONOTONIC].out--;
 	heap_add(l, HEAP_MONOTONIC, t);
 }
@@ -239,7 +241,7 @@ static void fill_run(struct knell_loop *l, const struct task *t, struct run *r, 
 	r->warn_cpu = limit(set ? o->warn_cpu : 0, set, l->warn_cpu);
 	r->warn_wall = limit(set ? o->warn_wall : 0, set, l->warn_wall);
 	r->warn_late = limit(set ? o->warn_late : 0, set, l->warn_late);
-	r->slot = KNELL_NEVER;
+	r->slot = l->yield_slot;
 	r->outer = l->run;
 }
 
@@ -383,30 +385,37 @@ static inline void timers_due(struct knell_loop *l, enum heap_id id)
 		take_due(l, id);
 }
 
-/* Idle ones stay if there is anything else to do, and are due again in the next pass. */
+/*
+ * Idle ones stay if there is anything else to do, another background task too, and are due again
+ * in the next pass, in the order they were.
+ */
 static void background_due(struct knell_loop *l)
 {
 	struct heap *h = &l->heap[HEAP_BACKGROUND];
-	bool idle = !l->list[LIST_READY].len;
-	uint32_t put_off = NO_TASK;
+	uint32_t idle = NO_TASK, *end = &idle, idx;
+	bool alone;
 	struct task *t;
 
-	while (h->nr && h->node[0].deadline <= l->clock.now[HEAP_BACKGROUND]) {
-		uint32_t idx = node_idx(&h->node[0]);
-
+	while (heap_first(h) <= l->clock.now[HEAP_BACKGROUND]) {
+		idx = node_idx(&h->node[0]);
 		t = task_at(&l->tasks, idx);
 		heap_del(l, t, idx);
-		if (!(t->flags & TASK_IDLE) || idle) {
+		if (!(t->flags & TASK_IDLE)) {
 			list_add(l, LIST_READY, t);
 			continue;
 		}
-		t->next = put_off;
-		put_off = idx;
+		t->next = NO_TASK;
+		*end = idx;
+		end = &t->next;
 	}
-	while (put_off != NO_TASK) {
-		t = task_at(&l->tasks, put_off);
-		put_off = t->next;
-		heap_add(l, HEAP_BACKGROUND, t);
+	alone = !l->list[LIST_READY].len && !signals_caught(l);
+	while (idle != NO_TASK) {
+		t = task_at(&l->tasks, idle);
+		idle = t->next;
+		if (alone)
+			list_add(l, LIST_READY, t);
+		else
+			heap_add(l, HEAP_BACKGROUND, t);
 	}
 }
 
@@ -432,8 +441,10 @@ static int ask(struct knell_loop *l, uint64_t until)
 	int err;
 
 	/* The kernel has nothing to tell of. A rung bell matters to who waits for fd(). */
-	if (!until && !l->armed && l->io.first_dirty < 0 && !l->embedded)
+	if (!until && !l->armed && l->io.first_dirty < 0 && !l->embedded) {
+		clock_update_others(l);
 		return 0;
+	}
 	err = l->ops->poll(l, until);
 	if (err)
 		l->broken = err;
@@ -489,6 +500,20 @@ static int look_before_advance(struct knell_loop *l, bool *advanced)
 	return err;
 }
 
+/*
+ * What is to run at this time runs before the next one comes, and what that adds; but not for
+ * ever: some events add themselves anew in every pass.
+ */
+static void step(struct knell_loop *l)
+{
+	bool more = l->list[LIST_EVENTS].len || l->list[LIST_READY_NEXT].len;
+
+	if (l->list[LIST_READY].len || (more && l->clock.passes++ < l->event_interval))
+		return;
+	l->clock.passes = 0;
+	clock_step(l);
+}
+
 static int collect(struct knell_loop *l, bool wait)
 {
 	uint64_t until = 0;
@@ -497,8 +522,8 @@ static int collect(struct knell_loop *l, bool wait)
 
 	run_hooks(l, false);
 	posts_drain(l);
-	if (unlikely(l->clock.advancing) && !l->list[LIST_READY].len)
-		clock_step(l);
+	if (unlikely(l->clock.advancing))
+		step(l);
 	if (wait && !anything_ready(l)) {
 		err = look_before_advance(l, &advanced);
 		if (err)
@@ -648,11 +673,16 @@ void loop_let_go(struct knell_loop *l)
 
 int knell_loop_fd(struct knell_loop *l)
 {
+	int fd;
+
 	if (loop_is_copy(l))
 		return -ECHILD;
+	fd = l->ops->fd(l);
+	if (fd < 0)
+		return fd;
 	l->embedded = true;
 	loop_changed(l);
-	return l->ops->fd(l);
+	return fd;
 }
 
 const char *knell_loop_name(const struct knell_loop *l)
@@ -667,13 +697,12 @@ enum knell_backend knell_loop_backend(const struct knell_loop *l)
 
 uint64_t knell_should_yield(const struct knell_loop *l)
 {
-	uint64_t ran, slot;
+	uint64_t ran;
 
 	if (!l->run)
 		return 0;
-	slot = l->run->slot == KNELL_NEVER ? l->yield_slot : l->run->slot;
 	ran = clock_raw() - l->run->start;
-	return ran > slot ? ran : 0;
+	return ran > l->run->slot ? ran : 0;
 }
 
 void knell_set_yield_slot(struct knell_loop *l, uint64_t ns)

@@ -55,6 +55,9 @@ void posts_free(struct knell_loop *l)
 {
 	drop_all(atomic_exchange(&l->posts.head, NULL));
 	drop_all(l->posts.left);
+	/* Who waits in knell_cancel_sync() is not there, but would be waited for. */
+	if (loop_is_copy(l))
+		return;
 	pthread_cond_destroy(&l->posts.answered);
 	pthread_mutex_destroy(&l->posts.lock);
 }
@@ -102,6 +105,8 @@ int knell_post_site(struct knell_loop *l, const struct knell_site *site,
 
 	if (loop_is_copy(l))
 		return -ECHILD;
+	if (!cb)
+		return -EINVAL;
 	post = malloc(sizeof(*post));
 	if (!post)
 		return -ENOMEM;

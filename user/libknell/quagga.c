@@ -203,7 +203,7 @@ void knell_quagga_master_free(struct thread_master *m)
 		knell_quagga_cancel(&m->live.first->pub);
 	q_wqs_free(m);
 	q_signals_free(m);
-	if (!m->busy && !m->loop->run) {
+	if (!m->busy && !m->loop->run && !m->loop->running) {
 		master_free(m);
 		return;
 	}
@@ -353,10 +353,7 @@ struct thread *knell_quagga_execute(struct thread_master *m, const struct knell_
 	q->pub.u.val = val;
 	q->state = Q_RUNNING;
 	t->flags |= TASK_ALIAS;
-	t->u.val = val;
-	t->due = KNELL_NEVER;
-	m->loop->raw = clock_raw();
-	loop_dispatch(m->loop, t);
+	loop_execute(m->loop, t, val);
 	return NULL;
 }
 
