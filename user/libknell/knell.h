@@ -147,7 +147,8 @@ struct knell_site {
  * @seq: of the kernel's record; ascending within a loop
  * @exit_ns: CLOCK_MONOTONIC when it happened (by the other backend: when it was heard of)
  * @start_ns: CLOCK_MONOTONIC when it was forked
- * @utime_ns: its own CPU time in user mode, without its children
+ * @utime_ns: its own CPU time in user mode, without its children (by the other backend, this and
+ *	the rest as wait4(2) has it: with those it has waited for)
  * @stime_ns: in the kernel
  * @maxrss_kb: peak resident set, KiB
  * @minflt: page faults without I/O
@@ -619,7 +620,8 @@ KNELL_API int knell_tree_join(struct knell_loop *l, knell_task t, unsigned int f
  * @arg: its argument
  * @signo: 1 to 64. The process's handler is replaced, and put back with the last task for it
  *
- * Signals of one number may be counted as one, as signals are. Stays until cancelled.
+ * Signals of one number may be counted as one, as signals are. Stays until cancelled. In a
+ * forked child the signal does what it did before, as it does when an instruction has failed.
  *
  * Return: task. EINVAL not to be handled
  */
