@@ -104,14 +104,14 @@ static clockid_t clocks[] = { CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_BOOTTIME };
 /* @nr timers in the next 20 ms: all run, none early, and there is no pass for nothing. */
 static bool timers_run(struct knell_loop *l, unsigned int nr, unsigned int nr_clocks)
 {
-	uint64_t seed = 0x2545f4914f6cdd1dULL, passes = stats_of(l).passes;
+	uint64_t seed = 0x2545f4914f6cdd1dULL, passes = stats_of(l).passes, due;
 	clockid_t *clock;
 
 	counted = early = 0;
 	for (unsigned int i = 0; i < nr; i++) {
 		clock = &clocks[i % nr_clocks];
-		if (knell_is_none(knell_add_timer_at(l, note_timer, clock, *clock, clock_ns(*clock) +
-						     next_random(&seed) % (20 * MSEC))))
+		due = clock_ns(*clock) + next_random(&seed) % (20 * MSEC);
+		if (knell_is_none(knell_add_timer_at(l, note_timer, clock, *clock, due)))
 			return false;
 	}
 	if (knell_loop_run(l, KNELL_RUN_DEFAULT))
