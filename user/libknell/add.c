@@ -155,17 +155,12 @@ void loop_execute(struct knell_loop *l, struct task *t, int val)
 
 void task_cancel(struct knell_loop *l, struct task *t, uint32_t idx)
 {
-	bool timer = t->kind == KNELL_KIND_TIMER || t->kind == KNELL_KIND_BACKGROUND;
-
-	if (likely(timer && t->state == TASK_WAITING)) {
-		heap_del(l, t, idx);
-		task_free_at(l, t, idx);
-		return;
-	}
 	if (t->state == TASK_LISTED) {
 		list_del(l, t);
 		if (t->kind == KNELL_KIND_TIMER && t->flags & TASK_PERSISTENT)
 			l->heap[t->u.timer.heap].out--;
+	} else if (t->kind == KNELL_KIND_TIMER || t->kind == KNELL_KIND_BACKGROUND) {
+		heap_del(l, t, idx);
 	}
 	switch (t->kind) {
 	case KNELL_KIND_READ:
@@ -195,7 +190,13 @@ int knell_cancel(struct knell_loop *l, knell_task name)
 	t = task_find(l, name);
 	if (!t || t->flags & TASK_DELIVERY)
 		return 0;
-	task_cancel(l, t, name.idx);
+	/* Most of what is cancelled. */
+	if (t->kind == KNELL_KIND_TIMER && t->state == TASK_WAITING) {
+		heap_del(l, t, name.idx);
+		task_free_at(l, t, name.idx);
+	} else {
+		task_cancel(l, t, name.idx);
+	}
 	loop_changed(l);
 	loop_let_go(l);
 	return 1;

@@ -64,9 +64,12 @@ static inline void put(struct knell_loop *l, struct heap *h, uint32_t pos, struc
 	l->tasks.pos[node_idx(&n)] = pos;
 }
 
-/* These two are not inlined: mostly there is nothing to sift, and that needs few registers. */
-static __attribute__((noinline)) void sift_up(struct knell_loop *l, struct heap *h, uint32_t pos,
-					      struct heap_node n)
+/*
+ * These two are not inlined: mostly there is nothing to sift, and that needs few registers, and
+ * none to be saved if they are called last. Return: 0
+ */
+static __attribute__((noinline)) int sift_up(struct knell_loop *l, struct heap *h, uint32_t pos,
+					     struct heap_node n)
 {
 	while (pos) {
 		uint32_t parent = (pos - 1) / 4;
@@ -77,10 +80,11 @@ static __attribute__((noinline)) void sift_up(struct knell_loop *l, struct heap 
 		pos = parent;
 	}
 	put(l, h, pos, n);
+	return 0;
 }
 
-static __attribute__((noinline)) void sift_down(struct knell_loop *l, struct heap *h, uint32_t pos,
-						struct heap_node n)
+static __attribute__((noinline)) int sift_down(struct knell_loop *l, struct heap *h, uint32_t pos,
+					       struct heap_node n)
 {
 	for (;;) {
 		uint32_t child = 4 * pos + 1, least = child;
@@ -100,17 +104,18 @@ static __attribute__((noinline)) void sift_down(struct knell_loop *l, struct hea
 		pos = least;
 	}
 	put(l, h, pos, n);
+	return 0;
 }
 
 /* At @pos, or where it belongs: most are not before the one above them, and have none below. */
-static inline void sift(struct knell_loop *l, struct heap *h, uint32_t pos, struct heap_node n)
+static inline int sift(struct knell_loop *l, struct heap *h, uint32_t pos, struct heap_node n)
 {
 	if (pos && before(&n, &h->node[(pos - 1) / 4]))
-		sift_up(l, h, pos, n);
-	else if (4 * pos + 1 < h->nr)
-		sift_down(l, h, pos, n);
-	else
-		put(l, h, pos, n);
+		return sift_up(l, h, pos, n);
+	if (4 * pos + 1 < h->nr)
+		return sift_down(l, h, pos, n);
+	put(l, h, pos, n);
+	return 0;
 }
 
 static int compare(const void *a, const void *b)
@@ -129,27 +134,34 @@ static void renumber(struct knell_loop *l, struct heap *h)
 	h->seq = h->nr;
 }
 
-static COLD int heap_make_room(struct knell_loop *l, struct heap *h)
+static COLD int heap_make_room(struct knell_loop *l, enum heap_id id, struct task *t)
 {
+	struct heap *h = &l->heap[id];
+
 	if (h->seq == UINT32_MAX)
 		renumber(l, h);
-	return h->nr + h->out < h->room ? 0 : heap_grow(h);
+	if (h->nr + h->out >= h->room && heap_grow(h))
+		return -ENOMEM;
+	return heap_add(l, id, t);
 }
 
 int heap_add(struct knell_loop *l, enum heap_id id, struct task *t)
 {
 	struct heap *h = &l->heap[id];
 	struct heap_node n = { .deadline = t->due };
+	uint32_t pos = h->nr;
 
-	if (unlikely(h->nr + h->out >= h->room || h->seq == UINT32_MAX) && heap_make_room(l, h))
-		return -ENOMEM;
+	if (unlikely(pos + h->out >= h->room || h->seq == UINT32_MAX))
+		return heap_make_room(l, id, t);
 	n.tie = (uint64_t)h->seq++ << 32 | index_of(t);
 	t->state = TASK_WAITING;
 	t->where = id;
 	if (unlikely(t->opts && t->opts->slack))
 		h->slacks++;
 	h->nr++;
-	sift(l, h, h->nr - 1, n);
+	if (pos && before(&n, &h->node[(pos - 1) / 4]))
+		return sift_up(l, h, pos, n);
+	put(l, h, pos, n);
 	return 0;
 }
 

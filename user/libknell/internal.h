@@ -37,7 +37,7 @@
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define likely(x)	__builtin_expect(!!(x), 1)
 /* What is rare is out of the way of what is not, and of its registers. */
-#define COLD		__attribute__((noinline, cold))
+#define COLD		__attribute__((noinline))
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
 /*
@@ -152,7 +152,7 @@ struct tasks {
 struct task *task_new(struct knell_loop *l, enum knell_kind kind, const struct knell_site *site,
 		      knell_cb *cb, void *arg);
 void task_free(struct knell_loop *l, struct task *t);
-void task_free_at(struct knell_loop *l, struct task *t, uint32_t idx);	/* whose index is known */
+void task_free_with_all(struct tasks *ts, struct task *t, uint32_t idx);
 struct opts *task_opts(struct task *t);		/* makes them; NULL: ENOMEM */
 /* Calls @fn for each; it may free that one. */
 void task_each(struct knell_loop *l, void (*fn)(struct knell_loop *l, struct task *t, void *arg),
@@ -817,6 +817,40 @@ static inline struct task *task_find(const struct knell_loop *l, knell_task name
 	return t->gen == name.gen ? t : NULL;
 }
 
+/* A free task's @next: the place of the next one, less this one's plus 1. A new page's 0 says it. */
+static inline uint32_t next_free(const struct task *t, uint32_t place)
+{
+	return (place + 1 + t->next) & (CHUNK_TASKS - 1);
+}
+
+static inline void set_next_free(struct task *t, uint32_t place, uint32_t next)
+{
+	t->next = next - place - 1;
+}
+
+static inline void put_back(struct tasks *ts, struct chunk *c, struct task *t, uint32_t place)
+{
+	t->gen = 0;
+	t->state = TASK_FREE;
+	set_next_free(t, place, c->free);
+	c->free = place;
+	c->used--;
+	ts->used--;
+	ts->free++;
+}
+
+/* Whose index is known. */
+static inline void task_free_at(struct knell_loop *l, struct task *t, uint32_t idx)
+{
+	struct tasks *ts = &l->tasks;
+	struct chunk *c = &ts->chunk[idx >> CHUNK_SHIFT];
+
+	if (unlikely(t->opts || !c->free || (c->used == 1 && ts->free >= UNUSED_MAX)))
+		task_free_with_all(ts, t, idx);
+	else
+		put_back(ts, c, t, idx & (CHUNK_TASKS - 1));
+}
+
 /* True in a process that was forked from the loop's. */
 static inline bool loop_is_copy(const struct knell_loop *l)
 {
@@ -828,10 +862,21 @@ void loop_dispatch(struct knell_loop *l, struct task *t);
 /* knell_execute(), of a task that loop_add() has made. */
 void loop_execute(struct knell_loop *l, struct task *t, int val);
 /* A task was added or has changed from outside of a run: a loop in a loop tells the kernel. */
-void loop_changed(struct knell_loop *l);
+void loop_tell(struct knell_loop *l);
+static inline void loop_changed(struct knell_loop *l)
+{
+	if (unlikely(l->embedded))
+		loop_tell(l);
+}
+
 /* A task was cancelled, or ran last of all: its descriptor may be closed now, and nothing shall
  * keep the file open. */
-void loop_let_go(struct knell_loop *l);
+void loop_close_files(struct knell_loop *l);
+static inline void loop_let_go(struct knell_loop *l)
+{
+	if (unlikely(l->io.first_dirty >= 0))
+		loop_close_files(l);
+}
 int loop_pass(struct knell_loop *l, bool wait);
 /*
  * For main loops outside: the first task that is ready, which stays where it is; signals have been

@@ -651,11 +651,11 @@ void loop_call(struct knell_loop *l, struct task *t)
  */
 
 /* What was posted before it may sleep is ready. */
-void loop_changed(struct knell_loop *l)
+void loop_tell(struct knell_loop *l)
 {
 	uint64_t until = 0;
 
-	if (likely(!l->embedded) || l->running || l->run || l->broken)
+	if (l->running || l->run || l->broken)
 		return;
 	may_sleep(l);
 	clock_update(l);
@@ -664,9 +664,9 @@ void loop_changed(struct knell_loop *l)
 	l->ops->flush(l, until);
 }
 
-void loop_let_go(struct knell_loop *l)
+void loop_close_files(struct knell_loop *l)
 {
-	if (l->io.first_dirty < 0 || l->running || l->run || l->broken)
+	if (l->running || l->run || l->broken)
 		return;
 	l->ops->flush(l, KNELL_NEVER);
 }

@@ -5,8 +5,9 @@
  * Who submits a job takes a thread off the idle ones himself and marks it as called, so that two
  * jobs never count on one sleeper, and a thread that wakes up uncalled knows it. The thread that
  * went to sleep last is called first: those that are not needed sleep through, and end.
- * pool.coming counts the threads that were called or made and have not looked for a job yet; all
- * other threads are busy and look before they sleep, so that no job is left behind.
+ * pool.coming counts the threads that were called or made and have not looked for a job yet, or
+ * tell of their last one and will look again: while there are more of these than jobs nobody else is
+ * called. All other threads are busy and look before they sleep, so that no job is left behind.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -327,6 +328,8 @@ static void worker_run(struct knell_pool *p, struct worker *me)
 			p->count.reused += me->used;
 			me->used = true;
 		}
+		/* Whoever is told may submit the next: this thread will look for it, no other need. */
+		p->coming += !w;
 		pthread_mutex_unlock(&p->lock);
 		if (before)
 			work_over(before);
@@ -334,6 +337,7 @@ static void worker_run(struct knell_pool *p, struct worker *me)
 			w->work(w->arg);
 		before = w;
 		pthread_mutex_lock(&p->lock);
+		p->coming -= !w;
 		p->count.completed += !!w;
 	}
 }
@@ -434,6 +438,8 @@ static int pool_call(struct knell_pool *p)
 
 	if (p->shutdown)
 		return -ESHUTDOWN;
+	if (p->count.queued < p->coming)
+		return 0;
 	if (p->idle) {
 		idle_call(p);
 		return 0;

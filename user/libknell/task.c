@@ -169,17 +169,6 @@ static void chunk_free(struct tasks *ts, uint32_t nr)
 	ts->chunk[nr].task = NULL;
 }
 
-/* A free task's @next: the place of the next one, less this one's plus 1. A new page's 0 says it. */
-static uint32_t next_free(const struct task *t, uint32_t place)
-{
-	return (place + 1 + t->next) & (CHUNK_TASKS - 1);
-}
-
-static void set_next_free(struct task *t, uint32_t place, uint32_t next)
-{
-	t->next = next - place - 1;
-}
-
 static COLD struct task *chunk_full(struct tasks *ts, struct task *t)
 {
 	chunk_unlink(ts, ts->partial);
@@ -225,18 +214,7 @@ struct task *task_new(struct knell_loop *l, enum knell_kind kind, const struct k
 	return likely(c->free) ? t : chunk_full(ts, t);
 }
 
-static inline void put_back(struct tasks *ts, struct chunk *c, struct task *t, uint32_t place)
-{
-	t->gen = 0;
-	t->state = TASK_FREE;
-	set_next_free(t, place, c->free);
-	c->free = place;
-	c->used--;
-	ts->used--;
-	ts->free++;
-}
-
-static COLD void free_with_all(struct tasks *ts, struct task *t, uint32_t idx)
+COLD void task_free_with_all(struct tasks *ts, struct task *t, uint32_t idx)
 {
 	struct chunk *c = &ts->chunk[idx >> CHUNK_SHIFT];
 
@@ -246,17 +224,6 @@ static COLD void free_with_all(struct tasks *ts, struct task *t, uint32_t idx)
 	put_back(ts, c, t, idx & (CHUNK_TASKS - 1));
 	if (!c->used && ts->free > UNUSED_MAX)
 		chunk_free(ts, idx >> CHUNK_SHIFT);
-}
-
-void task_free_at(struct knell_loop *l, struct task *t, uint32_t idx)
-{
-	struct tasks *ts = &l->tasks;
-	struct chunk *c = &ts->chunk[idx >> CHUNK_SHIFT];
-
-	if (unlikely(t->opts || !c->free || (c->used == 1 && ts->free >= UNUSED_MAX)))
-		free_with_all(ts, t, idx);
-	else
-		put_back(ts, c, t, idx & (CHUNK_TASKS - 1));
 }
 
 void task_free(struct knell_loop *l, struct task *t)
