@@ -3,9 +3,7 @@
 # Installs what is missing to build and to test; does nothing, quickly, when all is there. A bare
 # Debian 12 with git and make is enough to begin with.
 #
-# usage: deps.sh [bench]	bench: what make bench needs, too
-#
-# usage: deps.sh [lint]		(lint: also what only the static checks need)
+# usage: deps.sh [lint|bench]	(lint: also what only the static checks need, bench: make bench)
 #
 # The kernel that is booted is unpacked under build/ and not installed: the machine's own boot is
 # none of our business, and in a chroot the image's hooks could not run. What is extracted from
@@ -42,13 +40,11 @@ lint_packages=$(sed 's/#.*//' <<-'END'
 END
 )
 
-[ "${1:-}" != bench ] || packages="$packages $(sed 's/#.*//' <<-'END'
-	libev-dev		# the event loops that libknell is measured beside
-	libuv1-dev
+bench_packages=$(sed 's/#.*//' <<-'END'
+	libev-dev		# more event loops, beside which libknell is measured
 	libevent-dev
-	libsystemd-dev
 END
-)"
+)
 
 # Those of the packages that are not installed.
 missing()
@@ -135,7 +131,8 @@ kernel_files()
 }
 
 # shellcheck disable=SC2086,SC2046 # lists
-set -- $(missing $packages $([ "${1:-}" != lint ] || echo $lint_packages))
+set -- $(missing $packages $([ "${1:-}" != lint ] || echo $lint_packages) \
+	$([ "${1:-}" != bench ] || echo $bench_packages))
 if [ $# -gt 0 ]; then
 	apt_install "$@"
 fi

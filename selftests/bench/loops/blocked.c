@@ -199,9 +199,11 @@ int main(int argc, char **argv)
 	if (!on_host)
 		figure("yield_ratio", "threads", m[3] / m[0], "ratio");
 	printf("\n");
+	/* Here what other programs do to the caches is as much as that. */
+	if (on_host)
+		return bench_end();
 	at_most("beside 5,000 jobs that wait, against alone", m[1] / m[0], MAX_BLOCKED);
 	at_most("the same of plain threads", m[2] / m[0], MAX_BLOCKED);
-	if (!on_host)
-		at_least("beside 500 threads that yield", m[3] / m[0], MIN_YIELD);
+	at_least("beside 500 threads that yield", m[3] / m[0], MIN_YIELD);
 	return bench_end();
 }

@@ -359,6 +359,9 @@ static void experiments(void)
 		figure("pool_units", tests[t].name, units[t], on_host ? "units/s" : "units/Ginsns");
 	}
 	printf("\n");
+	/* Here what other programs do to the caches is more than that. */
+	if (on_host)
+		return;
 	at_least("units of CPU time beside threads that wait, against alone", units[1] / units[0],
 		 1 - NEAR);
 	at_most("the same", units[1] / units[0], 1 + NEAR);
