@@ -330,16 +330,17 @@ static uint64_t pending(struct knell_loop *l)
 /* After a LOST: whoever is a zombie now and is not told of by what is pending now was lost. */
 static void settle(struct knell_loop *l, unsigned int nr, unsigned int room)
 {
+	struct sources *ss = &l->sources;
 	struct kernel *k = kernel_of(l);
 
-	if (l->sources.rescan) {
+	k->drain -= nr < k->drain ? nr : k->drain;
+	if (nr < room)
+		k->drain = 0;
+	if (ss->rescan)
 		children_look(l);
+	if (ss->fresh)
 		k->drain = pending(l);
-	} else {
-		k->drain -= nr < k->drain ? nr : k->drain;
-		if (nr < room)
-			k->drain = 0;
-	}
+	ss->fresh = false;
 	if (!k->drain)
 		children_judge(l);
 }

@@ -136,26 +136,64 @@ static bool becomes_orphan(struct knell_loop *l, struct source *s)
 	return true;
 }
 
+/*
+ * It has no task any more: if it has ended, or will, that is for the one of all children. -1:
+ * a process, but not known which.
+ */
+static pid_t hand_over(struct knell_loop *l, struct source *s)
+{
+	struct news *n;
+	pid_t pid;
+
+	if (!s->done) {
+		pid = source_pid(l, s);
+		l->ops->child_unwatch(l, s);
+		return pid;
+	}
+	/* The last news is its end. */
+	while (s->first->next)
+		source_drop_first(l, s);
+	n = s->first;
+	s->first = NULL;
+	children_inherit(l, n);
+	return 0;
+}
+
 void child_cancel(struct knell_loop *l, struct task *t)
 {
 	struct sources *ss = &l->sources;
 	struct source *s = t->u.source;
+	pid_t left = 0;
 
 	if (source_lives(s) && !s->done)
 		ss->alive--;
-	if (becomes_orphan(l, s))
-		return;
-	if (s->kind == SOURCE_RECORD) {
-		ss->record = NULL;
-		l->armed--;
-	} else if (!s->done) {
+	switch (s->kind) {
+	case SOURCE_CHILD:
+		if (becomes_orphan(l, s))
+			return;
+		if (ss->children && !(s->flags & KNELL_CHILD_AUTOREAP))
+			left = hand_over(l, s);
+		else if (!s->done)
+			l->ops->child_unwatch(l, s);
+		break;
+	case SOURCE_TREE:
+		if (!s->done)
+			l->ops->child_unwatch(l, s);
+		break;
+	case SOURCE_CHILDREN:
 		l->ops->child_unwatch(l, s);
-	}
-	if (s->kind == SOURCE_CHILDREN) {
 		ss->children = NULL;
 		children_forget(l);
+		break;
+	case SOURCE_RECORD:
+		ss->record = NULL;
+		l->armed--;
+		break;
 	}
 	source_free(l, s);
+	/* What its watch was told nobody has heard. */
+	if (left)
+		children_left(l, left);
 }
 
 /*

@@ -213,6 +213,7 @@ static int suspect_add(struct knell_loop *l, const siginfo_t *si, bool stays)
 		ss->suspect = s;
 		ss->room_suspects = room;
 	}
+	ss->fresh = true;
 	s[ss->nr_suspects++] = (struct suspect){
 		.found = clock_raw(),
 		.pid = si->si_pid,
@@ -251,6 +252,16 @@ void children_look(struct knell_loop *l)
 	each_child(l, look_at);
 }
 
+void children_left(struct knell_loop *l, pid_t pid)
+{
+	if (pid > 0)
+		look_at(l, pid);
+	else
+		l->sources.rescan = true;
+	if (l->ops->id == KNELL_BACKEND_PIDFD)
+		children_judge(l);
+}
+
 void children_heard(struct knell_loop *l, pid_t pid, uint64_t start_ns)
 {
 	struct sources *ss = &l->sources;
@@ -263,21 +274,27 @@ void children_heard(struct knell_loop *l, pid_t pid, uint64_t start_ns)
 	}
 }
 
-static int tell(struct knell_loop *l, const struct knell_child *end, uint64_t when)
+void children_inherit(struct knell_loop *l, struct news *n)
 {
 	struct source *s = l->sources.children;
-	struct news *n = news_new(l, s, when);
 
-	if (!n)
-		return -ENOMEM;
-	n->child = *end;
 	if (l->sources.orphans)
 		n->child.flags |= KNELL_CHILDF_ADOPTED;
 	news_tell(l, s, n, false);
 	if (s->flags & KNELL_CHILD_AUTOREAP)
-		child_reap(l, end->pid);
+		child_reap(l, n->child.pid);
 	else
-		children_note(l, end);
+		children_note(l, &n->child);
+}
+
+static int tell(struct knell_loop *l, const struct knell_child *end, uint64_t when)
+{
+	struct news *n = news_new(l, l->sources.children, when);
+
+	if (!n)
+		return -ENOMEM;
+	n->child = *end;
+	children_inherit(l, n);
 	return 0;
 }
 

@@ -334,6 +334,7 @@ struct sources {
 
 	bool orphans;			/* this process is given some */
 	bool rescan;			/* the children are to be looked through */
+	bool fresh;			/* there are suspects since the queue was last looked at */
 	struct told *told;		/* by pid, open addressing */
 	size_t nr_told, room_told;	/* a power of two */
 	struct suspect *suspect;
@@ -354,6 +355,7 @@ void source_hash(struct knell_loop *l, struct source *s);	/* s->pid is known */
 int source_stops(struct knell_loop *l, struct source *s);	/* has STOP or CONT */
 void source_stops_not(struct knell_loop *l, struct source *s);
 int source_reserve_end(struct knell_loop *l, struct source *s);
+void source_drop_first(struct knell_loop *l, struct source *s);
 void source_drop_news(struct knell_loop *l, struct source *s);
 /* A CHILD's; NEXT: 0: nobody yet, -1: somebody. */
 pid_t source_pid(struct knell_loop *l, struct source *s);
@@ -392,8 +394,12 @@ void children_rescan(struct knell_loop *l);	/* SIGCHLD */
 void children_begin(struct knell_loop *l);	/* there is a task */
 /* One that has no task of its own has ended. */
 void children_ended(struct knell_loop *l, struct knell_child *end, uint64_t when);
+/* The same, noted already, of one whose task was cancelled before it was told. */
+void children_inherit(struct knell_loop *l, struct news *n);
 /* One was told of by another task, and is not reaped. */
 void children_note(struct knell_loop *l, const struct knell_child *end);
+/* The task of one was cancelled, and its watch is gone. @pid: -1: which one is not known */
+void children_left(struct knell_loop *l, pid_t pid);
 /* Kernel's records, of any watch: no suspect any more. */
 void children_heard(struct knell_loop *l, pid_t pid, uint64_t start_ns);
 void children_look(struct knell_loop *l);	/* for suspects */

@@ -117,8 +117,11 @@ void kernel_child_unwatch(struct knell_loop *l, struct source *s)
 
 	if (!s->watch)
 		return;
-	/* The thread's next process shall not run into it. */
-	if (next && s->pid <= 0)
+	/*
+	 * The thread's next process shall not run into it; nor shall it take an end from all
+	 * children's watch that nobody will hear of.
+	 */
+	if ((next && s->pid <= 0) || (s->kind == SOURCE_CHILD && l->sources.children))
 		kernel_now(l, &op, 1);
 	else
 		kernel_del(l, s->watch);

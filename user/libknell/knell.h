@@ -540,6 +540,9 @@ KNELL_API knell_task knell_add_background_site(struct knell_loop *l, const struc
  * With NEXT it is called before fork(2), vfork(2), clone(2), posix_spawn(3), and there is
  * no moment in which the child is not watched.
  *
+ * After a cancel the child is one without a task, whose end is told to that of
+ * knell_add_children(), also if it has ended before; with AUTOREAP it is reaped and told to nobody.
+ *
  * Return: task. ESRCH no such process; EINVAL a thread's id, bad flags; EEXIST there is a
  * task for it in this loop; EBUSY the thread has an armed NEXT already; EOPNOTSUPP NEXT or
  * SUBTREE by the other backend, or where there are no pidfds one that is no child; EPERM a

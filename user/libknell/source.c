@@ -226,15 +226,20 @@ int source_reserve_end(struct knell_loop *l, struct source *s)
 	return s->end ? 0 : -ENOMEM;
 }
 
+void source_drop_first(struct knell_loop *l, struct source *s)
+{
+	struct news *n = s->first;
+
+	s->first = n->next;
+	if (!s->first)
+		s->last = &s->first;
+	news_free(l, n);
+}
+
 void source_drop_news(struct knell_loop *l, struct source *s)
 {
-	while (s->first) {
-		struct news *n = s->first;
-
-		s->first = n->next;
-		news_free(l, n);
-	}
-	s->last = &s->first;
+	while (s->first)
+		source_drop_first(l, s);
 	s->owed = 0;
 }
 
