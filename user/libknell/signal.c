@@ -327,7 +327,7 @@ static bool tell(struct knell_loop *l)
 		s->cursor = li->next;
 		if (li->signo != s->info.si_signo || li->nr > s->upto)
 			continue;
-		t = task_find(l, li->task);
+		t = task_at(&l->tasks, li->task.idx);	/* a listener has one */
 		t->due = s->when;
 		s->now = &s->info;
 		loop_dispatch(l, t);
