@@ -146,6 +146,8 @@ TEST_F_TIMEOUT(knelld, idle_after_a_takeover, LIMIT_S)
 	twenty_units(self);
 	ASSERT_TRUE(begin(self));
 	ASSERT_TRUE(told(self, "startup finished: 20 started, 0 failed"));
+	/* What it has told of is acknowledged in the call in which it falls asleep. */
+	ASSERT_TRUE(asleep_on_queue(self->pid));
 	kill_knelld(self);
 	ASSERT_TRUE(begin(self));
 	ASSERT_TRUE(told_times(self, 2, "startup finished: 20 started, 0 failed"));
