@@ -609,4 +609,73 @@ LOOP_TEST(timers, advance_runs_all_at_its_time)
 	EXPECT_STREQ("x400 x400 t405", trace);
 }
 
+/*
+ * Thousands come and go, many more are cancelled than run, and places are used again: whoever runs
+ * was not cancelled, is due, and has his turn.
+ */
+
+static struct model {
+	uint64_t due;
+	unsigned long nr;		/* in the order they were added; 0: is not */
+	knell_task task;
+} model[2000];
+
+static struct model last_run;
+static unsigned int astray, ran;
+
+static void runs_in_turn(struct knell_loop *l, const struct knell_call *call, void *arg)
+{
+	struct model *m = arg;
+
+	if (!m->nr || m->due > knell_now(l) || call->timer.deadline_ns != m->due ||
+	    m->due < last_run.due || (m->due == last_run.due && m->nr < last_run.nr))
+		astray++;
+	last_run = *m;
+	m->nr = 0;
+	ran++;
+}
+
+static void cancel_some(struct knell_loop *l, uint64_t *seed, unsigned int of)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(model); i++) {
+		if (!model[i].nr || next_random(seed) % of == 0)
+			continue;
+		if (knell_cancel(l, model[i].task) != 1)
+			astray++;
+		model[i].nr = 0;
+	}
+}
+
+LOOP_TEST(timers, many_come_and_go)
+{
+	uint64_t seed = 0x2545f4914f6cdd1dULL, added = 0;
+
+	ASSERT_EQ(0, knell_clock_pause(self->l));
+	for (unsigned int round = 0; round < 200; round++) {
+		unsigned long live = 0;
+
+		for (unsigned int i = 0; i < ARRAY_SIZE(model); i++) {
+			if (model[i].nr)
+				continue;
+			model[i].due = knell_now(self->l) + next_random(&seed) % 1000;
+			model[i].nr = ++added;
+			model[i].task = knell_add_timer_ns(self->l, runs_in_turn, &model[i],
+							   model[i].due - knell_now(self->l));
+			ASSERT_TASK(model[i].task);
+		}
+		cancel_some(self->l, &seed, round % 3 ? 50 : 2);
+		ASSERT_EQ(0, knell_clock_advance(self->l, next_random(&seed) % 200));
+		for (unsigned int i = 0; i < ARRAY_SIZE(model); i++) {
+			live += model[i].nr != 0;
+			if (model[i].nr && model[i].due <= knell_now(self->l))
+				astray++;
+		}
+		ASSERT_EQ(0, astray);
+		ASSERT_EQ(live, stats_of(self->l).timers);
+	}
+	EXPECT_LT(1000, ran);
+	cancel_some(self->l, &seed, UINT32_MAX);
+	EXPECT_GE(1, stats_of(self->l).timers);
+}
+
 LIBKNELL_MAIN

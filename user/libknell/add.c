@@ -185,8 +185,6 @@ int knell_cancel(struct knell_loop *l, knell_task name)
 
 	if (loop_is_copy(l))
 		return -ECHILD;
-	/* Where it is in the heap, if it is a timer: long before that is known. */
-	__builtin_prefetch(&l->tasks.pos[name.idx]);
 	t = task_find(l, name);
 	if (!t || t->flags & TASK_DELIVERY)
 		return 0;

@@ -94,6 +94,7 @@ struct task {
 	struct opts *opts;		/* NULL: none */
 	union {
 		struct {
+			uint32_t seq;		/* of its node in the heap */
 			uint32_t heap;		/* LISTED: which one it was in */
 		} timer;
 		struct {
@@ -139,7 +140,6 @@ struct chunk {
 
 struct tasks {
 	struct chunk *chunk;
-	uint32_t *pos;			/* in the heap, by index: to sift writes here, not in the tasks */
 	uint32_t nr_chunks, room;
 	struct task *spare;		/* memory of so many chunks more */
 	uint32_t nr_spare;
@@ -203,6 +203,11 @@ struct heap_node {
 	uint64_t tie;			/* the count, and below it the task's index */
 };
 
+static inline uint32_t node_seq(const struct heap_node *n)
+{
+	return n->tie >> 32;
+}
+
 static inline uint32_t node_idx(const struct heap_node *n)
 {
 	return (uint32_t)n->tie;
@@ -211,6 +216,7 @@ static inline uint32_t node_idx(const struct heap_node *n)
 struct heap {
 	struct heap_node *node;		/* three behind what was allocated: four children, one line */
 	uint32_t nr, room;
+	uint32_t dead;			/* of these nodes: their tasks were cancelled */
 	uint32_t out;			/* periodic ones that are listed: room is kept for them */
 	uint32_t seq;
 	uint32_t slacks;		/* tasks in it that have slack */

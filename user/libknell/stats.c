@@ -340,7 +340,7 @@ void knell_stats_get(const struct knell_loop *l, struct knell_stats *s)
 	s->events = l->list[LIST_EVENTS].len;
 	s->timers = 0;
 	for (i = 0; i < HEAPS; i++)
-		s->timers += l->heap[i].nr;
+		s->timers += l->heap[i].nr - l->heap[i].dead;
 	s->children = l->sources.alive;
 	s->posted = atomic_load_explicit(&l->posts.posted, memory_order_relaxed);
 	s->rings = atomic_load_explicit(&l->posts.rings, memory_order_relaxed);

@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 
 #include "internal.h"
@@ -83,7 +82,7 @@ static struct task *chunk_map(struct tasks *ts)
 /* Room for twice as many. */
 static int chunks_grow(struct tasks *ts)
 {
-	uint32_t room = ts->room ? 2 * ts->room : 1, *pos;
+	uint32_t room = ts->room ? 2 * ts->room : 1;
 	struct chunk *chunk;
 
 	if (room > UINT32_MAX >> CHUNK_SHIFT)
@@ -92,13 +91,6 @@ static int chunks_grow(struct tasks *ts)
 	if (!chunk)
 		return -ENOMEM;
 	ts->chunk = chunk;
-	pos = array_alloc(room, CHUNK_TASKS * sizeof(*pos));
-	if (!pos)
-		return -ENOMEM;
-	if (ts->room)
-		memcpy(pos, ts->pos, ts->room * CHUNK_TASKS * sizeof(*pos));
-	free(ts->pos);
-	ts->pos = pos;
 	ts->room = room;
 	return 0;
 }
@@ -271,7 +263,6 @@ void tasks_free_all(struct knell_loop *l)
 	if (ts->nr_spare)
 		munmap(ts->spare, ts->nr_spare * CHUNK_SIZE);
 	free(ts->chunk);
-	free(ts->pos);
 }
 
 void list_add(struct knell_loop *l, enum list_id id, struct task *t)
