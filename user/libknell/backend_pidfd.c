@@ -249,6 +249,14 @@ static int scan_watch(struct knell_loop *l, struct source *s)
 	return 0;
 }
 
+/* EINVAL, or ENOENT by Linux 6.15: a thread's id, or a process that is being reaped right now. */
+static int why_no_pidfd(pid_t pid, int error)
+{
+	if (error != EINVAL && error != ENOENT)
+		return -error;
+	return kill(pid, 0) && errno == ESRCH ? -ESRCH : -EINVAL;
+}
+
 static int pidfd_child_watch(struct knell_loop *l, struct source *s)
 {
 	int err;
@@ -260,8 +268,7 @@ static int pidfd_child_watch(struct knell_loop *l, struct source *s)
 	if (s->fd < 0 && (errno == ENOSYS || errno == EPERM))
 		return scan_watch(l, s);
 	if (s->fd < 0)
-		/* ENOENT: a thread's id, by Linux 6.15 */
-		return errno == ENOENT ? -EINVAL : -errno;
+		return why_no_pidfd(s->pid, errno);
 	err = ctl(l, EPOLL_CTL_ADD, s->fd, EPOLLIN | EPOLLET, (uintptr_t)s);
 	if (err) {
 		close(s->fd);
