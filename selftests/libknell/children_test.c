@@ -70,7 +70,7 @@ LOOP_TEST(children, what_is_told)
 
 LOOP_TEST(children, ends_of_all_sorts)
 {
-	const int sigs[] = { SIGKILL, SIGTERM, SIGSEGV, SIGRTMIN, 64 };
+	const int sigs[] = { SIGKILL, SIGTERM, SIGQUIT, SIGRTMIN, 64 };
 	struct rlimit no_core = { 0, 0 };
 
 	setrlimit(RLIMIT_CORE, &no_core);
@@ -94,13 +94,8 @@ LOOP_TEST(children, ends_of_all_sorts)
 		EXPECT_EQ(CLD_KILLED, got.code & ~(CLD_DUMPED ^ CLD_KILLED));
 		EXPECT_EQ(sigs[i], got.status);
 		EXPECT_EQ(sigs[i], WTERMSIG(got.wstatus));
-		if (KERNEL) {
-			EXPECT_EQ(KNELL_CHILDF_KILLER, got.flags & KNELL_CHILDF_KILLER);
-			EXPECT_EQ(getpid(), got.killer_pid);
-			EXPECT_EQ(getuid(), got.killer_uid);
-		} else {
-			EXPECT_EQ(0, got.flags & KNELL_CHILDF_KILLER);
-		}
+		/* Who did it is told of members of trees. */
+		EXPECT_EQ(0, got.flags & KNELL_CHILDF_KILLER);
 		child_status(pid);
 	}
 }
@@ -420,6 +415,21 @@ static void note_storm(struct knell_loop *l, const struct knell_call *call, void
 		abort();
 }
 
+/* A small guest allows fewer. */
+static void room_for_zombies(unsigned int nr)
+{
+	unsigned int most = 0;
+	FILE *f = fopen("/proc/sys/kernel/threads-max", "r+e");
+
+	if (!f)
+		return;
+	if (fscanf(f, "%u", &most) == 1 && most < 2 * nr) {
+		rewind(f);
+		fprintf(f, "%u", 2 * nr);
+	}
+	fclose(f);
+}
+
 LOOP_TEST(children, t30_storm)
 {
 	const unsigned int nr = times(10000);
@@ -428,6 +438,7 @@ LOOP_TEST(children, t30_storm)
 	pid_t last = 0;
 
 	ASSERT_NE(NULL, l);
+	room_for_zombies(nr);
 	told = calloc(1 << 22, 1);
 	ASSERT_NE(NULL, told);
 	ASSERT_TASK(knell_add_children(l, note_storm, NULL, KNELL_CHILD_AUTOREAP));
@@ -781,7 +792,7 @@ LOOP_TEST(children, subtree)
 
 static void *thread_waits(void *arg)
 {
-	*(pid_t *)arg = own_tid();
+	atomic_store((_Atomic pid_t *)arg, own_tid());
 	for (;;)
 		pause();
 	return NULL;

@@ -5,7 +5,7 @@
  *
  * Every test is a process of its own (the harness forks), so what is global here is its alone.
  * A program's arguments: -b BACKEND only the variants of that name, -t TEXT only tests whose
- * names have that in them. The others are not in the plan.
+ * names have that in them, -x NAME not that test. The others are not in the plan.
  */
 #ifndef _LIBKNELL_COMMON_H
 #define _LIBKNELL_COMMON_H
@@ -117,15 +117,18 @@ static inline bool chosen(const char *name, const char *text, bool whole)
 /* The lists are linked by .next; the fixture that the list begins with is never taken out. */
 static inline void choose_from(struct __fixture_metadata *first, int argc, char **argv)
 {
-	const char *backend = NULL, *text = NULL;
+	const char *backend = NULL, *text = NULL, *not_this[16] = { NULL };
 	struct __fixture_metadata **fp;
+	unsigned int nr_not = 0;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "b:t:")) != -1) {
+	while ((opt = getopt(argc, argv, "b:t:x:")) != -1) {
 		if (opt == 'b')
 			backend = optarg;
 		else if (opt == 't')
 			text = optarg;
+		else if (opt == 'x' && nr_not < ARRAY_SIZE(not_this))
+			not_this[nr_not++] = optarg;
 		else
 			exit(KSFT_FAIL);
 	}
@@ -134,7 +137,11 @@ static inline void choose_from(struct __fixture_metadata *first, int argc, char 
 		struct __test_metadata **tp = &f->tests;
 
 		while (*tp) {
-			if (chosen((*tp)->name, text, false))
+			bool take = chosen((*tp)->name, text, false);
+
+			for (unsigned int i = 0; i < nr_not; i++)
+				take = take && strcmp((*tp)->name, not_this[i]);
+			if (take)
 				tp = &(*tp)->next;
 			else
 				*tp = (*tp)->next;

@@ -490,7 +490,7 @@ LOOP_TEST(io, its_own)
 	ASSERT_TASK(knell_add_timer_ms(self->l, cb_stop, "still here", 1));
 	ASSERT_LE(0, knell_loop_run(self->l, KNELL_RUN_DEFAULT));
 	EXPECT_STREQ("still here", trace);
-	EXPECT_NE(0, got_error);
+	EXPECT_GE(1, counted);
 }
 
 /* What a timerfd, a socket that listens, a pseudo file of /proc say. */

@@ -284,7 +284,7 @@ static void note_order(struct knell_loop *l, const struct knell_call *call, void
 	order_nr++;
 }
 
-LOOP_TEST(signals, in_order)
+LOOP_TEST(signals, told_one_by_one)
 {
 	ASSERT_TASK(knell_add_signal(self->l, note_order, NULL, SIGRTMIN));
 	ASSERT_TASK(knell_add_signal(self->l, note_order, NULL, SIGRTMIN + 1));
@@ -402,7 +402,16 @@ LOOP_TEST(signals, refused)
 	EXPECT_NO_TASK(EINVAL, knell_add_signal(self->l, note_signal, NULL, 65));
 	EXPECT_NO_TASK(EINVAL, knell_add_signal(self->l, note_signal, NULL, 1 << 30));
 	EXPECT_EQ(0, knell_loop_run(self->l, KNELL_RUN_DEFAULT));
-	ASSERT_TASK(knell_add_signal(self->l, note_signal, NULL, 64));
+}
+
+LOOP_TEST(signals, the_last_one)
+{
+	knell_task t = knell_add_signal(self->l, note_signal, NULL, 64);
+
+	ASSERT_TASK(t);
+	raise(64);
+	ASSERT_EQ(1, knell_loop_run(self->l, KNELL_RUN_NOWAIT));
+	EXPECT_EQ(1, got_nr[64]);
 }
 
 /* errno is the interrupted code's own. */

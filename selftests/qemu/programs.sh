@@ -15,9 +15,10 @@ built=${KNELL_BUILD:-$selftests/../build}/selftests
 wants()
 {
 	case $1 in
-	*.sh) source=$selftests/$1 ;;
-	*) source=$selftests/$1.c ;;
+	libknell_*) source=$selftests/libknell/${1#libknell_} ;;
+	*) source=$selftests/$1 ;;
 	esac
+	[ "${1%.sh}" != "$1" ] || source=$source.c
 	said=$(sed -n "s/.*runner-$2: *\\([0-9][0-9]*\\).*/\\1/p" "$source" | head -n 1)
 	echo "${said:-$3}"
 }
