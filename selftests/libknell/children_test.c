@@ -70,7 +70,7 @@ LOOP_TEST(children, what_is_told)
 
 LOOP_TEST(children, ends_of_all_sorts)
 {
-	const int sigs[] = { SIGKILL, SIGTERM, SIGQUIT, SIGRTMIN, 64 };
+	const int sigs[] = { SIGKILL, SIGTERM, SIGQUIT, SIGRTMIN, SIGRTMAX - 1 };
 	struct rlimit no_core = { 0, 0 };
 
 	setrlimit(RLIMIT_CORE, &no_core);
