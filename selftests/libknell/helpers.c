@@ -326,11 +326,16 @@ static char thread_state(pid_t pid, pid_t tid)
 	return p && p[1] == ' ' ? p[2] : 0;
 }
 
+bool is_asleep(pid_t pid, pid_t tid)
+{
+	return thread_state(pid, tid) == 'S';
+}
+
 void wait_asleep(pid_t pid, pid_t tid)
 {
 	/* A sanitizer or valgrind sleeps now and then for a reason of its own. */
 	for (int seen = 0; seen < 3; ) {
-		seen = thread_state(pid, tid) == 'S' ? seen + 1 : 0;
+		seen = is_asleep(pid, tid) ? seen + 1 : 0;
 		sleep_ns(2 * MSEC);
 	}
 }

@@ -84,6 +84,8 @@ static inline void sleep_ns(uint64_t ns)
 void burn(uint64_t ns);
 
 pid_t own_tid(void);
+/* Whether thread @tid of process @pid sleeps. */
+bool is_asleep(pid_t pid, pid_t tid);
 /* Waits until thread @tid of process @pid sleeps; nothing reports it, so it looks. */
 void wait_asleep(pid_t pid, pid_t tid);
 /* Times that thread has gone to sleep. */

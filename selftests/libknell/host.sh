@@ -93,7 +93,7 @@ fi
 # Some are about the kernel's queue alone.
 for name in "$@"; do
 	shift
-	! grep -q -E '^(LOOP_FIXTURE|TEST)\(' "${name}_test.c" || set -- "$@" "$name"
+	! grep -q -E '^(LOOP_FIXTURE|TEST|FIXTURE)\(' "${name}_test.c" || set -- "$@" "$name"
 done
 # shellcheck disable=SC2086 # a list
 if ! make -j2 --no-print-directory ${FLAVOURS:-asan tsan plain gcov} >"$dir/build.log" 2>&1; then

@@ -8,6 +8,9 @@
 # another boot goes on with the next one. Nothing passes but by the file of the second serial port,
 # which has to be complete (DONE), and a complaint of the kernel fails the run. The freed memory
 # checks of the stock kernel are on: SLUB's for our own caches and those that we hold references in.
+#
+# libknell's programs run on this machine, too (libknell/host.sh), those that were selected. When all
+# were, its lines that have run, here or there, are counted.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -53,6 +56,12 @@ boot_once()
 
 cp "$out/programs" "$out/left"
 : >"$out/result"
+names=$(sed -n 's/^libknell_\(.*\)_test .*/\1/p' "$out/programs")
+if [ -n "$names" ]; then
+	# shellcheck disable=SC2086 # a list
+	"$here/../libknell/host.sh" "$out/host" $names
+	cat "$out/host/result" >>"$out/result"
+fi
 complaints=0
 nr=1
 while [ -s "$out/left" ]; do
@@ -60,7 +69,19 @@ while [ -s "$out/left" ]; do
 	nr=$((nr + 1))
 done
 
-awk -v programs="$(awk '{ print $1 }' "$out/programs" | tr '\n' ' ')" -f "$here/tap.awk" \
+# The guest's counts come over its serial port, from libknell/zlines_test.sh.
+all=$(find "$build/selftests" -name 'libknell_*_test*' -perm /111 | wc -l)
+if [ "$all" -gt 0 ] && [ "$(grep -c '^libknell_' "$out/programs")" -eq "$all" ]; then
+	mkdir -p "$out/gcov"
+	tr -d '\r' <"$out/result" | sed -n 's/^    # gcda //p' | base64 -d | tar -C "$out/gcov" -x -z || true
+	"$here/../libknell/coverage.sh" "$out/gcov" >"$out/coverage" && verdict=ok || verdict='not ok'
+	cat "$out/coverage"
+	printf 'RUN libknell-coverage 0\n    1..1\n    %s 1 %s\nEND libknell-coverage exit 0 0\n' \
+		"$verdict" "$(tail -n 1 "$out/coverage")" >>"$out/result"
+	echo libknell-coverage >>"$out/programs"
+fi
+
+awk -v programs="$(cat "$out/programs" "$out/host/programs" 2>/dev/null | awk '{ print $1 }' | tr '\n' ' ')" -f "$here/tap.awk" \
 	"$out/result" >"$out/summary"
 sed '$d' "$out/summary"
 # shellcheck disable=SC2046 # three numbers

@@ -21,6 +21,8 @@ packages=$(sed 's/#.*//' <<-'END'
 	libuv1-dev		# libuv
 	libglib2.0-dev		# GLib
 	libsystemd-dev		# sd-event
+	valgrind		# libknell's tests under memcheck
+	libc6-dbg		# without which valgrind does not know the C library's functions
 	linux-headers-amd64	# to build the module against, and says which kernel
 	gcc-i686-linux-gnu	# 32-bit test programs
 	libc6-dev-i386-cross	# their libc
