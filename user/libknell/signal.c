@@ -339,6 +339,7 @@ static bool tell(struct knell_loop *l)
 void signals_run(struct knell_loop *l)
 {
 	struct signals *s = &l->signals;
+	bool looked = false;
 	uint64_t flood;
 	uint32_t end;
 
@@ -351,7 +352,9 @@ void signals_run(struct knell_loop *l)
 			return;
 		s->upto = s->nr;
 		s->cursor = s->first;
-		if (s->info.si_signo == SIGCHLD && l->sources.sigchld) {
+		/* All that are taken here came before: the look for the first finds what they mean. */
+		if (s->info.si_signo == SIGCHLD && l->sources.sigchld && !looked) {
+			looked = true;
 			children_rescan(l);
 			if (l->ops->sigchld)
 				l->ops->sigchld(l);
