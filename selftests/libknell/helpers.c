@@ -33,12 +33,18 @@ unsigned int times(unsigned int n)
  */
 
 volatile sig_atomic_t raise_before_sleep, raise_after_calls;
+void (*call_before_sleep)(void);
 atomic_ulong sleeping_calls;
 
 static void before_sleep(void)
 {
+	void (*fn)(void) = call_before_sleep;
 	int sig = raise_before_sleep;
 
+	if (fn) {
+		call_before_sleep = NULL;
+		fn();
+	}
 	atomic_fetch_add_explicit(&sleeping_calls, 1, memory_order_relaxed);
 	if (sig && raise_after_calls) {
 		raise_after_calls--;

@@ -46,6 +46,8 @@ unsigned int times(unsigned int n);
 /* A signal that is raised right before the loop's next call that may sleep, or after so many
  * others; 0: none. */
 extern volatile sig_atomic_t raise_before_sleep, raise_after_calls;
+/* Called, once, right before the loop's next call that may sleep; NULL: nothing. */
+extern void (*call_before_sleep)(void);
 /* Calls of the library into libc that may sleep, since the process began. */
 extern atomic_ulong sleeping_calls;
 /* The allocation after so many others fails, and if @for_good all that follow; -1: none. */

@@ -337,6 +337,7 @@ LOOP_TEST(hostile, no_descriptors)
 LOOP_TEST(hostile, nothing_is_left)
 {
 	unsigned int fds = nr_open_fds(), threads = nr_threads();
+	pid_t pid = idle_child();
 	int fd = readable_fd();
 
 	for (int i = 0; i < 100; i++) {
@@ -344,7 +345,7 @@ LOOP_TEST(hostile, nothing_is_left)
 
 		ASSERT_NE(NULL, l);
 		ASSERT_TASK(knell_add_read(l, cb_nothing, NULL, fd));
-		ASSERT_TASK(knell_add_child(l, cb_nothing, NULL, getppid(), 0));
+		ASSERT_TASK(knell_add_child(l, cb_nothing, NULL, pid, 0));
 		ASSERT_TASK(knell_add_signal(l, cb_nothing, NULL, SIGUSR1));
 		ASSERT_TASK(knell_add_timer(l, cb_nothing, NULL, 1));
 		ASSERT_TASK(knell_add_timer_at(l, cb_nothing, NULL, CLOCK_REALTIME, UINT64_MAX / 4));
@@ -353,6 +354,8 @@ LOOP_TEST(hostile, nothing_is_left)
 		knell_loop_free(l);
 	}
 	close(fd);
+	kill(pid, SIGKILL);
+	child_status(pid);
 	EXPECT_EQ(fds, nr_open_fds());
 	EXPECT_EQ(threads, nr_threads());
 }

@@ -278,29 +278,33 @@ LOOP_TEST(posts, stop_from_a_handler)
 	EXPECT_STREQ("", trace);
 }
 
-/* A post at the very moment the loop goes to sleep, by a thread that is let in there. */
+/* A post at the very moment the loop goes to sleep. */
 static struct poster at_sleep;
 
-static void post_handler(int sig)
+static void *post_thread(void *arg)
 {
-	/* Not allowed in a handler for its malloc(): here nothing is being allocated. */
-	(void)sig;
 	post_one(&at_sleep);
+	return arg;
+}
+
+static void post_from_another(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, post_thread, NULL))
+		abort();
+	pthread_join(thread, NULL);
 }
 
 LOOP_TEST(posts, right_before_the_sleep)
 {
-	struct sigaction sa = { .sa_flags = SA_RESTART };
-
-	sa.sa_handler = post_handler;
 	at_sleep = (struct poster){ self->l, cb_stop };
-	ASSERT_EQ(0, sigaction(SIGUSR2, &sa, NULL));
 	ASSERT_TASK(knell_add_timer(self->l, cb_trace, "an hour later", 3600));
 	for (int i = 0; i < 100; i++) {
 		trace_clear();
-		raise_before_sleep = SIGUSR2;
+		call_before_sleep = post_from_another;
 		ASSERT_EQ(1, knell_loop_run(self->l, KNELL_RUN_DEFAULT));
-		ASSERT_EQ(0, raise_before_sleep);
+		ASSERT_EQ(NULL, call_before_sleep);
 		EXPECT_STREQ("post", trace);
 	}
 }

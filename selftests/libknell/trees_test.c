@@ -134,11 +134,12 @@ LOOP_TEST(trees, first_and_last)
 	EXPECT_EQ(5, got.exit.members);
 	ASSERT_EQ(1, run_passes(self->l, 3));
 	EXPECT_STREQ("exit", trace);
-	close(go[1]);
+	ASSERT_EQ(5, write(go[1], "xxxxx", 5));
 	ASSERT_EQ(0, knell_loop_run(self->l, KNELL_RUN_DEFAULT));
 	EXPECT_STREQ("exit empty", trace);
 	child_status(pid);
 	close(go[0]);
+	close(go[1]);
 }
 
 /* A signal to all of them; how many there were. */
