@@ -124,7 +124,7 @@ static void drop_first(struct heap *h)
 		sift_down(h, 0, h->node[h->nr]);
 }
 
-/* All that were left behind. What remains is put in order from the bottom up (R. W. Floyd, 1964). */
+/* All that were left behind. The rest is put in order from the bottom up (R. W. Floyd, 1964). */
 static COLD void sweep(struct knell_loop *l, enum heap_id id)
 {
 	struct heap *h = &l->heap[id];
