@@ -23,9 +23,13 @@ void test_exit(int status)
 unsigned int times(unsigned int n)
 {
 	const char *divide = getenv("LIBKNELL_TEST_DIVIDE");
-	int by = divide ? atoi(divide) : 1;
+	unsigned int by = 1;
 
-	return by > 1 && n >= (unsigned int)by ? n / by : n;
+	if (divide)
+		by = atoi(divide);
+	else if (!access("/dev/knell", F_OK))
+		by = 8;
+	return by > 1 && n >= by ? n / by : n;
 }
 
 /*
@@ -79,6 +83,17 @@ long __wrap_syscall(long nr, long a, long b, long c, long d, long e, long f)
 {
 	before_sleep();
 	return __real_syscall(nr, a, b, c, d, e, f);
+}
+
+int __real_timerfd_settime(int fd, int flags, const struct itimerspec *its,
+			   struct itimerspec *old) __attribute__((weak));
+int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *its, struct itimerspec *old);
+
+/* Does not sleep, but it is called when the loop has made up its mind to. */
+int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *its, struct itimerspec *old)
+{
+	before_sleep();
+	return __real_timerfd_settime(fd, flags, its, old);
 }
 
 ssize_t __wrap_read(int fd, void *buf, size_t len)

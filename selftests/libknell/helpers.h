@@ -40,7 +40,10 @@
 /* _exit(), after the leak checker and the coverage have had their say. */
 void test_exit(int status) __attribute__((noreturn));
 
-/* How often a thing is done that is @n times by itself; fewer under LIBKNELL_TEST_DIVIDE=N. */
+/*
+ * How often a thing is done that is @n times by itself: fewer under LIBKNELL_TEST_DIVIDE=N, and in
+ * the guest, which is an emulator.
+ */
 unsigned int times(unsigned int n);
 
 /* A signal that is raised right before the loop's next call that may sleep, or after so many

@@ -309,6 +309,27 @@ LOOP_TEST(posts, right_before_the_sleep)
 	}
 }
 
+/*
+ * The same when it has looked for posts and not yet said that it sleeps: nobody rings then. To tell
+ * the pidfd backend of a timer on another clock takes a system call right there.
+ */
+LOOP_TEST(posts, between_the_look_and_the_sleep)
+{
+	at_sleep = (struct poster){ self->l, cb_stop };
+	for (int i = 0; i < 100; i++) {
+		knell_task t = knell_add_timer_at(self->l, cb_trace, "an hour later", CLOCK_REALTIME,
+						  clock_ns(CLOCK_REALTIME) + HOUR + i);
+
+		ASSERT_TASK(t);
+		trace_clear();
+		call_before_sleep = post_from_another;
+		ASSERT_EQ(1, knell_loop_run(self->l, KNELL_RUN_DEFAULT));
+		ASSERT_EQ(NULL, call_before_sleep);
+		EXPECT_STREQ("post", trace);
+		ASSERT_EQ(1, knell_cancel(self->l, t));
+	}
+}
+
 /* What was posted and never run goes with the loop. */
 LOOP_TEST(posts, freed)
 {

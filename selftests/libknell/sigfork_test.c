@@ -87,7 +87,7 @@ LOOP_TEST(sigfork, handler_in_a_child)
 			own_value = 0;
 			sigqueue(getpid(), SIGUSR1, value);
 			while (!own_value)
-				sched_yield();
+				sleep_ns(MSEC);
 			if (own_value != 47)
 				_exit(1);
 		}

@@ -96,6 +96,24 @@ LOOP_TEST(signals, t06_right_before_a_change_is_told)
 	close(fds[1]);
 }
 
+/* The same when it has looked for signals and not yet said that it sleeps (see posts_test.c). */
+LOOP_TEST(signals, t06_between_the_look_and_the_sleep)
+{
+	ASSERT_TASK(knell_add_signal(self->l, note_and_stop, NULL, SIGUSR1));
+	for (unsigned int i = 1; i <= 100; i++) {
+		knell_task t = knell_add_timer_at(self->l, cb_trace, "an hour later", CLOCK_REALTIME,
+						  clock_ns(CLOCK_REALTIME) + HOUR + i);
+
+		ASSERT_TASK(t);
+		raise_before_sleep = SIGUSR1;
+		ASSERT_EQ(1, knell_loop_run(self->l, KNELL_RUN_DEFAULT));
+		ASSERT_EQ(i, got_nr[SIGUSR1]);
+		ASSERT_EQ(0, raise_before_sleep);
+		ASSERT_EQ(1, knell_cancel(self->l, t));
+	}
+	EXPECT_STREQ("", trace);
+}
+
 /* Or from a prepare hook, a check hook, a task of the same pass. */
 static void hook_raises(struct knell_loop *l, void *arg)
 {
