@@ -242,7 +242,7 @@ LOOP_TEST(random, all_sorts)
 	if (!wrong)
 		finish(self->l);
 	EXPECT_EQ(0, wrong);
-	EXPECT_LT(nr / 20, calls);
+	EXPECT_LT(nr / 100, calls);
 	EXPECT_LT(0, by_all);
 	/* Whoever was not waited for by its task was reaped by the one for all. */
 	while (!waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT))
