@@ -5,6 +5,8 @@
  */
 #include "common.h"
 
+#include <linux/knell.h>
+
 KERNEL_FIXTURE(family);
 
 static struct knell_child last;
@@ -210,6 +212,9 @@ LOOP_TEST(family, bad_arguments)
 LOOP_TEST(family, next)
 {
 	struct knell_loop *l = self->l;
+	struct knell_op op = {
+		.op = KNELL_OP_ADD, .type = KNELL_PROCESS, .flags = KNELL_OPF_NEXT,
+	};
 	knell_task t = knell_add_child(l, note, NULL, 0, KNELL_CHILD_NEXT);
 	pid_t pid;
 
@@ -218,6 +223,11 @@ LOOP_TEST(family, next)
 	EXPECT_NO_TASK(EBUSY, knell_add_child(l, note, NULL, 0, KNELL_CHILD_NEXT));
 	EXPECT_NO_TASK(EBUSY, knell_add_tree(l, note, NULL, "t", KNELL_TREE_NEXT));
 	EXPECT_EQ(1, knell_cancel(l, t));
+	/* At once: there is room for another, and that is not the loop's. */
+	ASSERT_EQ(1, knell_submit(l, &op, 1, 0));
+	EXPECT_EQ(0, op.result);
+	op = (struct knell_op){ .op = KNELL_OP_DEL, .watch = op.watch };
+	ASSERT_EQ(1, knell_submit(l, &op, 1, 0));
 	pid = zombie(3);
 	EXPECT_EQ(0, knell_loop_run(l, KNELL_RUN_DEFAULT));
 	EXPECT_EQ(3, child_status(pid));
