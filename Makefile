@@ -29,13 +29,17 @@ INSTALL ?= install
 
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)/kmod $(if $(WERROR),KCFLAGS=-Werror)
 
-all: module libknell knelld
+all: module libknell unit knelld
 
 module:
 	$(kbuild) modules
 
 libknell:
 	$(MAKE) -C user/libknell BUILD=$(CURDIR)/$(build)
+
+# Unit files, for knelld and knellctl.
+unit:
+	$(MAKE) -C user/unit BUILD=$(CURDIR)/$(build)
 
 knelld: libknell
 	$(MAKE) -C user/knelld BUILD=$(CURDIR)/$(build)
@@ -86,4 +90,4 @@ clean:
 distclean: clean
 	rm -rf $(build)
 
-.PHONY: all module libknell knelld knelld-static selftests deps run check bench lint install modules_install clean distclean
+.PHONY: all module libknell unit knelld knelld-static selftests deps run check bench lint install modules_install clean distclean
