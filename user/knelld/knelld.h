@@ -12,7 +12,7 @@
  * tree.c   the processes of a unit: whom a signal reaches, what is left
  * pidfile.c which of them is the main one of a service that forks
  * spawn.c  one command; env.c and user.c gather what it needs
- * queue.c  the queue of /dev/knell and the loop on it, which is libknell's
+ * queue.c  the queue of /dev/knell and the loop on it, which is libknell's; plain.c: without one
  * state.c  what the next knelld cannot see in a kept queue; takeover.c reads both
  * pid1.c   what only the first process does
  */
@@ -233,8 +233,7 @@ struct unit {
 	int status;			/* of the last main process, wait(2)'s word */
 	bool ran;			/* there was one in this run */
 
-	uint32_t timer;			/* one for all it ever waits for */
-	uint16_t timer_gen;		/* counts its settings: an old record is stale */
+	knell_task timer;		/* one for all it ever waits for */
 	uint64_t deadline;		/* CLOCK_MONOTONIC, 0: not set */
 	uint64_t limit_begin;		/* the window of the start limit */
 	unsigned int limit_used;
@@ -327,10 +326,7 @@ void service_restore(struct unit *u, enum state state, enum start start);
 void service_resume(struct unit *u);
 
 /* record.c */
-void record_exit(struct unit *u, const struct knell_event *ev);
-void record_empty(struct unit *u, const struct knell_event *ev);
-void record_report(struct unit *u, const struct knell_event *ev);
-void record_timer(struct unit *u, const struct knell_event *ev);
+void record(const struct knell_event *ev);
 void record_settle(void);
 void record_forget_held(struct unit *u);
 
@@ -341,9 +337,21 @@ const char *verdict_text(enum result r);
 void verdict_tell(const struct unit *u, const char *who, const struct knell_event *ev);
 
 /* tree.c */
+/* How a command's process comes into its tree; spawn() has one on its stack. */
+struct enrol {
+	uint32_t watch;
+	uint16_t serial;
+	struct knell_op ops[2];		/* what the child has to do itself */
+	size_t nr_ops;
+};
+
 struct tree *tree_add(struct unit *u, uint32_t watch, uint16_t serial, enum exec_kind kind,
 		      size_t cmd, pid_t pid);
 struct tree *tree_find(const struct unit *u, uint32_t watch);
+int tree_enrol(struct unit *u, enum exec_kind kind, struct enrol *e);
+int tree_enrol_self(struct enrol *e);
+int tree_born(struct unit *u, enum exec_kind kind, const struct enrol *e, pid_t pid);
+void tree_unborn(struct unit *u, enum exec_kind kind, const struct enrol *e, pid_t pid);
 void tree_drop(struct unit *u, struct tree *t);
 void tree_drop_proc(struct unit *u);
 void tree_release(struct unit *u);
@@ -400,7 +408,6 @@ void cred_free(struct cred *cred);
 /* A unit's id, what the watch is for, which command, and a number that grows; the loop has bit 63. */
 #define TOKEN_NONE	0	/* of no unit */
 #define TOKEN_END	(1ULL << 63)
-#define ROLE_TIMER	0
 #define ROLE_COMMAND	1	/* and the kind of command */
 #define ROLE_PROC	14
 #define ROLE_BIRTHS	15
@@ -446,24 +453,44 @@ static inline uint16_t serial_next(uint16_t serial)
 
 enum tenure { QUEUE_OWN, QUEUE_KEPT, QUEUE_TAKEN };
 
-int queue_open(const char *as, enum tenure *tenure);
+/*
+ * The processes of commands: kernel_procs by the module (queue.c), plain_procs without it (plain.c).
+ * A tree is one command's process and all it forks; a watch names it. Both tell of ends by
+ * record(), EXIT and then EMPTY, as the kernel does.
+ */
+struct procs {
+	bool autoreaps;			/* no zombies are wanted: SA_NOCLDWAIT */
+	uint32_t main_bit;		/* in a tree's watch for kill(): its first process alone */
+	/* Before clone: a tree that the next process is the first member of. */
+	int (*add_tree)(const char *label, uint64_t token, uint32_t flags, uint32_t *watch);
+	/* One that reports births to tell a PID file's truth; -EOPNOTSUPP: there is none. */
+	int (*add_births)(const char *label, uint64_t token, uint32_t *watch);
+	/* What the child has to do with queue_raw(), at most two. */
+	size_t (*self_ops)(uint64_t alone, uint32_t births, struct knell_op *ops);
+	int (*born)(uint32_t watch, pid_t pid);
+	/* A process that is there already; EEXIST: it is watched. */
+	int (*add_pid)(pid_t pid, uint64_t token, uint32_t flags, uint32_t *watch);
+	/* How many were signalled, at least; by identity, never one that has got the pid since. */
+	int (*kill)(uint32_t watch, int sig);
+	/* Done with: goes once what its records have changed is written down (ack), or now (del). */
+	void (*ack)(uint32_t watch);
+	void (*del)(uint32_t watch);
+};
+
+extern const struct procs *procs;
+extern const struct procs kernel_procs, plain_procs;
+
+int queue_open(const char *as, enum knell_backend backend, enum tenure *tenure);
 struct knell_loop *queue_loop(void);
 uint64_t queue_id(void);
 void queue_let_go(void);
 struct knell_watch_info *queue_left(size_t *nr);
-int queue_add_tree(const char *label, uint64_t token, uint32_t flags, uint32_t *watch);
-int queue_add_births(const char *label, uint64_t token, uint32_t *watch);
-struct knell_op queue_op_self(uint64_t token);
-struct knell_op queue_op_join(uint32_t watch);
 int queue_raw(struct knell_op *op);
-int queue_add_pid(pid_t pid, uint64_t token, uint32_t flags, uint32_t *watch);
-int queue_add_timer(uint64_t token, uint32_t *watch);
-int queue_set_timer(uint32_t watch, uint64_t token, uint64_t deadline);
 int queue_set_token(uint32_t watch, uint64_t token);
-int queue_kill(uint32_t watch, int sig);
-void queue_del(uint32_t watch);
-void queue_ack(uint32_t watch);
 void queue_flush(void);
+
+/* plain.c */
+int plain_begin(struct knell_loop *l);
 
 /* pid1.c */
 bool is_pid1(void);

@@ -19,6 +19,7 @@
 
 static const char *unit_dir = DEFAULT_DIR;
 static const char *queue_name;		/* to keep the queue by, "": not at all */
+static enum knell_backend backend = KNELL_BACKEND_AUTO;
 static bool check_only;
 static bool restart;			/* the machine, rather than power it off */
 
@@ -33,6 +34,7 @@ static const char usage[] =
 	"  --no-keep       leave nothing to the next one; so does the first process\n"
 	"  --check         read the unit files, report what is wrong, start nothing;\n"
 	"                  exit status 1 if a unit could not be started\n"
+	"  --backend WHICH auto, kernel (the module) or pidfd (without it)\n"
 	"  --help          this text\n"
 	"  --version       the version\n"
 	"\n"
@@ -90,12 +92,28 @@ static const char *default_queue_name(void)
 	return name;
 }
 
+static bool parse_backend(const char *s)
+{
+	static const char *const names[] = {
+		[KNELL_BACKEND_AUTO] = "auto", [KNELL_BACKEND_KERNEL] = "kernel",
+		[KNELL_BACKEND_PIDFD] = "pidfd",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(s, names[i])) {
+			backend = i;
+			return true;
+		}
+	return false;
+}
+
 static void parse_options(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "unit-dir", required_argument, NULL, 'u' },
 		{ "keep", required_argument, NULL, 'k' },
 		{ "no-keep", no_argument, NULL, 'n' },
+		{ "backend", required_argument, NULL, 'b' },
 		{ "check", no_argument, NULL, 'c' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
@@ -110,6 +128,8 @@ static void parse_options(int argc, char **argv)
 			queue_name = optarg;
 		else if (opt == 'n')
 			queue_name = "";
+		else if (opt == 'b' && parse_backend(optarg))
+			;
 		else if (opt == 'c' && !is_pid1())
 			check_only = true;
 		else if (opt == 'h' && !is_pid1())
@@ -137,18 +157,14 @@ static int check(void)
 
 /*
  * Nothing is inherited from whoever started us, for the services would inherit it in turn.
- * SIGCHLD keeps its default action (an ignored one would survive exec), but a dead child is
- * nobody's zombie: its record says all there is to know.
  */
 static void settle_signals(void)
 {
 	const struct sigaction dfl = { .sa_handler = SIG_DFL };
 	const struct sigaction ignore = { .sa_handler = SIG_IGN };
-	const struct sigaction child = { .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT };
 
 	for (int sig = 1; sig < NSIG; sig++)
 		sigaction(sig, &dfl, NULL);
-	sigaction(SIGCHLD, &child, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
 }
 
@@ -252,19 +268,9 @@ static void resume_stop(void)
 
 static void on_record(struct knell_loop *l, const struct knell_call *call, void *arg)
 {
-	const struct knell_event *ev = call->record;
-	struct unit *u = unit_by_id(token_id(ev->token));
-
 	(void)l;
 	(void)arg;
-	if (u && ev->type == KNELL_EV_EXIT)
-		record_exit(u, ev);
-	else if (u && ev->type == KNELL_EV_EMPTY)
-		record_empty(u, ev);
-	else if (u && ev->type == KNELL_EV_TIMER)
-		record_timer(u, ev);
-	else if (u)
-		record_report(u, ev);
+	record(call->record);
 }
 
 /* What follows from all that was heard. */
@@ -296,7 +302,8 @@ static int run(void)
 	struct knell_loop *l = queue_loop();
 	int err;
 
-	if (knell_is_none(knell_add_record(l, on_record, NULL)))
+	if (knell_loop_backend(l) == KNELL_BACKEND_KERNEL &&
+	    knell_is_none(knell_add_record(l, on_record, NULL)))
 		return -errno;
 	err = knell_add_prepare(l, before_sleep, NULL);
 	if (!err)
@@ -350,7 +357,7 @@ int main(int argc, char **argv)
 	log_line("version " KNELL_VERSION ", pid %d, units from %s", getpid(), unit_dir);
 	if (!queue_name)
 		queue_name = default_queue_name();
-	if (queue_open(*queue_name ? queue_name : NULL, &tenure) < 0)
+	if (queue_open(*queue_name ? queue_name : NULL, backend, &tenure) < 0)
 		return fail();
 	err = spawn_init();
 	if (err < 0) {

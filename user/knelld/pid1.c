@@ -117,7 +117,7 @@ static bool watch_the_rest(void)
 		if (!somebody(entry->d_name))
 			continue;
 		found = true;
-		queue_add_pid(atoi(entry->d_name), TOKEN_NONE, 0, &watch);
+		procs->add_pid(atoi(entry->d_name), TOKEN_NONE, 0, &watch);
 	}
 	closedir(d);
 	return found;

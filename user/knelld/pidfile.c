@@ -45,7 +45,7 @@ void births_note(struct unit *u, const struct knell_event *ev)
 void births_end(struct unit *u)
 {
 	if (u->births.watch)
-		queue_ack(u->births.watch);
+		procs->ack(u->births.watch);
 	free(u->births.pids);
 	u->births = (struct births){ 0 };
 }
@@ -74,7 +74,7 @@ static pid_t read_pid(const struct path *file, const char **why)
 /* Watches process @pid of @u from now on as its main one; NULL or why that cannot be. */
 static const char *watch(struct unit *u, pid_t pid)
 {
-	int err = queue_add_pid(pid, token(u->id, ROLE_PROC, 0, u->main_serial), KNELL_OPF_ACK,
+	int err = procs->add_pid(pid, token(u->id, ROLE_PROC, 0, u->main_serial), KNELL_OPF_ACK,
 				&u->proc);
 
 	if (err == -ESRCH)

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The one queue, under the one loop: knelld hears of nothing that does not come out of it. */
+/*
+ * The one loop, and under it the one queue: knelld hears of nothing that does not come out of it.
+ * Where there is no module it is libknell's other backend, and plain.c follows the processes.
+ */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -14,6 +18,7 @@
 
 static int fd = -1;
 static struct knell_loop *loop;
+const struct procs *procs;
 static const char *kept;		/* its name, NULL: it is not */
 static uint32_t *acks;
 static size_t nr_acks;
@@ -113,12 +118,12 @@ static int take_or_keep(const char *as, uint64_t features, enum tenure *tenure)
 	return 0;
 }
 
-static int make_loop(void)
+static int make_loop(enum knell_backend backend)
 {
 	struct knell_loop_attr attr = {
 		.name = "knelld",
-		.backend = KNELL_BACKEND_KERNEL,
-		.flags = KNELL_LOOP_FD | KNELL_LOOP_NO_CPU,
+		.backend = backend,
+		.flags = KNELL_LOOP_NO_CPU | (fd >= 0 ? KNELL_LOOP_FD : 0),
 		.fd = fd,
 		.batch = BATCH,
 		/* All of a batch is dealt with before anything is written down. */
@@ -129,34 +134,73 @@ static int make_loop(void)
 	return loop ? 0 : -errno;
 }
 
+static bool is_missing(int err)
+{
+	return err == -ENOENT || err == -ENXIO || err == -ENODEV;
+}
+
+/*
+ * SIGCHLD keeps its default action (an ignored one would survive exec), but a dead child is
+ * nobody's zombie: its record says all there is to know.
+ */
+static void want_no_zombies(void)
+{
+	const struct sigaction child = { .sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT };
+
+	sigaction(SIGCHLD, &child, NULL);
+}
+
+static int open_kernel(const char *as, enum tenure *tenure)
+{
+	uint64_t features = 0;
+	int err = check_abi(&features);
+
+	if (!err && as)
+		err = take_or_keep(as, features, tenure);
+	if (!err)
+		err = make_loop(KNELL_BACKEND_KERNEL);
+	if (err)
+		log_line("cannot use %s: %s", KNELL_DEVICE, strerror(-err));
+	want_no_zombies();
+	procs = &kernel_procs;
+	return err;
+}
+
+static int open_plain(void)
+{
+	int err = make_loop(KNELL_BACKEND_PIDFD);
+
+	if (!err)
+		err = plain_begin(loop);
+	if (err)
+		log_line("cannot make a loop: %s", strerror(-err));
+	procs = &plain_procs;
+	return err;
+}
+
 /**
  * queue_open - open the queue, the one that a former knelld has left if there is one
  * @as: the name to keep it by, NULL: not at all
+ * @backend: AUTO: the module if it is there
  * @tenure: out: whose it is
  *
  * Logs why it could not; 0 or -errno.
  */
-int queue_open(const char *as, enum tenure *tenure)
+int queue_open(const char *as, enum knell_backend backend, enum tenure *tenure)
 {
-	uint64_t features = 0;
-	int err;
-
 	*tenure = QUEUE_OWN;
-	fd = knell_queue_open(NULL);
-	if (fd < 0) {
-		log_line("cannot open %s: %s%s", KNELL_DEVICE, strerror(-fd),
-			 fd == -ENOENT || fd == -ENXIO || fd == -ENODEV ?
+	fd = backend == KNELL_BACKEND_PIDFD ? -ENOENT : knell_queue_open(NULL);
+	if (fd >= 0)
+		return open_kernel(as, tenure);
+	if (backend == KNELL_BACKEND_KERNEL || !is_missing(fd)) {
+		log_line("cannot open %s: %s%s", KNELL_DEVICE, strerror(-fd), is_missing(fd) ?
 			 "; load the module first: modprobe knell, or insmod knell.ko" : "");
 		return fd;
 	}
-	err = check_abi(&features);
-	if (!err && as)
-		err = take_or_keep(as, features, tenure);
-	if (!err)
-		err = make_loop();
-	if (err)
-		log_line("cannot use %s: %s", KNELL_DEVICE, strerror(-err));
-	return err;
+	log_line("without %s: if knelld is killed what runs is lost sight of; a process that leaves "
+		 "its service's session is no part of it; who sent a signal is not known",
+		 KNELL_DEVICE);
+	return open_plain();
 }
 
 struct knell_loop *queue_loop(void)
@@ -206,8 +250,16 @@ static struct knell_op tree_op(const char *label, uint64_t token, uint32_t flags
 	return op;
 }
 
+/* Records that were read before may still name it. */
+static void kernel_del(uint32_t watch)
+{
+	struct knell_op op = { .op = KNELL_OP_DEL, .watch = watch };
+
+	submit(&op);
+}
+
 /* A tree whose first member is the next process that this thread makes. */
-int queue_add_tree(const char *label, uint64_t token, uint32_t flags, uint32_t *watch)
+static int kernel_add_tree(const char *label, uint64_t token, uint32_t flags, uint32_t *watch)
 {
 	struct knell_op ops[] = {
 		tree_op(label, token, flags | KNELL_OPF_ACK),
@@ -221,15 +273,15 @@ int queue_add_tree(const char *label, uint64_t token, uint32_t flags, uint32_t *
 	if (ops[0].result < 0)
 		return ops[0].result;
 	if (ops[1].result < 0) {
-		queue_del(ops[0].watch);
+		kernel_del(ops[0].watch);
 		return ops[1].result;
 	}
 	*watch = ops[0].watch;
 	return 0;
 }
 
-/* A tree that tells who is born in it, for queue_op_join(); of use to this process only. */
-int queue_add_births(const char *label, uint64_t token, uint32_t *watch)
+/* A tree that tells who is born in it, for self_ops(); of use to this process only. */
+static int kernel_add_births(const char *label, uint64_t token, uint32_t *watch)
 {
 	struct knell_op op = tree_op(label, token,
 				     KNELL_OPF_REPORT_FORK | KNELL_OPF_REPORT_EXIT);
@@ -237,18 +289,19 @@ int queue_add_births(const char *label, uint64_t token, uint32_t *watch)
 	return add(&op, watch);
 }
 
-/* For a child to enrol itself, with queue_raw(). */
-struct knell_op queue_op_self(uint64_t token)
+/* For the child to do to itself: one that is to be signalled alone, one more tree to be in. */
+static size_t kernel_self_ops(uint64_t alone, uint32_t births, struct knell_op *ops)
 {
-	return (struct knell_op){
-		.op = KNELL_OP_ADD, .type = KNELL_PROCESS, .token = token,
-		.flags = KNELL_OPF_SELF | KNELL_OPF_ACK,
-	};
-}
+	size_t nr = 0;
 
-struct knell_op queue_op_join(uint32_t watch)
-{
-	return (struct knell_op){ .op = KNELL_OP_JOIN, .watch = watch };
+	if (alone)
+		ops[nr++] = (struct knell_op){
+			.op = KNELL_OP_ADD, .type = KNELL_PROCESS, .token = alone,
+			.flags = KNELL_OPF_SELF | KNELL_OPF_ACK,
+		};
+	if (births)
+		ops[nr++] = (struct knell_op){ .op = KNELL_OP_JOIN, .watch = births };
+	return nr;
 }
 
 /* Does one op, writes what came of it to it; allocates nothing, changes nothing else. */
@@ -257,8 +310,16 @@ int queue_raw(struct knell_op *op)
 	return submit(op);
 }
 
+/* The kernel has been told before (OPF_NEXT). */
+static int kernel_born(uint32_t watch, pid_t pid)
+{
+	(void)watch;
+	(void)pid;
+	return 0;
+}
+
 /* Enrols a process that is there already; EEXIST if it is enrolled. */
-int queue_add_pid(pid_t pid, uint64_t token, uint32_t flags, uint32_t *watch)
+static int kernel_add_pid(pid_t pid, uint64_t token, uint32_t flags, uint32_t *watch)
 {
 	struct knell_op op = {
 		.op = KNELL_OP_ADD, .type = KNELL_PROCESS, .token = token, .flags = flags,
@@ -268,29 +329,7 @@ int queue_add_pid(pid_t pid, uint64_t token, uint32_t flags, uint32_t *watch)
 	return add(&op, watch);
 }
 
-/* A timer that is not set. */
-int queue_add_timer(uint64_t token, uint32_t *watch)
-{
-	struct knell_op op = {
-		.op = KNELL_OP_ADD, .type = KNELL_TIMER, .flags = KNELL_OPF_ACK, .token = token,
-	};
-
-	op.timer.clockid = CLOCK_MONOTONIC;
-	return add(&op, watch);
-}
-
-/* Rings at @deadline; 0 stops it. What was not read yet is forgotten. */
-int queue_set_timer(uint32_t watch, uint64_t token, uint64_t deadline)
-{
-	struct knell_op op = { .op = KNELL_OP_MOD, .watch = watch, .token = token };
-
-	op.timer.clockid = CLOCK_MONOTONIC;
-	op.timer.expires_ns = deadline;
-	op.flags = deadline ? KNELL_OPF_ABS : 0;
-	return submit(&op);
-}
-
-/* Of any watch but a timer. */
+/* For a takeover. */
 int queue_set_token(uint32_t watch, uint64_t token)
 {
 	struct knell_op op = { .op = KNELL_OP_MOD, .watch = watch, .token = token };
@@ -302,7 +341,7 @@ int queue_set_token(uint32_t watch, uint64_t token)
  * Signals the process of a watch (that one, never another that has got its pid) or all members
  * of a tree, and then tells how many these were.
  */
-int queue_kill(uint32_t watch, int sig)
+static int kernel_kill(uint32_t watch, int sig)
 {
 	struct knell_op op = { .op = KNELL_OP_KILL, .watch = watch };
 
@@ -310,16 +349,8 @@ int queue_kill(uint32_t watch, int sig)
 	return submit(&op);
 }
 
-/* Records that were read before may still name it. */
-void queue_del(uint32_t watch)
-{
-	struct knell_op op = { .op = KNELL_OP_DEL, .watch = watch };
-
-	submit(&op);
-}
-
 /* A watch is done with: it goes once what its records have changed is written down. */
-void queue_ack(uint32_t watch)
+static void kernel_ack(uint32_t watch)
 {
 	acks = xgrow(acks, nr_acks, sizeof(*acks));
 	acks[nr_acks++] = watch;
@@ -333,8 +364,20 @@ void queue_flush(void)
 		struct knell_op op = { .op = KNELL_OP_DEL, .watch = watch };
 
 		if (knell_submit_later(loop, &op) < 0)
-			queue_del(watch);
+			kernel_del(watch);
 	}
 	free(acks);
 	acks = NULL;
 }
+
+const struct procs kernel_procs = {
+	.autoreaps = true,
+	.add_tree = kernel_add_tree,
+	.add_births = kernel_add_births,
+	.self_ops = kernel_self_ops,
+	.born = kernel_born,
+	.add_pid = kernel_add_pid,
+	.kill = kernel_kill,
+	.ack = kernel_ack,
+	.del = kernel_del,
+};

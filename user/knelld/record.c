@@ -191,7 +191,7 @@ static bool of_births(const struct unit *u, const struct knell_event *ev)
 }
 
 /* A process of @u has ended. */
-void record_exit(struct unit *u, const struct knell_event *ev)
+static void record_exit(struct unit *u, const struct knell_event *ev)
 {
 	struct tree *t = tree_find(u, ev->watch);
 
@@ -210,7 +210,7 @@ void record_exit(struct unit *u, const struct knell_event *ev)
 }
 
 /* A tree of @u has no member any more, nor will it. */
-void record_empty(struct unit *u, const struct knell_event *ev)
+static void record_empty(struct unit *u, const struct knell_event *ev)
 {
 	struct tree *t = tree_find(u, ev->watch);
 
@@ -237,7 +237,7 @@ void record_empty(struct unit *u, const struct knell_event *ev)
 }
 
 /* A tree has got a member, or has no room to tell how many. */
-void record_report(struct unit *u, const struct knell_event *ev)
+static void record_report(struct unit *u, const struct knell_event *ev)
 {
 	struct tree *t = tree_find(u, ev->watch);
 
@@ -249,12 +249,15 @@ void record_report(struct unit *u, const struct knell_event *ev)
 	}
 }
 
-/* The timer of @u has run out. */
-void record_timer(struct unit *u, const struct knell_event *ev)
+/* What the queue says, or plain.c in its place. */
+void record(const struct knell_event *ev)
 {
-	/* Set anew when its record had been read already. */
-	if (ev->watch != u->timer || token_serial(ev->token) != u->timer_gen)
-		return;
-	state_touch(u);
-	service_expired(u);
+	struct unit *u = unit_by_id(token_id(ev->token));
+
+	if (u && ev->type == KNELL_EV_EXIT)
+		record_exit(u, ev);
+	else if (u && ev->type == KNELL_EV_EMPTY)
+		record_empty(u, ev);
+	else if (u)
+		record_report(u, ev);
 }

@@ -73,17 +73,28 @@ static void fail(struct unit *u, enum result result)
 		u->result = result;
 }
 
-/* Timers. Each setting has its own token: a record of an earlier one is not mistaken. */
+/* Timers: the next knelld sets them by the state file. */
+
+static void on_timer(struct knell_loop *l, const struct knell_call *call, void *arg)
+{
+	struct unit *u = arg;
+
+	(void)l;
+	(void)call;
+	state_touch(u);
+	service_expired(u);
+}
 
 static void set_timer(struct unit *u, uint64_t deadline)
 {
-	int err;
+	struct knell_loop *l = queue_loop();
 
+	knell_cancel(l, u->timer);
 	u->deadline = deadline;
-	u->timer_gen = serial_next(u->timer_gen);
-	err = queue_set_timer(u->timer, token(u->id, ROLE_TIMER, 0, u->timer_gen), deadline);
-	if (err < 0)
-		log_line("%s: cannot set its timer: %s", u->name, strerror(-err));
+	u->timer = deadline ? knell_add_timer_at(l, on_timer, u, CLOCK_MONOTONIC, deadline) :
+		   KNELL_NONE;
+	if (deadline && knell_is_none(u->timer))
+		log_line("%s: cannot set its timer: %s", u->name, strerror(errno));
 	state_touch(u);
 }
 
@@ -407,13 +418,6 @@ static void begin_start(struct unit *u)
 	u->ran = false;
 	u->main_done = false;
 	u->pid = 0;
-	/* Taken once and kept: from here on no wait can fail for want of a timer. */
-	if (!u->timer && queue_add_timer(token(u->id, ROLE_TIMER, 0, 0), &u->timer) < 0) {
-		log_line("%s: no room for a timer in %s; the unit fails", u->name, KNELL_DEVICE);
-		fail(u, RESULT_RESOURCES);
-		down(u);
-		return;
-	}
 	if (start_limit_hit(u)) {
 		give_up_starting(u);
 		return;
@@ -727,9 +731,7 @@ static void resume_start(struct unit *u)
 /* Where the state file is lost a wait begins anew; else what remains of it. */
 static void resume_timer(struct unit *u)
 {
-	if (!u->timer && queue_add_timer(token(u->id, ROLE_TIMER, 0, 0), &u->timer) < 0)
-		log_line("%s: no room for a timer in %s", u->name, KNELL_DEVICE);
-	/* If it has run out, that is told again. */
+	/* If it has run out, that is told at once. */
 	set_timer(u, u->deadline);
 	if (u->deadline || u->state == STATE_RUN || u->state == STATE_EXITED)
 		return;

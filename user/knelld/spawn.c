@@ -17,6 +17,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
+
 #include "knelld.h"
 
 #define SEARCH_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -44,8 +48,7 @@ struct launch {
 	const char *cwd;
 	bool cwd_optional;
 	const struct cred *cred;
-	struct knell_op ops[2];		/* by which it enrols itself */
-	size_t nr_ops;
+	struct enrol enrol;
 	volatile enum step step;
 	volatile int err;
 };
@@ -91,14 +94,11 @@ static void reset_signals(void)
 
 static bool enrol(struct launch *l)
 {
-	int err = 0;
+	int err = tree_enrol_self(&l->enrol);
 
 	l->step = STEP_ENROL;
-	for (size_t i = 0; i < l->nr_ops && err >= 0; i++)
-		err = queue_raw(&l->ops[i]);
-	if (err < 0)
-		errno = -err;
-	return err >= 0;
+	errno = -err;
+	return !err;
 }
 
 static int child(void *arg)
@@ -126,7 +126,13 @@ failed:
 
 static pid_t launch(struct launch *l)
 {
-	pid_t pid = clone(child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, l);
+	pid_t pid;
+
+#ifdef __SANITIZE_ADDRESS__
+	/* The last child has left without a word. */
+	__asan_unpoison_memory_region(stack, sizeof(stack));
+#endif
+	pid = clone(child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, l);
 
 	return pid < 0 ? -errno : pid;
 }
@@ -283,74 +289,6 @@ static void tell_failed(const struct unit *u, enum exec_kind kind, const struct 
 			 what, why);
 }
 
-/* Says in the unit which tree is about to be, so that it is not made twice. */
-static uint16_t announce(struct unit *u, enum exec_kind kind)
-{
-	u->serial = serial_next(u->serial);
-	if (kind == EXEC_START) {
-		u->main_serial = u->serial;
-		u->main_done = false;
-		u->pid = 0;
-	} else {
-		u->control_serial = u->serial;
-	}
-	state_write(u);
-	return u->serial;
-}
-
-static void renounce(struct unit *u, enum exec_kind kind)
-{
-	if (kind == EXEC_START)
-		u->main_serial = 0;
-	else
-		u->control_serial = 0;
-}
-
-/* What the main process does about itself: see kill_main() and pidfile.c. */
-static void enrol_main(struct unit *u, uint16_t serial, struct launch *l)
-{
-	if (u->kill_mode == KILL_MIXED || u->kill_mode == KILL_PROCESS)
-		l->ops[l->nr_ops++] = queue_op_self(token(u->id, ROLE_PROC, u->cmd, serial));
-	if (u->type != TYPE_FORKING || !u->conf->pid_file.name)
-		return;
-	births_end(u);
-	if (!queue_add_births(u->name, token(u->id, ROLE_BIRTHS, 0, serial), &u->births.watch))
-		l->ops[l->nr_ops++] = queue_op_join(u->births.watch);
-}
-
-/* The program runs. */
-static void made(struct unit *u, enum exec_kind kind, struct tree *t, const struct launch *l)
-{
-	if (kind != EXEC_START) {
-		u->control = t;
-		return;
-	}
-	u->main = t;
-	u->pid = t->pid;
-	u->proc = l->nr_ops && l->ops[0].type == KNELL_PROCESS ? l->ops[0].watch : 0;
-}
-
-static void unmake(struct unit *u, uint32_t watch, const struct launch *l)
-{
-	queue_del(watch);
-	if (l->nr_ops && l->ops[0].type == KNELL_PROCESS && l->ops[0].watch)
-		queue_del(l->ops[0].watch);
-	births_end(u);
-}
-
-static int add_tree(const struct unit *u, enum exec_kind kind, uint16_t serial, uint32_t *watch)
-{
-	/* The last one to go speaks for a service without a main process; see record.c. */
-	bool report = kind == EXEC_START && u->type == TYPE_FORKING;
-	int err = queue_add_tree(u->name, token(u->id, ROLE_COMMAND + kind, u->cmd, serial),
-				 report ? KNELL_OPF_REPORT_EXIT : 0, watch);
-
-	if (err < 0)
-		log_line("%s: cannot enrol a process in %s: %s", u->name, KNELL_DEVICE,
-			 strerror(-err));
-	return err;
-}
-
 /* The processes are made here; what fails before the program runs is told at once. */
 static enum result make(struct unit *u, enum exec_kind kind, const struct command *cmd,
 			const struct prepared *p)
@@ -364,20 +302,14 @@ static enum result make(struct unit *u, enum exec_kind kind, const struct comman
 		.cwd_optional = u->conf->cwd.optional,
 		.cred = cmd->flags & CMD_PRIVILEGED ? &nobody_else : &p->cred,
 	};
-	uint16_t serial = announce(u, kind);
-	uint32_t watch;
 	pid_t pid;
 
-	if (add_tree(u, kind, serial, &watch) < 0)
+	if (tree_enrol(u, kind, &l.enrol) < 0)
 		return RESULT_RESOURCES;
-	if (kind == EXEC_START)
-		enrol_main(u, serial, &l);
 	pid = launch(&l);
-	if (pid > 0 && !l.err) {
-		made(u, kind, tree_add(u, watch, serial, kind, u->cmd, pid), &l);
-		return RESULT_SUCCESS;
-	}
-	unmake(u, watch, &l);
+	if (pid > 0 && !l.err)
+		return tree_born(u, kind, &l.enrol, pid) ? RESULT_RESOURCES : RESULT_SUCCESS;
+	tree_unborn(u, kind, &l.enrol, pid);
 	if (pid < 0) {
 		log_line("%s: cannot make a process: %s", u->name, strerror(-pid));
 		return RESULT_RESOURCES;
@@ -399,8 +331,6 @@ enum result spawn(struct unit *u, enum exec_kind kind, const struct command *cmd
 
 	if (!prepare(u, kind, cmd, &p))
 		result = make(u, kind, cmd, &p);
-	if (result != RESULT_SUCCESS)
-		renounce(u, kind);
 	unprepare(&p);
 	return result;
 }

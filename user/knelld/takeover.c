@@ -102,7 +102,7 @@ static void take_tree(struct unit *u, const struct knell_watch_info *w, bool kno
 
 	/* Made for a process that was never born. */
 	if (w->state == ARMED && !w->value) {
-		queue_del(w->watch);
+		procs->del(w->watch);
 		return;
 	}
 	t = tree_add(u, w->watch, token_serial(w->token),
@@ -122,22 +122,12 @@ static void take_proc(struct unit *u, const struct knell_watch_info *w)
 
 	if (!u->main || u->main_done || token_serial(w->token) != u->main->serial ||
 	    (!follows && u->main->exited)) {
-		queue_del(w->watch);
+		procs->del(w->watch);
 		return;
 	}
 	u->proc = w->watch;
 	u->follows_pid_file = follows;
 	u->pid = w->pid;
-}
-
-static void take_timer(struct unit *u, const struct knell_watch_info *w, bool known)
-{
-	if (!known || u->timer) {
-		queue_del(w->watch);
-		return;
-	}
-	u->timer = w->watch;
-	u->timer_gen = token_serial(w->token);
 }
 
 static void rename_watch(struct unit *u, const struct knell_watch_info *w)
@@ -172,10 +162,8 @@ static void take_rest(const struct knell_watch_info *w, size_t nr, bool known)
 			if (!known)
 				rename_watch(u, &w[i]);
 			take_proc(u, &w[i]);
-		} else if (u && w[i].type == KNELL_TIMER && role == ROLE_TIMER) {
-			take_timer(u, &w[i], known);
 		} else {
-			queue_del(w[i].watch);
+			procs->del(w[i].watch);
 		}
 	}
 }

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "knelld.h"
 
@@ -49,7 +50,7 @@ void tree_drop(struct unit *u, struct tree *t)
 		u->control = NULL;
 		u->control_serial = 0;
 	}
-	queue_ack(t->watch);
+	procs->ack(t->watch);
 	free(t->last);
 	free(t);
 }
@@ -57,7 +58,7 @@ void tree_drop(struct unit *u, struct tree *t)
 void tree_drop_proc(struct unit *u)
 {
 	if (u->proc)
-		queue_ack(u->proc);
+		procs->ack(u->proc);
 	u->proc = 0;
 	u->follows_pid_file = false;
 	record_forget_held(u);
@@ -70,6 +71,108 @@ void tree_release(struct unit *u)
 		tree_drop(u, u->trees);
 	tree_drop_proc(u);
 	births_end(u);
+}
+
+/* Says in the unit which tree is about to be, so that it is not made twice. */
+static uint16_t announce(struct unit *u, enum exec_kind kind)
+{
+	u->serial = serial_next(u->serial);
+	if (kind == EXEC_START) {
+		u->main_serial = u->serial;
+		u->main_done = false;
+		u->pid = 0;
+	} else {
+		u->control_serial = u->serial;
+	}
+	state_write(u);
+	return u->serial;
+}
+
+/* What the main process does about itself: see kill_main() and pidfile.c. */
+static void enrol_main(struct unit *u, struct enrol *e)
+{
+	bool alone = u->kill_mode == KILL_MIXED || u->kill_mode == KILL_PROCESS;
+
+	if (u->type == TYPE_FORKING && u->conf->pid_file.name) {
+		births_end(u);
+		procs->add_births(u->name, token(u->id, ROLE_BIRTHS, 0, e->serial),
+				  &u->births.watch);
+	}
+	e->nr_ops = procs->self_ops(alone ? token(u->id, ROLE_PROC, u->cmd, e->serial) : 0,
+				    u->births.watch, e->ops);
+}
+
+/* Before the process of a command is made; logs why it could not, -errno. */
+int tree_enrol(struct unit *u, enum exec_kind kind, struct enrol *e)
+{
+	/* The last one to go speaks for a service without a main process; see record.c. */
+	bool report = kind == EXEC_START && u->type == TYPE_FORKING;
+	int err;
+
+	*e = (struct enrol){ .serial = announce(u, kind) };
+	err = procs->add_tree(u->name, token(u->id, ROLE_COMMAND + kind, u->cmd, e->serial),
+			      report ? KNELL_OPF_REPORT_EXIT : 0, &e->watch);
+	if (err < 0) {
+		log_line("%s: cannot enrol a process: %s", u->name, strerror(-err));
+		tree_unborn(u, kind, e, -1);
+	} else if (kind == EXEC_START) {
+		enrol_main(u, e);
+	}
+	return err;
+}
+
+/* In the child, which shares our memory: 0 or -errno. */
+int tree_enrol_self(struct enrol *e)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < e->nr_ops && err >= 0; i++)
+		err = queue_raw(&e->ops[i]);
+	return err < 0 ? err : 0;
+}
+
+static uint32_t enrolled_alone(const struct enrol *e)
+{
+	return e->nr_ops && e->ops[0].op == KNELL_OP_ADD ? e->ops[0].watch : 0;
+}
+
+/* The program runs: 0, or it is killed, for it cannot be followed. */
+int tree_born(struct unit *u, enum exec_kind kind, const struct enrol *e, pid_t pid)
+{
+	int err = procs->born(e->watch, pid);
+	struct tree *t;
+
+	if (err < 0) {
+		log_line("%s: cannot follow process %d: %s", u->name, pid, strerror(-err));
+		kill(-pid, SIGKILL);
+		tree_unborn(u, kind, e, pid);
+		return err;
+	}
+	t = tree_add(u, e->watch, e->serial, kind, u->cmd, pid);
+	if (kind != EXEC_START) {
+		u->control = t;
+		return 0;
+	}
+	u->main = t;
+	u->pid = pid;
+	u->proc = enrolled_alone(e);
+	return 0;
+}
+
+/* There is none (@pid < 0), or it has ended without running its program. */
+void tree_unborn(struct unit *u, enum exec_kind kind, const struct enrol *e, pid_t pid)
+{
+	if (e->watch)
+		procs->del(e->watch);
+	if (enrolled_alone(e))
+		procs->del(enrolled_alone(e));
+	if (pid > 0 && !procs->autoreaps)
+		waitpid(pid, NULL, 0);
+	births_end(u);
+	if (kind == EXEC_START)
+		u->main_serial = 0;
+	else
+		u->control_serial = 0;
 }
 
 /* Is the main process there, as far as its end was not heard of? */
@@ -117,7 +220,7 @@ bool tree_has_members(const struct unit *u)
 
 static int kill_watch(const struct unit *u, uint32_t watch, int sig)
 {
-	int n = queue_kill(watch, sig);
+	int n = procs->kill(watch, sig);
 
 	if (n >= 0)
 		return n;
@@ -137,14 +240,11 @@ int tree_kill_control(const struct unit *u, int sig)
 /* The main process alone; how many that were. */
 static int kill_main(const struct unit *u, int sig)
 {
-	int n;
-
 	if (!main_is_up(u))
 		return 0;
 	if (!u->proc)
-		return kill_watch(u, u->main->watch, sig);
-	n = queue_kill(u->proc, sig);
-	return n >= 0;
+		return kill_watch(u, u->main->watch | procs->main_bit, sig);
+	return procs->kill(u->proc, sig) >= 0;
 }
 
 /* Signals those whom KillMode= means, or (@all) may mean at last; how many these were. */
@@ -167,7 +267,7 @@ size_t tree_count(const struct unit *u)
 	size_t nr = 0;
 
 	for (const struct tree *t = u->trees; t; t = t->next) {
-		int n = has_members(t) ? queue_kill(t->watch, 0) : 0;
+		int n = has_members(t) ? procs->kill(t->watch, 0) : 0;
 
 		nr += n > 0 ? n : 0;
 	}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * knelld on this machine, without the module: what ../knelld_test.h has, and a look at what is left.
+ *
+ *	TEST_F_TIMEOUT(knelld, name, LIMIT_S)
+ *	{
+ *		unit(self, "a.service", SLEEPER);	writes a unit file, "@" is the directory
+ *		ASSERT_TRUE(start(self));		knelld on it; $KNELLD is which
+ *		ASSERT_TRUE(told(self, "text"));	sleeps until the log has that
+ *		kill(main_pid(self, "a.service"), SIGKILL);
+ *		ASSERT_EQ(0, stop(self));		SIGTERM, reads the log to its end
+ *		ASSERT_TRUE(nothing_left());
+ *	}
+ *
+ * stop() returns when nobody has the other end of the log any more, so all processes that knelld has
+ * made are gone then, unless they have closed it; nothing_left() sees these, too.
+ */
+#ifndef _KNELLD_HOST_H
+#define _KNELLD_HOST_H
+
+#define BACKEND "--backend=pidfd"
+#include "../knelld_test.h"
+
+/*
+ * Of a process that the log has not named yet the number is -1, and kill(2) takes that for
+ * everybody: on this machine that would be you.
+ */
+static int kill_one(pid_t pid, int sig)
+{
+	if (pid <= 1)
+		abort();
+	return kill(pid, sig);
+}
+#define kill kill_one
+
+/* Whatever loses its parent becomes a child of the test; each runs in a process of its own. */
+static void __attribute__((constructor)) adopt(void)
+{
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+/* Is there no process of this test? Zombies of the dead are taken away. */
+static bool nothing_left(void)
+{
+	pid_t pid;
+
+	/* The harness's child does not inherit the attribute; its parent has it and would. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	do {
+		pid = waitpid(-1, NULL, WNOHANG);
+	} while (pid > 0);
+	return pid < 0 && errno == ECHILD;
+}
+
+/* As start(), and whatever is left behind can be seen. */
+static bool start_seen(fixture *self)
+{
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	return start(self);
+}
+#define start start_seen
+
+#endif /* _KNELLD_HOST_H */

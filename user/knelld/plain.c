@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The processes of commands where there is no module. Each command is a session and group of its
+ * own, and has a pidfd; what it leaves behind is known by its group, which lasts as long as
+ * anybody is in it, and as long keeps its number from being another's. knelld is a subreaper, so
+ * the death of each that is left behind comes to it in the end, and then the groups whose leaders
+ * are gone are looked at.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "knelld.h"
+
+#define MAIN_BIT	(1U << 31)
+#define SLOT_BITS	20
+#define SLOT_MASK	((1U << SLOT_BITS) - 1)
+
+struct plain {
+	uint32_t watch;			/* its slot and one, and a number that changes with use */
+	uint64_t token;
+	pid_t pid;			/* the first process, session and group; 0: not born */
+	knell_task end;			/* of that process */
+	bool alone;			/* that process is all there is */
+	bool left;			/* it has ended, others in its group have not */
+};
+
+static struct knell_loop *loop;
+static struct plain **slots;
+static size_t nr_slots, nr_left;
+static uint32_t turn;
+
+static struct plain *find(uint32_t watch)
+{
+	size_t i = (watch & SLOT_MASK) - 1;
+
+	watch &= ~MAIN_BIT;
+	return i < nr_slots && slots[i] && slots[i]->watch == watch ? slots[i] : NULL;
+}
+
+static int add(uint64_t token, bool alone, uint32_t *watch)
+{
+	struct plain *p;
+	size_t i = 0;
+
+	*watch = 0;
+	while (i < nr_slots && slots[i])
+		i++;
+	if (i == SLOT_MASK)
+		return -ENOSPC;
+	if (i == nr_slots) {
+		slots = xgrow(slots, nr_slots, sizeof(*slots));
+		nr_slots++;
+	}
+	p = slots[i] = xcalloc(1, sizeof(*p));
+	turn += 1U << SLOT_BITS;
+	p->watch = (turn & ~MAIN_BIT) | (i + 1);
+	p->token = token;
+	p->alone = alone;
+	*watch = p->watch;
+	return 0;
+}
+
+static void drop(uint32_t watch)
+{
+	struct plain *p = find(watch);
+
+	if (!p)
+		return;
+	knell_cancel(loop, p->end);
+	nr_left -= p->left;
+	slots[(watch & SLOT_MASK) - 1] = NULL;
+	free(p);
+}
+
+static bool group_lives(const struct plain *p)
+{
+	return !kill(-p->pid, 0) || errno != ESRCH;
+}
+
+static void tell_empty(uint32_t watch)
+{
+	struct plain *p = find(watch);
+	struct knell_event ev = { .type = KNELL_EV_EMPTY, .watch = watch };
+
+	if (!p)
+		return;
+	nr_left -= p->left;
+	p->left = false;
+	ev.token = p->token;
+	ev.time_ns = now_ns();
+	record(&ev);
+}
+
+static void on_end(struct knell_loop *l, const struct knell_call *call, void *arg)
+{
+	const struct knell_child *c = call->child;
+	struct plain *p = arg;
+	const uint32_t watch = p->watch;
+	struct knell_event ev = {
+		.type = KNELL_EV_EXIT, .watch = watch, .token = p->token, .time_ns = c->exit_ns,
+		.flags = (p->alone ? 0 : KNELL_EVF_MAIN) |
+			 (c->flags & KNELL_CHILDF_NOSTATUS ? KNELL_EVF_NOSTATUS : 0),
+	};
+	const bool alone = p->alone;
+
+	(void)l;
+	p->end = KNELL_NONE;
+	p->left = !alone && group_lives(p);
+	nr_left += p->left;
+	ev.exit.pid = c->pid;
+	ev.exit.status = c->wstatus;
+	ev.exit.uid = c->uid;
+	ev.exit.members = p->left;
+	ev.exit.utime_ns = c->utime_ns;
+	ev.exit.stime_ns = c->stime_ns;
+	ev.exit.maxrss_kb = c->maxrss_kb;
+	record(&ev);
+	/* What that leads to may have been the last that was to be known of it. */
+	p = find(watch);
+	if (p && !alone && !p->left)
+		tell_empty(watch);
+	else if (p && p->token == TOKEN_NONE)
+		drop(watch);
+}
+
+/* A process that was left behind has ended, whoever's it was. */
+static void on_orphan(struct knell_loop *l, const struct knell_call *call, void *arg)
+{
+	(void)l;
+	(void)call;
+	(void)arg;
+	for (size_t i = 0; nr_left && i < nr_slots; i++)
+		if (slots[i] && slots[i]->left && !group_lives(slots[i]))
+			tell_empty(slots[i]->watch);
+}
+
+int plain_begin(struct knell_loop *l)
+{
+	loop = l;
+	if (getpid() != 1 && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		return -errno;
+	return knell_is_none(knell_add_children(l, on_orphan, NULL, KNELL_CHILD_AUTOREAP)) ?
+	       -errno : 0;
+}
+
+static int plain_add_tree(const char *label, uint64_t token, uint32_t flags, uint32_t *watch)
+{
+	(void)label;
+	(void)flags;
+	return add(token, false, watch);
+}
+
+static int plain_add_births(const char *label, uint64_t token, uint32_t *watch)
+{
+	(void)label;
+	(void)token;
+	*watch = 0;
+	return -EOPNOTSUPP;
+}
+
+static size_t plain_self_ops(uint64_t alone, uint32_t births, struct knell_op *ops)
+{
+	(void)alone;
+	(void)births;
+	(void)ops;
+	return 0;
+}
+
+static int plain_born(uint32_t watch, pid_t pid)
+{
+	struct plain *p = find(watch);
+
+	p->pid = pid;
+	p->end = knell_add_child(loop, on_end, p, pid, KNELL_CHILD_AUTOREAP);
+	return knell_is_none(p->end) ? -errno : 0;
+}
+
+static int plain_add_pid(pid_t pid, uint64_t token, uint32_t flags, uint32_t *watch)
+{
+	int err = add(token, true, watch);
+
+	(void)flags;
+	if (err)
+		return err;
+	err = plain_born(*watch, pid);
+	if (err) {
+		drop(*watch);
+		*watch = 0;
+	}
+	return err;
+}
+
+static int plain_kill(uint32_t watch, int sig)
+{
+	struct plain *p = find(watch);
+	int err;
+
+	if (!p || !p->pid)
+		return -ENOENT;
+	if (p->alone || watch & MAIN_BIT) {
+		err = knell_child_kill(loop, p->end, sig);
+		return err ? err : 1;
+	}
+	/* Nobody is in it any more, so the number may be another's. */
+	if (knell_is_none(p->end) && !p->left)
+		return -ESRCH;
+	return kill(-p->pid, sig) ? -errno : 1;
+}
+
+const struct procs plain_procs = {
+	.main_bit = MAIN_BIT,
+	.add_tree = plain_add_tree,
+	.add_births = plain_add_births,
+	.self_ops = plain_self_ops,
+	.born = plain_born,
+	.add_pid = plain_add_pid,
+	.kill = plain_kill,
+	.ack = drop,
+	.del = drop,
+};
