@@ -173,8 +173,12 @@ TEST_F(notify, what_is_no_good_is_skipped)
 		snprintf(line, sizeof(line), "%s\nERRNO=3", bad[i]);
 		ASSERT_EQ(1, sd_notify(0, line));
 		wait_for(self, i + 1);
-		EXPECT_EQ(NOTIFY_ERRNO, s->n.set) TH_LOG("%s", bad[i]);
-		ASSERT_NE(NULL, s->n.bad) TH_LOG("%s", bad[i]);
+		EXPECT_EQ(NOTIFY_ERRNO, s->n.set) {
+			TH_LOG("%s", bad[i]);
+		}
+		ASSERT_NE(NULL, s->n.bad) {
+			TH_LOG("%s", bad[i]);
+		}
 		EXPECT_EQ(0, strncmp(bad[i], s->n.bad, strlen(s->n.bad)));
 	}
 	/* Nobody's key, or no key. */
@@ -342,7 +346,9 @@ static void run_command(struct __test_metadata *_metadata, FIXTURE_DATA(notify) 
 		poll(&p, 1, 10);
 		turn(self->l);
 	}
-	EXPECT_EQ(0, status) TH_LOG("%s", command);
+	EXPECT_EQ(0, status) {
+		TH_LOG("%s", command);
+	}
 }
 
 TEST_F(notify, systemd_notify)
