@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What is told of all units, and of knelld. */
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "knelld.h"
+
+static bool wanted(const char *name, json_t *patterns)
+{
+	json_t *p;
+	size_t i;
+
+	json_array_foreach(patterns, i, p)
+		if (!fnmatch(json_string_value(p), name, 0))
+			return true;
+	return !patterns;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp((*(struct unit *const *)a)->name, (*(struct unit *const *)b)->name);
+}
+
+/* All units with something, sorted by name; to be freed. */
+static struct unit **sorted(size_t *nr)
+{
+	struct unit **v = xcalloc(nr_units + 1, sizeof(*v));
+
+	*nr = 0;
+	for (size_t i = 0; i < nr_units; i++)
+		if (units[i]->file)
+			v[(*nr)++] = units[i];
+	qsort(v, *nr, sizeof(*v), by_name);
+	return v;
+}
+
+void control_list_units(struct varlink_call *call, json_t *params, void *arg)
+{
+	json_t *list = json_array(), *patterns = json_object_get(params, "patterns");
+	size_t nr;
+	struct unit **v = sorted(&nr);
+
+	(void)arg;
+	for (size_t i = 0; i < nr; i++)
+		if (wanted(v[i]->name, patterns))
+			json_array_append_new(list, json_unit(v[i]));
+	free(v);
+	varlink_reply(call, json_pack("{s:o}", "units", list));
+}
+
+void control_unit_status(struct varlink_call *call, json_t *params, void *arg)
+{
+	json_t *exits = json_object_get(params, "exits");
+	struct unit *u = control_unit(call, params);
+
+	(void)arg;
+	if (u)
+		varlink_reply(call, json_pack("{s:o}", "status", json_details(u,
+			exits ? (size_t)json_integer_value(exits) : HISTORY_MAX)));
+}
+
+static const char *manager_state(size_t failed)
+{
+	return manager.stopping ? "stopping" : !manager.finished ? "starting" :
+	       failed ? "degraded" : "running";
+}
+
+static json_t *json_missing(bool plain)
+{
+	return plain ? json_pack("[s, s, s]",
+		"processes that leave their session and their family are not followed",
+		"what a process has used is known only of those that knelld started",
+		"services do not outlive knelld") : json_array();
+}
+
+void control_manager_status(struct varlink_call *call, json_t *params, void *arg)
+{
+	json_t *failed = json_array(), *path = json_array();
+	const struct strv *dirs = unit_dirs_paths(manager.dirs);
+	size_t nr;
+	struct unit **v = sorted(&nr);
+
+	(void)params;
+	(void)arg;
+	for (size_t i = 0; i < nr; i++)
+		if (unit_active(v[i]) == FAILED)
+			json_array_append_new(failed, json_string(v[i]->name));
+	for (size_t i = 0; i < dirs->nr; i++)
+		json_array_append_new(path, json_text(dirs->v[i]));
+	free(v);
+	varlink_reply(call, json_pack(
+		"{s:s, s:i, s:s, s:s, s:s, s:o, s:o*, s:o, s:o, s:I, s:I, s:I, s:o}",
+		"version", KNELL_VERSION, "pid", (int)getpid(),
+		"scope", manager.user ? "user" : getpid() == 1 ? "system" : "daemon",
+		"state", manager_state(json_array_size(failed)),
+		"backend", queue_plain() ? "pidfd" : "kernel", "missing", json_missing(queue_plain()),
+		"queue", json_text(manager.queue_name), "started", json_instant(manager.started),
+		"unitPath", path, "units", (json_int_t)nr,
+		"failed", (json_int_t)json_array_size(failed), "jobs", (json_int_t)job_count(),
+		"failedUnits", failed));
+}
+
+void control_list_jobs(struct varlink_call *call, json_t *params, void *arg)
+{
+	json_t *list = json_array();
+
+	(void)params;
+	(void)arg;
+	for (size_t i = 0; i < nr_units; i++)
+		if (units[i]->job)
+			json_array_append_new(list, json_job(units[i]));
+	varlink_reply(call, json_pack("{s:o}", "jobs", list));
+}
+
+struct event_of {
+	const struct unit *unit;
+	const struct ending *ending;
+};
+
+static int latest_first(const void *a, const void *b)
+{
+	const struct ending *x = ((const struct event_of *)a)->ending;
+	const struct ending *y = ((const struct event_of *)b)->ending;
+
+	return (x->time_ns < y->time_ns) - (x->time_ns > y->time_ns);
+}
+
+void control_history(struct varlink_call *call, json_t *params, void *arg)
+{
+	struct unit *only = json_object_get(params, "name") ? control_unit(call, params) : NULL;
+	json_t *list, *limit = json_object_get(params, "limit");
+	struct event_of *v = NULL;
+	const struct ending *e;
+	size_t nr = 0, max = limit ? (size_t)json_integer_value(limit) : 100;
+
+	(void)arg;
+	if (json_object_get(params, "name") && !only)
+		return;
+	for (size_t i = 0; i < nr_units; i++)
+		for (size_t k = 0; (!only || only == units[i]) && (e = unit_ending(units[i], k)); k++) {
+			v = xgrow(v, nr, sizeof(*v));
+			v[nr++] = (struct event_of){ units[i], e };
+		}
+	if (nr)
+		qsort(v, nr, sizeof(*v), latest_first);
+	list = json_array();
+	for (size_t i = 0; i < nr && i < max; i++)
+		json_array_append_new(list, json_ending(v[i].unit, v[i].ending));
+	free(v);
+	varlink_reply(call, json_pack("{s:o}", "exits", list));
+}
+
+static json_t *json_trees(const struct unit *u)
+{
+	json_t *list = json_array();
+
+	for (const struct tree *t = u->trees; t; t = t->next)
+		json_array_append_new(list, json_pack("{s:s, s:i}", "role",
+			t->kind == EXEC_START ? "main" : unit_exec_name(t->kind), "pid", (int)t->pid));
+	return json_pack("{s:s, s:I, s:o}", "unit", u->name, "members", (json_int_t)tree_count(u),
+			 "trees", list);
+}
+
+void control_tree(struct varlink_call *call, json_t *params, void *arg)
+{
+	json_t *list = json_array(), *names = json_object_get(params, "names"), *name;
+	const struct unit *u;
+	size_t nr, i;
+	struct unit **v = sorted(&nr);
+
+	(void)arg;
+	for (i = 0; !names && i < nr; i++)
+		if (v[i]->trees)
+			json_array_append_new(list, json_trees(v[i]));
+	json_array_foreach(names, i, name) {
+		u = unit_find(json_string_value(name));
+		if (u && u->trees)
+			json_array_append_new(list, json_trees(u));
+	}
+	free(v);
+	varlink_reply(call, json_pack("{s:o}", "units", list));
+}
+
+static int by_deadline(const void *a, const void *b)
+{
+	const struct unit *x = *(struct unit *const *)a, *y = *(struct unit *const *)b;
+
+	/* 0, never, comes last. */
+	return (x->deadline - 1 > y->deadline - 1) - (x->deadline - 1 < y->deadline - 1);
+}
+
+void control_timers(struct varlink_call *call, json_t *params, void *arg)
+{
+	json_t *list = json_array();
+	size_t nr;
+	struct unit **v = sorted(&nr);
+
+	(void)params;
+	(void)arg;
+	qsort(v, nr, sizeof(*v), by_deadline);
+	for (size_t i = 0; i < nr; i++) {
+		const char *activates = "";
+
+		if (v[i]->kind != UNIT_TIMER)
+			continue;
+		for (size_t k = 0; k < v[i]->nr_edges; k++)
+			if (v[i]->edges[k].side == DEP_TRIGGERS)
+				activates = v[i]->edges[k].to->name;
+		json_array_append_new(list, json_pack("{s:s, s:s, s:o*, s:i}", "unit", v[i]->name,
+			"activates", activates, "next", json_instant(v[i]->deadline), "elapsed", 0));
+	}
+	free(v);
+	varlink_reply(call, json_pack("{s:o}", "timers", list));
+}
+
+void control_dependencies(struct varlink_call *call, json_t *params, void *arg)
+{
+	json_t *forward, *reverse, *dep;
+	struct unit *u = control_unit(call, params);
+
+	(void)arg;
+	if (!u)
+		return;
+	forward = json_array();
+	reverse = json_array();
+	for (size_t i = 0; i < u->nr_edges; i++) {
+		const struct edge *e = &u->edges[i];
+		const struct unit_file *f = unit_latest(u);
+
+		dep = json_pack("{s:s, s:s, s:s, s:o*, s:o*}", "kind", edge_name(e->side), "unit",
+			e->to->name, "active", json_active[unit_active(e->to)],
+			"file", e->line && e->file < f->nr_sources ?
+				json_text(f->sources[e->file]) : NULL,
+			"line", e->line ? json_integer(e->line) : NULL);
+		json_array_append_new(e->side < DEP_KINDS ? forward : reverse, dep);
+	}
+	varlink_reply(call, json_pack("{s:s, s:s, s:o, s:o}", "name", u->name, "active",
+		json_active[unit_active(u)], "forward", forward, "reverse", reverse));
+}
+
+static json_t *usec_of(uint64_t ns)
+{
+	return ns ? json_integer(ns / 1000) : NULL;
+}
+
+void control_boot_times(struct varlink_call *call, json_t *params, void *arg)
+{
+	json_t *list = json_array();
+
+	(void)params;
+	(void)arg;
+	for (size_t i = 0; i < nr_units; i++) {
+		const struct unit *u = units[i];
+
+		if (u->times.activating || u->times.activated)
+			json_array_append_new(list, json_pack("{s:s, s:o*, s:o*, s:o*}", "unit",
+				u->name, "activating", usec_of(u->times.activating), "activated",
+				usec_of(u->times.activated), "failed",
+				usec_of(unit_active(u) == FAILED ? u->since : 0)));
+	}
+	varlink_reply(call, json_pack("{s:I, s:o*, s:I, s:s, s:o}",
+		"started", (json_int_t)(manager.started / 1000), "finished",
+		usec_of(manager.finished), "now", (json_int_t)(now_ns() / 1000), "defaultTarget",
+		manager.default_target ? manager.default_target : "", "units", list));
+}
+
+/* The loop's own table: 0 or -errno; @text to be freed. */
+static int loop_table(const char *filter, enum knell_format format, char **text, size_t *len)
+{
+	FILE *f = open_memstream(text, len);
+	int err = f ? knell_stats_show(queue_loop(), f, filter, format) : -ENOMEM;
+
+	if (f)
+		fclose(f);
+	return err;
+}
+
+void control_statistics(struct varlink_call *call, json_t *params, void *arg)
+{
+	const char *filter = json_string_value(json_object_get(params, "filter"));
+	json_t *cpu = json_object_get(params, "cpu"), *reply;
+	char *text = NULL, *json = NULL;
+	size_t len, json_len = 0;
+	int err;
+
+	(void)arg;
+	if (cpu && !varlink_call_privileged(call)) {
+		varlink_error(call, VARLINK_DENIED, json_object());
+		return;
+	}
+	if (cpu)
+		knell_set_cpu_accounting(queue_loop(), json_is_true(cpu));
+	err = loop_table(filter, KNELL_TEXT, &text, &len);
+	if (!err)
+		err = loop_table(filter, KNELL_JSON, &json, &json_len);
+	reply = err ? NULL : json_loadb(json, json_len, 0, NULL);
+	if (reply)
+		json_object_set_new(reply, "text", json_text(text));
+	if (err == -EINVAL)
+		varlink_bad_parameter(call, "filter");
+	else
+		varlink_reply(call, reply);
+	free(text);
+	free(json);
+}
+
+/* Counters, as OpenMetrics has them: a family is told of in one piece. */
+
+/* Names of units may have a backslash in them. */
+static void put_label(FILE *f, const char *s)
+{
+	for (; *s; s++)
+		fprintf(f, *s == '\\' || *s == '"' ? "\\%c" : "%c", *s);
+}
+
+static void family(FILE *f, const char *name, const char *type, const char *help)
+{
+	fprintf(f, "# TYPE knelld_%s %s\n# HELP knelld_%s %s\n", name, type, name, help);
+}
+
+static void per_unit(FILE *f, const char *name, const char *type, const char *help,
+		     uint64_t (*value)(const struct unit *u))
+{
+	family(f, name, type, help);
+	for (size_t i = 0; i < nr_units; i++) {
+		if (!units[i]->file)
+			continue;
+		fprintf(f, "knelld_%s%s{unit=\"", name, strcmp(type, "counter") ? "" : "_total");
+		put_label(f, units[i]->name);
+		fprintf(f, "\"} %llu\n", (unsigned long long)value(units[i]));
+	}
+}
+
+static uint64_t is_up(const struct unit *u)
+{
+	return unit_is_up(u);
+}
+
+static uint64_t has_failed(const struct unit *u)
+{
+	return unit_active(u) == FAILED;
+}
+
+static uint64_t restarts(const struct unit *u)
+{
+	return u->restarts;
+}
+
+static uint64_t processes(const struct unit *u)
+{
+	return u->trees ? tree_count(u) : 0;
+}
+
+static void one(FILE *f, const char *name, const char *type, const char *help, double value)
+{
+	family(f, name, type, help);
+	fprintf(f, "knelld_%s%s %.17g\n", name, strcmp(type, "counter") ? "" : "_total", value);
+}
+
+static void put_metrics(FILE *f)
+{
+	struct varlink_stats c = control_stats();
+	struct knell_stats s;
+
+	knell_stats_get(queue_loop(), &s);
+	fprintf(f, "# TYPE knelld info\n# HELP knelld What runs.\n"
+		"knelld_info{version=\"" KNELL_VERSION "\",backend=\"%s\"} 1\n",
+		queue_plain() ? "pidfd" : "kernel");
+	one(f, "uptime_seconds", "gauge", "Since knelld was started.",
+	    (double)(now_ns() - manager.started) / 1e9);
+	one(f, "jobs", "gauge", "Jobs that have not ended.", (double)job_count());
+	per_unit(f, "unit_up", "gauge", "Is it up?", is_up);
+	per_unit(f, "unit_failed", "gauge", "Has it failed?", has_failed);
+	per_unit(f, "unit_restarts", "counter", "Restarts without a request.", restarts);
+	per_unit(f, "unit_processes", "gauge", "Processes there are.", processes);
+	one(f, "loop_sleeps", "counter", "Times knelld went to sleep.", (double)s.sleeps);
+	one(f, "loop_tasks", "counter", "Functions that its loop has called.", (double)s.dispatched);
+	one(f, "loop_records", "counter", "Records from the kernel.", (double)s.records);
+	one(f, "loop_lost", "counter", "Reports the kernel had no room for.", (double)s.lost);
+	one(f, "loop_busy_seconds", "counter", "Time spent awake.", (double)s.busy_ns / 1e9);
+	one(f, "control_connections", "gauge", "Clients there are.", c.connections);
+	one(f, "control_calls", "counter", "Calls of clients.", (double)c.calls);
+	one(f, "control_dropped", "counter", "Clients that were sent away.", (double)c.dropped);
+	fputs("# EOF\n", f);
+}
+
+void control_metrics(struct varlink_call *call, json_t *params, void *arg)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	(void)params;
+	(void)arg;
+	if (f) {
+		put_metrics(f);
+		fclose(f);
+	}
+	varlink_reply(call, text ? json_pack("{s:s}", "text", text) : NULL);
+	free(text);
+}
