@@ -133,6 +133,7 @@ enum emergency {
 #define CMD_PRIVILEGED		(1U << 1)	/* +: user, groups, capabilities, root do not apply */
 #define CMD_NO_EXPAND		(1U << 2)	/* : */
 #define CMD_NO_SETUID		(1U << 3)	/* !: user, groups do not; "!!" says nothing here */
+#define CMD_SHELL		(1U << 4)	/* |: the words are one line for the shell of the user */
 
 enum exec_kind {
 	EXEC_START_PRE, EXEC_START, EXEC_START_POST, EXEC_STOP, EXEC_STOP_POST,
