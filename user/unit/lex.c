@@ -187,35 +187,50 @@ static size_t unescape(const char *s, char *out, size_t *len)
 	return skip + digits;
 }
 
-/* What is no escape stands for itself, a blank after the backslash too. */
-static const char *take_backslash(const char *s, char **out)
+/* Returns where it goes on, NULL if this is no escape and should be one. */
+static const char *take_backslash(const char *s, char **out, enum escapes escapes)
 {
-	size_t len, taken = unescape(s + 1, *out, &len);
+	size_t len, taken = escapes == ESCAPES_KEPT ? 0 : unescape(s + 1, *out, &len);
 
-	if (!taken) {
-		(*out)[0] = '\\';
-		(*out)[1] = s[1];
-		taken = len = s[1] ? 1 : 0;
-		len++;
+	if (taken) {
+		*out += len;
+		return s + 1 + taken;
 	}
-	*out += len;
-	return s + 1 + taken;
+	if (escapes == ESCAPES_STRICT)
+		return NULL;
+	*(*out)++ = *s++;
+	/* The blank after it is no end of the word; a kept one escapes nothing. */
+	if (*s && escapes == ESCAPES_RELAXED)
+		*(*out)++ = *s++;
+	return s;
 }
 
-int word_next(const char **p, char **word)
+/* @s with its C escapes resolved to @out, which is as long; -1 if one of them is none. */
+int unescape_line(const char *s, char *out)
+{
+	while (s && *s) {
+		if (*s == '\\')
+			s = take_backslash(s, &out, ESCAPES_STRICT);
+		else
+			*out++ = *s++;
+	}
+	*out = '\0';
+	return s ? 0 : -1;
+}
+
+/*
+ * Takes the next word off *@p to @out, which has room for all that is left and a NUL. 1, 0 at
+ * the end, -1 if a quote is not closed or an escape is none.
+ */
+int word_take(const char **p, char *out, enum escapes escapes)
 {
 	const char *s = *p + strspn(*p, BLANKS);
-	char quote = 0, *out, *w;
+	bool any = *s;
+	char quote = 0;
 
-	*word = NULL;
-	*p = s;
-	if (!*s)
-		return 0;
-	/* No escape is shorter than what it stands for. */
-	out = w = xcalloc(strlen(s) + 1, 1);
-	while (*s && (quote || !strchr(BLANKS, *s))) {
+	while (s && *s && (quote || !strchr(BLANKS, *s))) {
 		if (*s == '\\') {
-			s = take_backslash(s, &out);
+			s = take_backslash(s, &out, escapes);
 			continue;
 		}
 		if (*s == quote)
@@ -226,9 +241,48 @@ int word_next(const char **p, char **word)
 			*out++ = *s;
 		s++;
 	}
-	*p = s;
-	*word = w;
-	return quote ? -1 : 1;
+	*out = '\0';
+	*p = s ? s : "";
+	return quote || !s ? -1 : any;
+}
+
+int word_next(const char **p, char **word)
+{
+	int ret;
+
+	*word = xcalloc(strlen(*p) + 1, 1);
+	ret = word_take(p, *word, ESCAPES_RELAXED);
+	if (!ret) {
+		free(*word);
+		*word = NULL;
+	}
+	return ret;
+}
+
+/* "//a/./b/" is "/a/b", "a//b" is "a/b"; in place. False if there is a "..". */
+bool simplify_path(char *path)
+{
+	char *in = path, *out = path;
+	bool up = false;
+
+	if (*in == '/')
+		*out++ = '/';
+	while (*in) {
+		size_t len;
+
+		in += strspn(in, "/");
+		len = strcspn(in, "/");
+		up |= len == 2 && !strncmp(in, "..", 2);
+		if (len && !(len == 1 && *in == '.')) {
+			if (out > path && out[-1] != '/')
+				*out++ = '/';
+			memmove(out, in, len);
+			out += len;
+		}
+		in += len;
+	}
+	*out = '\0';
+	return !up;
 }
 
 /* The name of an environment variable. */

@@ -141,12 +141,15 @@ void *arena_grow(struct arena *a, void *p, size_t nr, size_t size)
 	return nr ? memcpy(q, p, nr * size) : q;
 }
 
+/* For @len characters and a NUL. */
+char *arena_room(struct arena *a, size_t len)
+{
+	return take(a, len + 1);
+}
+
 char *arena_strn(struct arena *a, const char *s, size_t len)
 {
-	char *p = take(a, len + 1);
-
-	p[len] = '\0';
-	return memcpy(p, s, len);
+	return memcpy(arena_room(a, len), s, len);
 }
 
 char *arena_str(struct arena *a, const char *s)

@@ -139,35 +139,12 @@ char *unit_name_unescape(const char *s)
 	return out;
 }
 
-/* "//a/./b/" is "/a/b"; in place. False if there is a "..". */
-static bool simplify(char *path)
-{
-	char *in = path, *out = path;
-
-	while (*in) {
-		size_t len;
-
-		in += strspn(in, "/");
-		len = strcspn(in, "/");
-		if (len == 2 && !strncmp(in, "..", 2))
-			return false;
-		if (len && !(len == 1 && *in == '.')) {
-			*out++ = '/';
-			memmove(out, in, len);
-			out += len;
-		}
-		in += len;
-	}
-	*out = '\0';
-	return true;
-}
-
 char *unit_name_escape_path(const char *path)
 {
 	char *copy = xasprintf("/%s", path), *escaped = NULL;
 
-	if (simplify(copy))
-		escaped = *copy ? unit_name_escape(copy + 1) : xstrdup("-");
+	if (simplify_path(copy))
+		escaped = copy[1] ? unit_name_escape(copy + 1) : xstrdup("-");
 	free(copy);
 	return escaped;
 }
@@ -184,7 +161,7 @@ char *unit_name_unescape_path(const char *s)
 	free(plain);
 	/* What no path is escaped to stands for none. */
 	same = xstrdup(path);
-	if (!simplify(same) || strcmp(*same ? same : "/", path)) {
+	if (!simplify_path(same) || strcmp(same, path)) {
 		free(path);
 		path = NULL;
 	}

@@ -6,15 +6,18 @@
  * lex.c        logical lines, words and escapes
  * name.c       names of units, escaping
  * names.c      the words that unit files have for enums
- * specifier.c  % and what it stands for
- * values.c     parsers of plain values; values_exec.c of what systemd.exec(5) and commands need
+ * specifier.c  % and what it stands for; machine.c what of it is the machine's
+ * number.c     numbers, sizes, exit statuses
+ * values.c     parsers of values, and values_*.c, command.c
  * directives.c the table of all keys
  * dirs.c       the search path as it is on disk
- * parse.c      one text; load.c one unit of a file, drop-ins and links
+ * parse.c      one text; load.c one unit: its file, drop-ins and links; finish.c their sum
  * install.c    links of [Install]; verify.c
  */
 #ifndef _UNIT_PRIVATE_H
 #define _UNIT_PRIVATE_H
+
+#include <stdarg.h>
 
 #include "unit_load.h"
 
@@ -33,6 +36,7 @@ struct arena {
 
 void *arena_alloc(struct arena *a, size_t size);
 void *arena_grow(struct arena *a, void *p, size_t nr, size_t size);
+char *arena_room(struct arena *a, size_t len);
 char *arena_strn(struct arena *a, const char *s, size_t len);
 char *arena_str(struct arena *a, const char *s);
 void arena_add(struct arena *a, struct strv *v, char *s);
@@ -44,15 +48,219 @@ struct lines {
 	unsigned int line;
 };
 
+/* What a backslash is for. */
+enum escapes {
+	ESCAPES_RELAXED,	/* C escapes; what is none stands for itself */
+	ESCAPES_STRICT,		/* C escapes; anything else is wrong */
+	ESCAPES_KEPT,		/* nothing: names of units have some */
+};
+
 char *lines_next(struct lines *l, unsigned int *line);
 char *strip(char *s);
 bool utf8_valid(const char *s);
 uint64_t text_hash_more(uint64_t hash, const char *text, size_t len);
+int unescape_line(const char *s, char *out);
+int word_take(const char **p, char *out, enum escapes escapes);
+bool simplify_path(char *path);
 
 /* names.c: words that stand for 0, 1, 2...; @nr of them, NULL stands for nothing */
 int choice(const char *const *names, size_t nr, const char *value);
 /* NULL at the end */
 extern const char *const type_names[], *const restart_names[], *const kill_mode_names[],
 	*const emergency_names[], *const job_mode_names[];
+
+/* number.c: 0, -1 if it is none */
+int parse_integer(const char *s, int64_t min, int64_t max, int64_t *n);
+int parse_size(const char *s, uint64_t *size);
+int parse_time(const char *s, uint64_t *ns);
+int parse_mode(const char *s, mode_t *mode);
+int exit_status(const char *s);
+
+/* dirs.c: the search path as it is on disk */
+enum entry_kind {
+	ENTRY_FILE,		/* a file, or a link to one that is outside of the search path */
+	ENTRY_ALIAS,		/* a link to a name that is looked for in the search path */
+	ENTRY_MASK,		/* a link to /dev/null */
+	ENTRY_LOOP,		/* an alias of an alias ... of itself */
+	ENTRY_DIR,		/* a .d, .wants, .requires, .upholds directory */
+};
+
+struct entry {
+	const char *name;
+	const char *target;	/* of a link: as written */
+	const char *other;	/* of an alias: the name that it is for in the end */
+	uint16_t dir;
+	uint8_t kind;		/* enum entry_kind */
+};
+
+struct dir_id {
+	dev_t dev;
+	ino_t ino;
+};
+
+struct unit_dirs {
+	struct unit_options opt;
+	struct strv dirs;
+	struct dir_id *ids;	/* of each */
+	struct arena arena;
+	struct entry *entries;	/* by name, then by directory */
+	size_t nr;
+	struct machine *machine;	/* machine.c */
+};
+
+#define DIR_ENTRIES_MAX	65536	/* no directory of units has more */
+#define SOURCES_MAX	2000	/* files and directories that one unit is made of */
+#define TEXT_MAX	(1U << 20)	/* of one file */
+#define TEXTS_MAX	(4U << 20)	/* of all files of a unit */
+#define ARENA_MAX	(16U << 20)	/* what may become of them */
+#define SAY_MAX		100	/* remarks about one file */
+
+const struct entry *entry_find(const struct unit_dirs *d, const char *name);
+const struct entry *entry_at(const struct unit_dirs *d, const char *name, size_t dir);
+const struct entry *resolve(const struct unit_dirs *d, const char *name, char **final);
+char *entry_path(const struct unit_dirs *d, const struct entry *e);
+char *rooted(const struct unit_dirs *d, const char *path);
+int scan_names(const char *path, int (*take)(void *arg, int dirfd, const char *name), void *arg);
+bool is_null(int dirfd, const char *name);
+void say(const struct unit_options *opt, enum severity severity, const char *file,
+	 unsigned int line, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
+/* load.c: a unit while its files are read */
+struct file {
+	struct unit_file f;
+	struct arena arena;
+	struct install *install;
+	struct service *service;
+	struct timer *timer;
+	struct socket *socket;
+	const char **sources;
+	struct dep *deps;
+	struct condition *conditions;
+	bool job_running_set, abort_set, type_set, trigger_burst_set;
+	const char *trigger;	/* Unit=, Service= */
+	struct where trigger_where;
+	size_t text;		/* bytes read */
+};
+
+/* Where an assignment belongs; directives.c */
+enum place {
+	IN_UNIT, IN_INSTALL, IN_SERVICE, IN_TIMER, IN_SOCKET,
+	IN_SERVICE_OLD,		/* keys of [Unit] that once were in [Service] */
+	IN_EXEC, IN_KILL,	/* services and sockets */
+	PLACES,
+};
+
+struct parser {
+	const struct unit_options *opt;
+	struct unit_dirs *dirs;
+	struct file *file;
+	const char *path;	/* of the text that is read */
+	struct where where;
+	unsigned int said;	/* remarks about this file */
+	char *scratch;		/* for one word */
+	uint8_t *seen;		/* a byte for each key: it was warned of in this file */
+	bool install_only;	/* [Install] alone matters, and nothing is said of the rest */
+};
+
+enum verdict {
+	VALUE_OK,
+	VALUE_IGNORED,		/* not what was expected: the assignment is left out */
+	VALUE_FATAL,		/* and the unit is not to be started */
+	VALUE_SAID,		/* as VALUE_IGNORED, but it was told of */
+};
+
+struct key;
+
+/* A kind of value. */
+struct value {
+	enum verdict (*parse)(struct parser *p, const struct key *key, char *value);
+	const char *expected;			/* for "expected ..." */
+	const char *const *names;		/* NULL at the end */
+	int64_t min, max;
+};
+
+enum note {
+	NOTE_DONE,
+	NOTE_IGNORED,		/* means nothing here */
+	NOTE_SANDBOX,		/* would confine or limit; is not enforced */
+	NOTE_SPELLING,		/* DragonReach's spelling of a key that is done */
+};
+
+struct key {
+	const char *name;
+	const struct value *value;	/* NULL: any */
+	uint16_t offset;		/* of the field in the structure of its place */
+	uint8_t place;			/* enum place */
+	uint8_t note;			/* enum note */
+	int arg;			/* a kind or such */
+};
+
+extern const struct key keys[];
+extern const size_t nr_keys;
+
+bool condition_of_key(const char *name, struct condition *c);
+void *place_base(struct file *file, enum place place);
+
+#define FIELD(p, key, type)	\
+	((type *)((char *)place_base((p)->file, (key)->place) + (key)->offset))
+
+/* parse.c */
+void remark(struct parser *p, enum severity severity, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+bool parse_text(struct parser *p, char *text, size_t len);
+
+/* finish.c */
+struct file *file_new(const char *name);
+void file_finish(struct parser *p);
+void file_add_dep(struct file *file, enum dep_kind kind, const char *name, struct where where,
+		  bool linked);
+int file_add_source(struct file *file, const char *path);
+void mark_bad(struct file *file, const char *why);
+const char *as_instance(struct file *file, const char *name);
+
+/* values.c */
+#define VALUE(name, function, ...)	\
+	const struct value name = { .parse = function, __VA_ARGS__ }
+
+extern const struct value value_text, value_bool, value_span, value_timeout, value_u32,
+	value_size, value_mode, value_path, value_paths, value_deps, value_units, value_urls,
+	value_condition, value_job_timeout, value_job_running, value_trigger,
+	value_exit_status, value_emergency, value_job_mode, value_isolate, value_instance,
+	value_collect;
+/* values_service.c */
+extern const struct value value_service_type, value_restart, value_kill_mode, value_signal,
+	value_notify_access, value_timeout_mode, value_exit_type, value_restart_mode,
+	value_service_timeout, value_abort_timeout, value_ends, value_pid_file, value_bus_name,
+	value_notify_fd, value_preserve;
+/* values_socket.c, and timers */
+extern const struct value value_timer, value_calendar, value_listen, value_ipv6_only,
+	value_protocol, value_ip_tos, value_ip_ttl, value_positive, value_interface,
+	value_fd_name, value_trigger_burst;
+/* values_exec.c, values_stdio.c */
+extern const struct value value_env, value_env_names, value_env_file, value_account,
+	value_accounts, value_cwd, value_root, value_search_path, value_nice, value_cpu_policy,
+	value_cpu_priority, value_affinity, value_io_class, value_io_priority, value_oom_score,
+	value_slack, value_coredump, value_limit, value_capabilities, value_secure_bits;
+extern const struct value value_stdin, value_stdout, value_input_text, value_input_data,
+	value_tty_size, value_level, value_facility, value_dirs, value_dir_mode;
+/* command.c */
+extern const struct value value_command, value_logger;
+
+/* Does @take for each word of @value; @take's verdicts are of the word. */
+enum verdict each_word(struct parser *p, const struct key *key, char *value,
+		       enum escapes escapes,
+		       enum verdict (*take)(struct parser *p, const struct key *key, char *word));
+enum verdict take_choice(struct parser *p, const struct key *key, char *value);
+enum verdict take_ranged(struct parser *p, const struct key *key, char *value);
+int next_word(struct parser *p, const char **s, enum escapes escapes);
+struct strv *strv_reset(struct strv *v);
+
+/* specifier.c: NULL if there is nothing that a specifier stands for, which was told of */
+char *expand(struct parser *p, const char *s);
+char *expand_path(struct parser *p, const char *s, bool absolute);
+
+/* machine.c */
+const char *machine_text(struct unit_dirs *d, char specifier);
+void machine_free(struct machine *m);
 
 #endif /* _UNIT_PRIVATE_H */

@@ -225,7 +225,6 @@ struct exec_context {
 	uint8_t secure_bits;		/* SECBIT_* */
 	bool no_new_privs;
 	bool ignore_sigpipe;		/* yes */
-	bool same_pgrp;			/* reserved, no */
 
 	struct stdio in, out, err;	/* null, log, inherit */
 	const void *data;		/* StandardInputText= and Data=, @data_len bytes */
@@ -237,7 +236,6 @@ struct exec_context {
 	int32_t syslog_level;		/* LOG_INFO; what has no <N> of its own */
 	int32_t syslog_facility;	/* LOG_DAEMON */
 	bool syslog_level_prefix;	/* yes: <N> at the start of a line is its level */
-	int32_t log_level_max;		/* LOG_*, UNSET: all */
 
 	const struct dirs *dirs[DIR_KINDS];
 	uint8_t runtime_preserve;	/* enum preserve: RuntimeDirectoryPreserve= */
@@ -295,7 +293,7 @@ struct service {
 	bool non_blocking;		/* NonBlocking=: of the sockets passed */
 	bool restart_direct;		/* RestartMode=direct */
 	bool start_set;			/* TimeoutStartSec= was given */
-	bool fd_store_preserve;		/* FileDescriptorStorePreserve=yes, not restart */
+	uint8_t fd_store_preserve;	/* enum preserve: restart */
 
 	uint64_t restart_ns;		/* 100ms */
 	uint32_t restart_steps;		/* 0: always restart_ns */
@@ -355,7 +353,7 @@ enum listen_kind {
 
 /*
  * An address is a path ("/..."), an abstract name ("@..."), a port ("80"), IPV4:PORT,
- * [IPV6]:PORT with an optional %SCOPE, vsock:CID:PORT; known to be of such a form.
+ * [IPV6]:PORT with an optional %INTERFACE after it, vsock:CID:PORT; known to be of such a form.
  */
 struct listen {
 	const char *address;
@@ -379,6 +377,7 @@ struct socket {
 	bool flush_pending;
 	bool remove_on_stop;
 	uint8_t ipv6_only;		/* enum bind_ipv6_only */
+	const char *service;		/* to be started; with @accept a template's name */
 	mode_t mode;			/* SocketMode=: 0666 */
 	mode_t directory_mode;		/* 0755 */
 	struct path user, group;	/* SocketUser=, SocketGroup= */

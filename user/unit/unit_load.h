@@ -54,7 +54,7 @@ const struct strv *unit_dirs_paths(const struct unit_dirs *d);
 
 enum load {
 	LOAD_OK,
-	LOAD_BAD,		/* there is a file, but it cannot be used; was told of */
+	LOAD_BAD,		/* there is a file, but it must not be started; was told of */
 	LOAD_MASKED,		/* empty, or a link to /dev/null */
 	LOAD_NOT_FOUND,		/* no file of that name, or no name of a unit at all */
 	LOAD_FOREIGN,		/* a mount, path, slice ...: not a kind of unit that is here */
@@ -63,10 +63,11 @@ enum load {
 /**
  * unit_load - read all that there is of one unit
  * @name: of the unit or of an alias; an instance "a@b.service" may come of a template
- * @f: out, if LOAD_OK; its name may be another one than @name. unit_file_free() it
+ * @f: out: what there is, if LOAD_OK or LOAD_BAD, else NULL. Its name may be another one than
+ *	@name. unit_file_free() it
  *
- * A file that is partly wrong is LOAD_OK all the same; (*f)->bad if it must not be started.
- * What is found is said once for each call.
+ * A file that is partly wrong is LOAD_OK all the same, as long as the unit can be started; if not
+ * it is LOAD_BAD and (*f)->bad tells why. What is wrong is said once for each call.
  */
 enum load unit_load(struct unit_dirs *d, const char *name, struct unit_file **f);
 
@@ -78,13 +79,13 @@ enum load unit_load(struct unit_dirs *d, const char *name, struct unit_file **f)
 enum load unit_parse(struct unit_dirs *d, const char *name, const char *path, const char *text,
 		     size_t len, struct unit_file **f);
 
-/* A unit without a file, all at its defaults: for targets that are needed and are not there. */
+/* A target without a file, for one that is needed and is not there; NULL: @name is none. */
 struct unit_file *unit_builtin(const char *name, const char *description);
 
 void unit_file_free(struct unit_file *f);
 
-/* The path of the file, or of the link, that @name would be loaded from; NULL: none. */
-const char *unit_dirs_find(const struct unit_dirs *d, const char *name);
+/* To be freed: the path of the file or link that @name would be loaded from; NULL: none. */
+char *unit_dirs_find(const struct unit_dirs *d, const char *name);
 
 /* Names: user/unit/name.c */
 
@@ -120,6 +121,9 @@ const char *unit_emergency_name(enum emergency e);
 const char *unit_job_mode_name(enum job_mode mode);
 const char *unit_timer_base_name(enum timer_base base);	/* "OnBootSec" */
 const char *unit_listen_name(enum listen_kind kind);	/* "ListenStream" */
+const char *unit_status_name(int status);	/* an exit status as systemd calls it; NULL: no name */
+const char *unit_capability_name(int cap);	/* "CAP_KILL"; NULL: no name */
+int unit_capability(const char *name);		/* a name or a number; -1: neither */
 
 /* Words of a line, for others that read systemd's syntax: user/unit/lex.c */
 
