@@ -80,10 +80,9 @@ static bool program_ok(const char *s)
 			return false;
 	if (!len || len >= 4096 || s[len - 1] == '/' || !utf8_valid(s))
 		return false;
-	if (len > 1 && s[len - 1] == '.' && (s[len - 2] == '/' || !strcmp(s, "..") ||
-					      (len > 2 && !strcmp(s + len - 3, "/.."))))
+	if (len > 1 && !strcmp(s + len - 2, "/."))
 		return false;
-	return *s == '/' || (!strchr(s, '/') && strcmp(s, "."));
+	return *s == '/' || (!strchr(s, '/') && strcmp(s, ".") && strcmp(s, ".."));
 }
 
 /* 0; -1: it is malformed; 1: and that does not matter, as it may fail. */

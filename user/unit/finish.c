@@ -21,7 +21,6 @@ static void exec_defaults(struct exec_context *e)
 	e->ignore_sigpipe = true;
 	e->out.kind = STDIO_LOG;
 	e->err.kind = STDIO_INHERIT;
-	e->tty = "/dev/console";
 	e->syslog_level = LOG_INFO;
 	e->syslog_facility = LOG_DAEMON;
 	e->syslog_level_prefix = true;
@@ -222,10 +221,17 @@ static void fix_delays(struct parser *p, struct service *s)
 		s->restart_reset_ns = s->restart_ns < FOREVER / 10 ? s->restart_ns * 10 : FOREVER;
 }
 
+static void finish_exec(struct exec_context *e)
+{
+	if (!e->tty)
+		e->tty = "/dev/console";
+}
+
 static void finish_service(struct parser *p, struct service *s)
 {
 	const char *fault;
 
+	finish_exec(&s->exec);
 	if (s->type == TYPE_UNSET)
 		s->type = s->bus_name ? TYPE_DBUS :
 			  s->cmds[EXEC_START].nr ? TYPE_SIMPLE : TYPE_ONESHOT;
@@ -239,10 +245,8 @@ static void finish_service(struct parser *p, struct service *s)
 						s->type == TYPE_NOTIFY_RELOAD || s->fd_store_max))
 		s->notify_access = NOTIFY_MAIN;
 	fix_delays(p, s);
-	if (s->type == TYPE_ONESHOT && s->runtime_max_ns != FOREVER) {
+	if (s->type == TYPE_ONESHOT && s->runtime_max_ns != FOREVER)
 		remark(p, SAY_WARNING, "RuntimeMaxSec=: has no effect with Type=oneshot");
-		s->runtime_max_ns = FOREVER;
-	}
 	fault = service_fault(&p->file->f, s);
 	if (fault && !p->file->f.bad)
 		refuse(p, fault);
@@ -310,6 +314,7 @@ static void finish_socket(struct parser *p, struct socket *s)
 	struct file *file = p->file;
 	const char *fault = socket_fault(file, s);
 
+	finish_exec(&s->exec);
 	if (fault)
 		refuse(p, fault);
 	if (s->accept && !file->trigger_burst_set)

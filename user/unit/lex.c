@@ -190,7 +190,7 @@ static size_t unescape(const char *s, char *out, size_t *len)
 /* Returns where it goes on, NULL if this is no escape and should be one. */
 static const char *take_backslash(const char *s, char **out, enum escapes escapes)
 {
-	size_t len, taken = escapes == ESCAPES_KEPT ? 0 : unescape(s + 1, *out, &len);
+	size_t len, taken = escapes >= ESCAPES_KEPT ? 0 : unescape(s + 1, *out, &len);
 
 	if (taken) {
 		*out += len;
@@ -235,7 +235,7 @@ int word_take(const char **p, char *out, enum escapes escapes)
 		}
 		if (*s == quote)
 			quote = 0;
-		else if (!quote && (*s == '"' || *s == '\''))
+		else if (!quote && (*s == '"' || *s == '\'') && escapes != WORDS_RAW)
 			quote = *s;
 		else
 			*out++ = *s;

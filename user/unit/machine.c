@@ -46,6 +46,13 @@ static char *id_in(const char *path)
 	return NULL;
 }
 
+static char *machine_id(void)
+{
+	char *id = id_in("/etc/machine-id");
+
+	return id ? id : id_in("/var/lib/dbus/machine-id");
+}
+
 /* The value of NAME= in a file such as os-release, NULL if there is none. */
 static char *value_in(const char *path, const char *name)
 {
@@ -221,7 +228,7 @@ static char *look_up(char which, bool user)
 	switch (which) {
 	case 'a': return architecture();
 	case 'b': return id_in("/proc/sys/kernel/random/boot_id");
-	case 'm': return id_in("/etc/machine-id");
+	case 'm': return machine_id();
 	case 'H': case 'l': case 'v': return from_uname(which);
 	case 'q': return pretty_name();
 	case 'o': return os_release("ID");

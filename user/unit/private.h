@@ -52,7 +52,8 @@ struct lines {
 enum escapes {
 	ESCAPES_RELAXED,	/* C escapes; what is none stands for itself */
 	ESCAPES_STRICT,		/* C escapes; anything else is wrong */
-	ESCAPES_KEPT,		/* nothing: names of units have some */
+	ESCAPES_KEPT,		/* nothing */
+	WORDS_RAW,		/* nothing, and quotes are for nothing either: names of units */
 };
 
 char *lines_next(struct lines *l, unsigned int *line);
@@ -253,6 +254,7 @@ enum verdict each_word(struct parser *p, const struct key *key, char *value,
 enum verdict take_choice(struct parser *p, const struct key *key, char *value);
 enum verdict take_ranged(struct parser *p, const struct key *key, char *value);
 int next_word(struct parser *p, const char **s, enum escapes escapes);
+void skip_var(char **path);
 struct strv *strv_reset(struct strv *v);
 
 /* specifier.c: NULL if there is nothing that a specifier stands for, which was told of */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Specifiers, % and a letter: what stands for something of the unit; machine.c has the others. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +70,8 @@ static const char *stands_for(struct parser *p, char c, char **own)
 	*own = NULL;
 	if (strchr(OF_MACHINE, c))
 		text = machine_text(p->dirs, c);
+	else if (!strchr(OF_UNIT, c))
+		return remark(p, SAY_ERROR, "%%%c is no specifier (%%%% is a percent sign)", c), NULL;
 	else
 		text = *own = of_unit(f, f->nr_sources ? f->sources[0] : NULL, c);
 	if (!text)
@@ -88,14 +91,13 @@ static ssize_t replace(struct parser *p, const char *s, char *out)
 
 		if (*s == '%' && s[1] == '%') {
 			text = s++;
-		} else if (*s == '%' && s[1] && strchr(OF_MACHINE OF_UNIT, s[1])) {
+		} else if (*s == '%' && isalnum((unsigned char)s[1])) {
 			text = stands_for(p, *++s, &own);
 			if (!text)
 				return -1;
 			size = strlen(text);
 		} else if (*s == '%' && out) {
-			remark(p, SAY_WARNING, "%%%.1s is no specifier, left as it is (%%%% is "
-			       "a percent sign)", s + 1);
+			remark(p, SAY_WARNING, "a percent sign is better written as %%%%");
 		}
 		if (out)
 			memcpy(out + len, text, size);

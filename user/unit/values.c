@@ -212,7 +212,7 @@ static enum verdict add_dep(struct parser *p, const struct key *key, char *word)
 /* These are added up in all files; an empty value takes none away. */
 static enum verdict take_deps(struct parser *p, const struct key *key, char *value)
 {
-	return each_word(p, key, value, ESCAPES_KEPT, add_dep);
+	return each_word(p, key, value, WORDS_RAW, add_dep);
 }
 VALUE(value_deps, take_deps, .expected = "names of units");
 
@@ -232,21 +232,22 @@ static enum verdict take_units(struct parser *p, const struct key *key, char *va
 {
 	if (!*value)
 		strv_reset(FIELD(p, key, struct strv));
-	return each_word(p, key, value, ESCAPES_KEPT, add_unit);
+	return each_word(p, key, value, WORDS_RAW, add_unit);
 }
 VALUE(value_units, take_units, .expected = "names of units");
 
 /* One unit that is started by this one, not of its kind. */
 static enum verdict take_trigger(struct parser *p, const struct key *key, char *value)
 {
-	char *name = expand(p, value);
+	const char *name = expand(p, value);
 	enum unit_kind kind;
 
 	(void)key;
 	if (!name)
 		return VALUE_SAID;
 	kind = unit_name_kind(name);
-	if (kind == UNIT_NOT_A_NAME || kind == p->file->f.kind || unit_name_is_template(name) ||
+	name = kind == UNIT_NOT_A_NAME ? NULL : as_instance(p->file, name);
+	if (!name || kind == p->file->f.kind ||
 	    (p->file->f.kind == UNIT_SOCKET && kind != UNIT_SERVICE))
 		return VALUE_IGNORED;
 	p->file->trigger = name;
@@ -346,10 +347,7 @@ static void drop_conditions(struct unit_file *f, struct condition *v, bool asser
 
 static bool take_mark(char **s, char mark)
 {
-	if (**s != mark)
-		return false;
-	*s += 1 + strspn(*s + 1, BLANKS);
-	return true;
+	return **s == mark && (*s)++;
 }
 
 static enum verdict take_condition(struct parser *p, const struct key *key, char *value)

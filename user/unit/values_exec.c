@@ -79,11 +79,21 @@ static enum verdict take_env_file(struct parser *p, const struct key *key, char 
 }
 VALUE(value_env_file, take_env_file, .expected = "an absolute path");
 
-/* Looked up when it is needed, as it may be made by another unit. */
+/*
+ * Looked up when it is needed, as it may be made by another unit: so anything that may stand in
+ * /etc/passwd, or a number that is no mark for "none".
+ */
 static bool account_ok(const char *s)
 {
-	return *s && *s != '-' && !s[strcspn(s, BLANKS ":/")] && utf8_valid(s) &&
-	       strcmp(s, ".") && strcmp(s, "..") && strcmp(s, "4294967295") && strcmp(s, "65535");
+	size_t digits = strspn(s + (*s == '-'), "0123456789"), len = strlen(s);
+	int64_t n;
+
+	if (!len || s[strcspn(s, ":/\t\n\r")] || *s == ' ' || s[len - 1] == ' ' || !utf8_valid(s) ||
+	    !strcmp(s, ".") || !strcmp(s, ".."))
+		return false;
+	if (*s == '-')
+		return digits + 1 < len;
+	return digits < len || (!parse_integer(s, 0, UINT32_MAX - 1, &n) && n != UINT16_MAX);
 }
 
 static enum verdict take_account(struct parser *p, const struct key *key, char *value)
@@ -111,7 +121,7 @@ static enum verdict take_accounts(struct parser *p, const struct key *key, char 
 {
 	if (!*value)
 		strv_reset(FIELD(p, key, struct strv));
-	return each_word(p, key, value, ESCAPES_STRICT, add_account);
+	return each_word(p, key, value, WORDS_RAW, add_account);
 }
 VALUE(value_accounts, take_accounts, .expected = "names or numbers");
 
@@ -246,7 +256,10 @@ static enum verdict take_io_class(struct parser *p, const struct key *key, char 
 		return VALUE_IGNORED;
 	if (*ioprio == UNSET)
 		*ioprio = IOPRIO_DEFAULT;
-	*ioprio = *value ? IOPRIO(class, *ioprio & 7) : UNSET;
+	if (*value)
+		*ioprio = class ? IOPRIO(class, *ioprio & 7) : IOPRIO_DEFAULT;
+	else
+		*ioprio = UNSET;
 	return VALUE_OK;
 }
 VALUE(value_io_class, take_io_class, .expected = "none, realtime, best-effort or idle");
@@ -286,11 +299,11 @@ static enum verdict add_coredump(struct parser *p, const struct key *key, char *
 	if (bit >= 0)
 		bits = 1 << bit;
 	else if (!strcmp(word, "all"))
-		bits = (1 << ARRAY_SIZE(names)) - 1;
+		bits = UINT32_MAX;
 	else if (!strcmp(word, "default"))
 		bits = 0x33;
 	else if (bits = strtoul(word, &end, 16), *end || !isxdigit((unsigned char)*word) ||
-		 bits > INT32_MAX)
+		 bits > UINT32_MAX)
 		return VALUE_IGNORED;
 	*filter = *filter < 0 ? bits : *filter | bits;
 	return VALUE_OK;
@@ -327,7 +340,7 @@ static int parse_limit(const char *s, int which, uint64_t *limit)
 	uint64_t unit = which == RLIMIT_CPU ? NSEC_PER_SEC : NSEC_PER_MSEC / 1000, ns;
 	int64_t n;
 
-	if (!strcmp(s, "infinity")) {
+	if (!strcmp(s, "infinity") && which != RLIMIT_NICE) {
 		*limit = RLIM_INFINITY;
 		return 0;
 	}

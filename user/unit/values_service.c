@@ -104,6 +104,13 @@ static enum verdict take_ends(struct parser *p, const struct key *key, char *val
 VALUE(value_ends, take_ends,
       .expected = "exit statuses (0 to 255, or as TEMPFAIL) and names of signals");
 
+/* /var/run has been /run for long, and may not be there yet. */
+void skip_var(char **path)
+{
+	if (*path && !strncmp(*path, "/var/run/", 9))
+		*path += 4;
+}
+
 /* A relative name is one in /run. */
 static enum verdict take_pid_file(struct parser *p, const struct key *key, char *value)
 {
@@ -116,6 +123,7 @@ static enum verdict take_pid_file(struct parser *p, const struct key *key, char 
 		if (!name)
 			return VALUE_IGNORED;
 	}
+	skip_var(&name);
 	if (name && *name != '/') {
 		absolute = arena_room(&p->file->arena, strlen(run) + 1 + strlen(name));
 		stpcpy(stpcpy(stpcpy(absolute, run), "/"), name);

@@ -105,12 +105,14 @@ static bool vsock_ok(const char *s)
 	       !s[cid + 1 + strspn(s + cid + 1, "0123456789")];
 }
 
-static bool address_ok(char *s)
+static bool address_ok(const char *s, enum listen_kind kind)
 {
 	if (*s == '/')
-		return strlen(s) < sizeof(((struct sockaddr_un *)0)->sun_path) && simplify_path(s);
+		return strlen(s) < sizeof(((struct sockaddr_un *)0)->sun_path);
 	if (*s == '@')
 		return s[1] && strlen(s) <= sizeof(((struct sockaddr_un *)0)->sun_path);
+	if (kind == LISTEN_SEQPACKET)
+		return false;
 	if (*s == '[')
 		return ipv6_ok(s);
 	if (!strncmp(s, "vsock:", 6))
@@ -129,8 +131,9 @@ static enum verdict take_listen(struct parser *p, const struct key *key, char *v
 	if (!*value)
 		return s->nr_listen = 0, VALUE_OK;
 	text = path ? expand_path(p, value, true) : expand(p, value);
-	if (!text || (!path && l.kind != LISTEN_NETLINK && !address_ok(text)))
+	if (!text || (!path && l.kind != LISTEN_NETLINK && !address_ok(text, l.kind)))
 		return VALUE_IGNORED;
+	skip_var(&text);
 	l.address = text;
 	s->listen = arena_grow(&p->file->arena, s->listen, s->nr_listen, sizeof(l));
 	s->listen[s->nr_listen++] = l;

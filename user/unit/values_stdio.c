@@ -246,7 +246,7 @@ static char *relative(struct parser *p, const char *s)
 {
 	char *path = expand_path(p, s, false);
 
-	return path && *path && *path != '/' ? path : NULL;
+	return path && *path && *path != '/' && !strchr(path, ':') ? path : NULL;
 }
 
 static enum verdict add_dir(struct parser *p, const struct key *key, char *word)
@@ -261,7 +261,7 @@ static enum verdict add_dir(struct parser *p, const struct key *key, char *word)
 		link = relative(p, colon + 1);
 	if (colon)
 		*colon = ':';
-	if (!name || (colon && !link))
+	if (!name || (colon && (!link || key->arg == DIR_CONFIGURATION)))
 		return VALUE_IGNORED;
 	dirs->links = arena_grow(&p->file->arena, dirs->links, dirs->names.nr,
 				 sizeof(*dirs->links));
