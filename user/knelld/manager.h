@@ -161,6 +161,8 @@ extern const struct unit_ops service_ops, target_ops, timer_ops, socket_ops;
 struct timer_run;
 struct socket_run;
 struct fd_store;
+struct talk;
+struct connection;
 
 struct unit {
 	char *name;
@@ -223,7 +225,9 @@ struct unit {
 	uint64_t watchdog_deadline;
 	knell_task watchdog;
 	struct fd_store *fds;
+	struct talk *talk;		/* talk.c's own */
 	union {
+		struct connection *connection;	/* of a service that socket.c started for one */
 		struct timer_run *timer_run;
 		struct socket_run *socket_run;
 	};
