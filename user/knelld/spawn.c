@@ -161,14 +161,14 @@ static int read_env_file(const struct unit *u, const struct path *file, struct s
 	if (!text) {
 		if (file->optional)
 			return 0;
-		log_line("%s:%u: EnvironmentFile=%s: %s", u->name, file->line, file->name,
+		log_line("%s: EnvironmentFile=%s: %s", unit_where(u->file, file->where), file->name,
 			 errno == EINVAL ? "not a regular file" : strerror(errno));
 		return -1;
 	}
 	bad = env_file(text, env);
 	if (bad)
-		log_line("%s:%u: EnvironmentFile=%s: line %u is no NAME=value, ignored", u->name,
-			 file->line, file->name, bad);
+		log_line("%s: EnvironmentFile=%s: line %u is no NAME=value, ignored",
+			 unit_where(u->file, file->where), file->name, bad);
 	free(text);
 	return 0;
 }
@@ -178,7 +178,7 @@ static void set_outcome(const struct unit *u, struct strv *env)
 {
 	char number[16];
 
-	env_set(env, "SERVICE_RESULT", verdict_text(u->result));
+	env_set(env, "SERVICE_RESULT", result_name(u->result));
 	if (!u->ran)
 		return;
 	if (WIFEXITED(u->status)) {
@@ -198,8 +198,8 @@ static void set_pids(const struct unit *u, enum exec_kind kind, struct strv *env
 {
 	char number[16];
 
-	if (u->type == TYPE_FORKING && u->conf->pid_file.name)
-		env_set(env, "PIDFILE", u->conf->pid_file.name);
+	if (u->file->service && u->file->service->pid_file.name)
+		env_set(env, "PIDFILE", u->file->service->pid_file.name);
 	if (kind == EXEC_START || !u->pid || u->main_done)
 		return;
 	snprintf(number, sizeof(number), "%d", u->pid);
@@ -208,7 +208,7 @@ static void set_pids(const struct unit *u, enum exec_kind kind, struct strv *env
 
 static int prepare_env(const struct unit *u, enum exec_kind kind, struct prepared *p)
 {
-	const struct conf *c = u->conf;
+	const struct exec_context *c = unit_exec(u);
 
 	env_set(&p->env, "PATH", SEARCH_PATH);
 	if (getenv("LANG"))
@@ -224,8 +224,8 @@ static int prepare_env(const struct unit *u, enum exec_kind kind, struct prepare
 	set_pids(u, kind, &p->env);
 	for (size_t i = 0; i < c->env.nr; i++)
 		env_put(&p->env, xstrdup(c->env.v[i]));
-	for (size_t i = 0; i < c->nr_env_files; i++)
-		if (read_env_file(u, &c->env_files[i], &p->env))
+	for (size_t i = 0; i < c->env_files.nr; i++)
+		if (read_env_file(u, &c->env_files.v[i], &p->env))
 			return -1;
 	return 0;
 }
@@ -262,7 +262,7 @@ static int prepare(const struct unit *u, enum exec_kind kind, const struct comma
 
 static const char *working_directory(const struct unit *u, const struct cred *cred)
 {
-	const char *cwd = u->conf->cwd.name;
+	const char *cwd = unit_exec(u)->cwd.name;
 
 	if (!cwd)
 		return "/";
@@ -274,19 +274,19 @@ static const char *working_directory(const struct unit *u, const struct cred *cr
 static void tell_failed(const struct unit *u, enum exec_kind kind, const struct command *cmd,
 			const struct launch *l)
 {
-	const struct conf *c = u->conf;
+	const struct exec_context *c = unit_exec(u);
+	const struct path *who = c->user.name ? &c->user : &c->group;
 	const char *why = strerror(l->err), *what = steps[l->step].what;
 
 	if (l->step == STEP_CHDIR)
-		log_line("%s:%u: WorkingDirectory=%s: %s: %s", u->name, c->cwd.line, c->cwd.name,
-			 what, why);
+		log_line("%s: WorkingDirectory=%s: %s: %s", unit_where(u->file, c->cwd.where),
+			 c->cwd.name, what, why);
 	else if (l->step == STEP_GROUPS || l->step == STEP_GID || l->step == STEP_UID)
-		log_line("%s:%u: %s=%s: %s: %s", u->name,
-			 c->user.name ? c->user.line : c->group.line, c->user.name ? "User" : "Group",
-			 c->user.name ? c->user.name : c->group.name, what, why);
+		log_line("%s: %s=%s: %s: %s", unit_where(u->file, who->where),
+			 c->user.name ? "User" : "Group", who->name, what, why);
 	else
-		log_line("%s:%u: %s=%s: %s: %s", u->name, cmd->line, exec_names[kind], cmd->path,
-			 what, why);
+		log_line("%s: %s=%s: %s: %s", unit_where(u->file, cmd->where),
+			 unit_exec_name(kind), cmd->path, what, why);
 }
 
 /* The processes are made here; what fails before the program runs is told at once. */
@@ -299,8 +299,8 @@ static enum result make(struct unit *u, enum exec_kind kind, const struct comman
 		.argv = p->argv.v,
 		.envp = p->env.v,
 		.cwd = working_directory(u, &p->cred),
-		.cwd_optional = u->conf->cwd.optional,
-		.cred = cmd->flags & CMD_PRIVILEGED ? &nobody_else : &p->cred,
+		.cwd_optional = unit_exec(u)->cwd.optional,
+		.cred = cmd->flags & (CMD_PRIVILEGED | CMD_NO_SETUID) ? &nobody_else : &p->cred,
 	};
 	pid_t pid;
 

@@ -98,15 +98,17 @@ static int find_groups(const char *group, struct cred *cred)
 /* Who the processes of @u are to be; logs what it does not find, -errno. */
 int cred_find(const struct unit *u, struct cred *cred)
 {
-	const struct path *user = &u->conf->user, *group = &u->conf->group;
+	const struct path *user = &unit_exec(u)->user, *group = &unit_exec(u)->group;
 
 	*cred = (struct cred){ .set_uid = user->name, .set_gid = user->name || group->name };
 	if (user->name && find_user(user->name, cred) < 0) {
-		log_line("%s:%u: User=%s: no such user", u->name, user->line, user->name);
+		log_line("%s: User=%s: no such user", unit_where(u->file, user->where),
+			 user->name);
 		return -ENOENT;
 	}
 	if (cred->set_gid && find_groups(group->name, cred) < 0) {
-		log_line("%s:%u: Group=%s: no such group", u->name, group->line, group->name);
+		log_line("%s: Group=%s: no such group", unit_where(u->file, group->where),
+			 group->name);
 		cred_free(cred);
 		return -ENOENT;
 	}
