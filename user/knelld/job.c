@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exec.h"
 #include "knelld.h"
 
 #define IDLE_NS	(5 * NSEC_PER_SEC)	/* Type=idle waits for others no longer */

@@ -105,9 +105,6 @@ void manager_emergency(enum emergency what, const struct unit *u, const char *wh
 bool manager_over(void);
 int manager_check(void);
 
-/* cond.c: do the conditions (or asserts) of a unit hold? If not, *@failed is the one that does not */
-bool cond_test(const struct unit_file *f, bool asserts, const struct condition **failed);
-
 /* service.c */
 bool unit_awaits_restart(const struct unit *u);
 void service_main_ended(struct unit *u, enum result result);
@@ -182,29 +179,7 @@ void takeover_units(bool known);
 void takeover_resume(void);
 
 /* spawn.c */
-int spawn_init(void);
 enum result spawn(struct unit *u, enum exec_kind kind, const struct command *cmd);
-/* A run is over, or (@again) another one follows: what was made for it goes. */
-void exec_run_over(struct unit *u, bool again);
-
-/* env.c */
-void env_put(struct strv *env, char *assignment);
-void env_set(struct strv *env, const char *name, const char *value);
-void env_expand(const struct command *cmd, const struct strv *env, struct strv *argv);
-unsigned int env_file(const char *text, struct strv *env);
-
-/* user.c */
-struct cred {
-	bool set_uid, set_gid;
-	uid_t uid;
-	gid_t gid;
-	gid_t *groups;
-	size_t nr_groups;
-	char *name, *home, *shell;
-};
-
-int cred_find(const struct unit *u, struct cred *cred);
-void cred_free(struct cred *cred);
 
 /* queue.c */
 /* A unit's id, what the watch is for, which command, and a number that grows; the loop has bit 63. */

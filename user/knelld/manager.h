@@ -223,7 +223,7 @@ struct unit {
 	int status;			/* of the last main process, wait(2)'s word */
 	uint32_t restarts;		/* without anybody's doing, since a job started it */
 	uint32_t restart_step;		/* RestartSteps= taken */
-	uint8_t invocation[16];		/* a number of this run: $INVOCATION_ID */
+	char invocation[33];		/* of this run: $INVOCATION_ID */
 
 	/* notify.c and its friends */
 	struct notify_socket *notify;

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "exec.h"
 #include "knelld.h"
 #include "talk.h"
 
@@ -109,7 +110,7 @@ static void finish(struct unit *u)
 	u->pid = 0;
 	again = verdict_restarts(u) || (u->job && u->job->type == JOB_RESTART);
 	talk_end(u, again);
-	exec_run_over(u, again);
+	exec_stopped(unit_exec(u), again);
 	if (verdict_restarts(u)) {
 		await_restart(u);
 		return;
@@ -328,6 +329,7 @@ static void start(struct unit *u)
 	if (!u->job || u->state != STATE_DELAY)
 		u->restarts = 0;
 	unit_disarm(u);
+	exec_new_invocation(u->invocation);
 	if (talk_begin(u) < 0) {
 		fail(u, RESULT_RESOURCES);
 		down(u);

@@ -47,9 +47,10 @@ struct slot {
 	uint8_t job_type;		/* and one, 0: none */
 	uint8_t nr_history, history_next;
 	uint8_t reserved;
-	uint8_t invocation[16];
+	char invocation[33];
+	uint8_t more[7];
 	struct ending history[HISTORY_MAX];
-	uint8_t room[192];
+	uint8_t room[SLOT_SIZE - 832];
 };
 
 /* The first slot of the file. */
@@ -264,7 +265,7 @@ static bool restore(const struct slot *s)
 	u->kill_mode = s->kill_mode;
 	u->outcome = s->outcome;
 	u->written = s->sum;
-	memcpy(u->invocation, s->invocation, sizeof(u->invocation));
+	memcpy(u->invocation, s->invocation, sizeof(u->invocation) - 1);
 	for (size_t i = 0; i < s->nr_history; i++) {
 		u->history = xgrow(u->history, i, sizeof(*u->history));
 		u->history[i] = s->history[i];
