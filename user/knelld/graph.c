@@ -244,6 +244,10 @@ void graph_settle(void)
 	}
 	for (size_t i = 0; i < nr_units; i++)
 		resolve(units[i]);
+	/* See manager.c: a default target without a file. */
+	for (size_t i = 0; i < nr_units; i++)
+		if (units[i]->wanted)
+			imply(unit_find(manager.default_target), units[i], DEP_WANTS);
 	for (size_t i = 0; i < nr_units; i++)
 		imply_all(units[i]);
 	find_cyclic();

@@ -80,6 +80,8 @@ static void want_all(void)
 	struct unit *d = unit_get(manager.default_target);
 	struct strv names = { 0 };
 
+	for (size_t i = 0; i < nr_units; i++)
+		units[i]->wanted = false;
 	if (!d || d->load == UNIT_LOADED)
 		return;
 	unit_dirs_names(manager.dirs, &names);

@@ -50,7 +50,7 @@ struct slot {
 	char invocation[33];
 	uint8_t more[7];
 	struct ending history[HISTORY_MAX];
-	uint8_t room[SLOT_SIZE - 832];
+	uint8_t room[SLOT_SIZE - 848];
 };
 
 /* The first slot of the file. */

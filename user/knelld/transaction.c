@@ -7,6 +7,7 @@
  * what is planned. A cycle of order is broken where a job is that the request can do without.
  */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
