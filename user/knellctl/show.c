@@ -219,7 +219,7 @@ int cmd_show(const struct verb *cmd, char **args, size_t nr)
 	}
 	strv_free(&names);
 	if (list && !status)
-		return out_json(nr ? list : json_incref(out));
+		out_json(json_incref(nr ? list : out));
 	json_decref(list);
 	return status;
 }
