@@ -273,6 +273,7 @@ int varlink_continue(struct varlink_call *call, json_t *params)
 		return -ENOBUFS;
 	}
 	err = put_reply(call, params, NULL, true);
+	call->lost = 0;
 	if (c)
 		conn_kick(c);
 	return err;
@@ -283,12 +284,9 @@ bool varlink_call_more(const struct varlink_call *call)
 	return call->more;
 }
 
-uint64_t varlink_call_lost(struct varlink_call *call)
+uint64_t varlink_call_lost(const struct varlink_call *call)
 {
-	uint64_t lost = call->lost;
-
-	call->lost = 0;
-	return lost;
+	return call->lost;
 }
 
 const struct varlink_peer *varlink_call_peer(const struct varlink_call *call)

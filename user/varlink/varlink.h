@@ -220,8 +220,8 @@ void varlink_drop(struct varlink_call *call);
 
 /** varlink_call_more - does the client take more than one reply? */
 bool varlink_call_more(const struct varlink_call *call);
-/** varlink_call_lost - replies lost since this was last asked */
-uint64_t varlink_call_lost(struct varlink_call *call);
+/** varlink_call_lost - replies of a stream lost since the last that was not: the next can tell */
+uint64_t varlink_call_lost(const struct varlink_call *call);
 /** varlink_call_peer - who called; lives as long as the call */
 const struct varlink_peer *varlink_call_peer(const struct varlink_call *call);
 /** varlink_call_privileged - is it root or the owner? */
