@@ -219,7 +219,7 @@ int cmd_blame(const struct verb *cmd, char **args, size_t nr)
 		     v[i].failed ? " (failed)" : "");
 	}
 	if (!table_end(&t) && !opt.plain)
-		say(PLAIN, "No unit has been started yet.\n");
+		print(PLAIN, "No unit has been started yet.\n");
 	free(v);
 	json_decref(reply);
 	return EX_OK;

@@ -411,6 +411,7 @@ static bool conditions_hold(struct unit *u)
 	const struct unit_file *f = unit_latest(u);
 	const struct condition *c = NULL;
 
+	u->unmet = 0;
 	for (int asserts = 0; asserts < 2; asserts++) {
 		if (cond_test(f, asserts, &c))
 			continue;
@@ -418,6 +419,7 @@ static bool conditions_hold(struct unit *u)
 			 asserts ? "Assert" : "Condition", unit_condition_name(c->kind),
 			 c->trigger ? "|" : "", c->negate ? "!" : "", c->param,
 			 asserts ? "the unit fails" : "not started");
+		u->unmet = c - f->conditions + 1;
 		fail_start(u, asserts ? RESULT_DEPENDENCY : RESULT_CONDITION,
 			   asserts ? JR_ASSERT : JR_SKIPPED);
 		return false;

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "control.h"
 #include "exec.h"
 #include "knelld.h"
 #include "talk.h"
@@ -23,7 +24,8 @@ static bool keep_none;
 
 static const char usage[] =
 	"Usage: knelld [--unit-dir DIR]... [--compat] [--user] [--default UNIT]\n"
-	"              [--keep NAME | --no-keep] [--backend WHICH]\n"
+	"              [--keep NAME | --no-keep] [--backend WHICH] [--control PATH]\n"
+	"              [--control-read WHO]\n"
 	"       knelld [--unit-dir DIR]... --check\n"
 	"Supervises services, asleep in one system call on " KNELL_DEVICE ".\n"
 	"\n"
@@ -37,6 +39,9 @@ static const char usage[] =
 	"                  is killed (of the directory's own)\n"
 	"  --no-keep       leave nothing to the next one; so does the first process\n"
 	"  --backend WHICH auto, kernel (the module) or pidfd (without it)\n"
+	"  --control PATH  where knellctl finds it (/run/knell/control, with --user\n"
+	"                  $XDG_RUNTIME_DIR/knell/control, with --unit-dir nowhere)\n"
+	"  --control-read WHO  all or owner: who besides root may ask how services are (all)\n"
 	"  --check         read the unit files, report what is wrong, start nothing;\n"
 	"                  exit status 1 if a unit could not be started\n"
 	"  --help          this text\n"
@@ -122,6 +127,8 @@ static void parse_options(int argc, char **argv)
 		{ "keep", required_argument, NULL, 'k' },
 		{ "no-keep", no_argument, NULL, 'n' },
 		{ "backend", required_argument, NULL, 'b' },
+		{ "control", required_argument, NULL, 's' },
+		{ "control-read", required_argument, NULL, 'r' },
 		{ "check", no_argument, NULL, 'c' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
@@ -144,6 +151,10 @@ static void parse_options(int argc, char **argv)
 			keep_none = true;
 		else if (opt == 'b' && parse_backend(optarg))
 			;
+		else if (opt == 's')
+			control_path = optarg;
+		else if (opt == 'r' && (!strcmp(optarg, "all") || !strcmp(optarg, "owner")))
+			control_owner_only = *optarg == 'o';
 		else if (opt == 'c' && !is_pid1())
 			check_only = true;
 		else if (opt == 'h' && !is_pid1())
@@ -317,6 +328,7 @@ static bool take_over(enum tenure tenure, bool *known)
 static void leave_nothing(void)
 {
 	talk_exit();
+	control_end();
 	queue_let_go();
 	state_end();
 	log_flush();
@@ -359,6 +371,9 @@ static int begin(void)
 			leave_nothing();
 		return err;
 	}
+	/* Nobody gets in the way of another one on other directories. */
+	if (control_path || !manager_options.dirs.nr)
+		control_begin();
 	if (tenure == QUEUE_TAKEN)
 		takeover_resume();
 	if (stopping)

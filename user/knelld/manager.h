@@ -197,6 +197,7 @@ struct unit {
 	uint64_t since;			/* of unit_active() as it is, CLOCK_MONOTONIC ns */
 	uint64_t limit_begin;		/* the window of the start limit */
 	uint32_t limit_used;
+	uint16_t unmet;			/* which condition was not met at the latest start, and one */
 	uint64_t deadline;		/* of unit_arm(), CLOCK_MONOTONIC ns, 0: not set */
 	knell_task timer;
 	struct ending *history;		/* a ring of up to HISTORY_MAX */
