@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # knell: the module, knelld, and the commands that prove them.
 #
-#	make			builds kmod/knell.ko, build/knelld, build/libknell.so.0 and build/libknell.a
+#	make			builds kmod/knell.ko, build/knelld, build/knellctl, build/libknell.so.0 and
+#				build/libknell.a
 #	make run		boots a machine whose PID 1 is knelld, INTERACTIVE=1 leaves a shell
 #	make check		runs the selftests in the same machine, TESTS="timer queue" only these,
 #				TESTS=libknell that library's, here (sanitizers, valgrind) and there,
@@ -44,6 +45,9 @@ unit:
 knelld: libknell
 	$(MAKE) -C user/knelld BUILD=$(CURDIR)/$(build)
 
+knellctl: libknell
+	$(MAKE) -C user/knellctl BUILD=$(CURDIR)/$(build)
+
 # The guests have no libraries of this machine.
 knelld-static: libknell
 	$(MAKE) -C user/knelld BUILD=$(CURDIR)/$(build) static
@@ -78,6 +82,7 @@ install: all modules_install
 	$(INSTALL) -D -m 0644 Documentation/man/knell.4 $(DESTDIR)$(mandir)/man4/knell.4
 	$(INSTALL) -D -m 0644 Documentation/man/knelld.8 $(DESTDIR)$(mandir)/man8/knelld.8
 	$(MAKE) -C user/libknell BUILD=$(CURDIR)/$(build) install
+	$(MAKE) -C user/knellctl BUILD=$(CURDIR)/$(build) install
 
 modules_install: module
 	$(kbuild) $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) INSTALL_MOD_DIR=updates \
@@ -90,4 +95,4 @@ clean:
 distclean: clean
 	rm -rf $(build)
 
-.PHONY: all module libknell unit knelld knelld-static selftests deps run check bench lint install modules_install clean distclean
+.PHONY: all module libknell unit knelld knellctl knelld-static selftests deps run check bench lint install modules_install clean distclean

@@ -26,19 +26,6 @@
 
 #define RESOURCES (-1)
 
-/* Until there is that of user/unit. */
-char * __attribute__((weak)) file_text(int dirfd, const char *name, size_t *len)
-{
-	int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC);
-	char *text = fd < 0 ? NULL : calloc(1, 65537);
-	ssize_t n = text ? read(fd, text, 65536) : 0;
-
-	*len = n > 0 ? n : 0;
-	if (fd >= 0)
-		close(fd);
-	return text;
-}
-
 FIXTURE(exec)
 {
 	char dir[32];

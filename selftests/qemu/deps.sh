@@ -21,6 +21,8 @@ packages=$(sed 's/#.*//' <<-'END'
 	libuv1-dev		# libuv
 	libglib2.0-dev		# GLib
 	libsystemd-dev		# sd-event
+	libjansson-dev		# JSON, for knelld, knellctl and what they speak with each other
+	varlink-go		# another Varlink, to talk with
 	valgrind		# libknell's tests under memcheck
 	libc6-dbg		# without which valgrind does not know the C library's functions
 	linux-headers-amd64	# to build the module against, and says which kernel

@@ -132,6 +132,8 @@ static void check_hostile(void)
 	char *big = malloc(len), *small;
 	uint64_t ns;
 
+	if (!big)
+		abort();
 	memset(big, '9', len);
 	if (span_parse(big, len, S, &ns) != -ERANGE)
 		bad("1 MiB of digits");
@@ -148,6 +150,8 @@ static void check_hostile(void)
 	for (int i = 0; i < 300000; i++) {
 		len = below(24);
 		small = malloc(len + !len);
+		if (!small)
+			abort();
 		for (size_t at = 0; at < len; at++)
 			small[at] = below(50) ? alphabet[below(sizeof(alphabet) - 1)] : (char)below(256);
 		if (!span_parse(small, len, S, &ns) && ns > INT64_MAX && ns != SPAN_INFINITY)

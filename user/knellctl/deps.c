@@ -69,13 +69,13 @@ static void line(const struct walk *w, size_t depth, const char *name, const cha
 		 bool again)
 {
 	if (!opt.plain) {
-		say(state_colour(active), "%s", state_dot(active));
-		say(PLAIN, " ");
+		print(state_colour(active), "%s", state_dot(active));
+		print(PLAIN, " ");
 		for (size_t i = 1; i <= depth; i++)
-			say(DIM, "%s", i < depth ? w->last[i] ? "  " : "| " :
+			print(DIM, "%s", i < depth ? w->last[i] ? "  " : "| " :
 			    w->last[i] ? "`-" : "|-");
 	}
-	say(PLAIN, "%s%s\n", name, again && !opt.plain ? " (see above)" : "");
+	print(PLAIN, "%s%s\n", name, again && !opt.plain ? " (see above)" : "");
 }
 
 static void walk(struct walk *w, const char *name, const char *active, size_t depth)

@@ -16,7 +16,7 @@ static void clock_text(const json_t *instant)
 
 	if (localtime_r(&t, &tm))
 		strftime(buf, sizeof(buf), "%H:%M:%S", &tm);
-	say(DIM, "%s.%03lld ", buf, (long long)(usec % (json_int_t)USEC_PER_SEC / 1000));
+	print(DIM, "%s.%03lld ", buf, (long long)(usec % (json_int_t)USEC_PER_SEC / 1000));
 }
 
 static void job_event(const json_t *e, bool done)
@@ -27,9 +27,9 @@ static void job_event(const json_t *e, bool done)
 
 	dashed(get_str(e, "jobType"), type);
 	if (!done)
-		say(PLAIN, "job %lld: %s", (long long)get_int(e, "job"), type);
+		print(PLAIN, "job %lld: %s", (long long)get_int(e, "job"), type);
 	else
-		say(fine ? PLAIN : RED, "job %lld: %s: %s", (long long)get_int(e, "job"), type,
+		print(fine ? PLAIN : RED, "job %lld: %s: %s", (long long)get_int(e, "job"), type,
 		    result);
 }
 
@@ -37,10 +37,10 @@ static void exit_event(const json_t *x)
 {
 	char *end = exit_words(x), span[SPAN_MAX];
 
-	say(get_bool(x, "failure") ? RED : PLAIN, "%s (process %lld) %s", get_str(x, "role"),
+	print(get_bool(x, "failure") ? RED : PLAIN, "%s (process %lld) %s", get_str(x, "role"),
 	    (long long)get_int(x, "pid"), end);
 	if (has(x, "runUsec"))
-		say(PLAIN, " after %s", span_words((uint64_t)get_int(x, "runUsec"), span));
+		print(PLAIN, " after %s", span_words((uint64_t)get_int(x, "runUsec"), span));
 	free(end);
 }
 
@@ -50,21 +50,21 @@ static void show(const json_t *e)
 
 	clock_text(get(e, "time"));
 	if (has(e, "unit"))
-		say(BOLD, "%s ", get_str(e, "unit"));
+		print(BOLD, "%s ", get_str(e, "unit"));
 	if (!strcmp(kind, "unit"))
-		say(state_colour(active), "%s (%s)", active, get_str(e, "sub"));
+		print(state_colour(active), "%s (%s)", active, get_str(e, "sub"));
 	else if (!strncmp(kind, "job_", 4))
 		job_event(e, !strcmp(kind, "job_done"));
 	else if (!strcmp(kind, "exit"))
 		exit_event(get(e, "exit"));
 	else if (!strcmp(kind, "lost"))
-		say(YELLOW, "%lld events were lost: this reads too slowly",
+		print(YELLOW, "%lld events were lost: this reads too slowly",
 		    (long long)get_int(e, "lost"));
 	else if (!strcmp(kind, "ready"))
-		say(DIM, "listening");
+		print(DIM, "listening");
 	else
-		say(PLAIN, "%s", kind);
-	say(PLAIN, "\n");
+		print(PLAIN, "%s", kind);
+	print(PLAIN, "\n");
 }
 
 int cmd_events(const struct verb *cmd, char **args, size_t nr)

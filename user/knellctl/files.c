@@ -26,10 +26,10 @@ static void on_say(void *arg, enum severity severity, const char *file, unsigned
 		json_array_append_new(f->list, json_pack("{s:s, s:s*, s:i, s:s}", "severity",
 			names[severity], "file", file, "line", (int)line, "text", text));
 	else if (!f->quiet && line)
-		say_to(stderr, colours[severity], "%s:%u: %s: %s\n", file, line, names[severity],
+		print_to(stderr, colours[severity], "%s:%u: %s: %s\n", file, line, names[severity],
 		       text);
 	else if (!f->quiet)
-		say_to(stderr, colours[severity], "%s%s%s: %s\n", file ? file : "",
+		print_to(stderr, colours[severity], "%s%s%s: %s\n", file ? file : "",
 		       file ? ": " : "", names[severity], text);
 }
 
@@ -93,9 +93,9 @@ static void on_change(void *arg, const struct install_change *c)
 	else if (c->error)
 		complain("%s: %s", c->link, strerror(c->error));
 	else if (!f->quiet && c->target)
-		say(PLAIN, "%s -> %s\n", c->link, c->target);
+		print(PLAIN, "%s -> %s\n", c->link, c->target);
 	else if (!f->quiet)
-		say(PLAIN, "%s removed\n", c->link);
+		print(PLAIN, "%s removed\n", c->link);
 }
 
 static const struct {
@@ -222,7 +222,7 @@ int cmd_is_enabled(const struct verb *cmd, char **args, size_t nr)
 		json_array_append_new(list, json_pack("{s:s, s:s}", "name", names.v[i], "state",
 						      unit_state_name(state)));
 		if (!opt.json && !opt.quiet)
-			say(PLAIN, "%s\n", unit_state_name(state));
+			print(PLAIN, "%s\n", unit_state_name(state));
 	}
 	if (opt.json && !opt.quiet)
 		out_json(json_pack("{s:O}", "units", list));
@@ -249,7 +249,7 @@ static int cat_file(const char *path, json_t *list)
 		/* It may be no text at all. */
 		json_array_append_new(list, json_pack("{s:s, s:o*}", "path", path, "text", s));
 	} else {
-		say(BLUE, "# %s\n", path);
+		print(BLUE, "# %s\n", path);
 		out_text(text, len);
 		if (len && text[len - 1] != '\n')
 			putchar('\n');
@@ -330,9 +330,9 @@ int cmd_verify(const struct verb *cmd, char **args, size_t nr)
 		out_json(json_pack("{s:I, s:I, s:o}", "errors", (json_int_t)errors, "warnings",
 				   (json_int_t)warnings, "problems", f.list));
 	else if (!status)
-		say(GREEN, "%zu unit%s: nothing is wrong.\n", names.nr, names.nr == 1 ? "" : "s");
+		print(GREEN, "%zu unit%s: nothing is wrong.\n", names.nr, names.nr == 1 ? "" : "s");
 	else
-		say(PLAIN, "%zu errors, %zu warnings.\n", errors, warnings);
+		print(PLAIN, "%zu errors, %zu warnings.\n", errors, warnings);
 	strv_free(&names);
 	strv_free(&o.dirs);
 	return status;

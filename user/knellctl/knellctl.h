@@ -113,8 +113,8 @@ enum colour { PLAIN, BOLD, DIM, RED, GREEN, YELLOW, BLUE };
 
 void out_begin(void);
 /* To standard output; what comes by %s is made harmless. */
-void say(enum colour c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void say_to(FILE *f, enum colour c, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void print(enum colour c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void print_to(FILE *f, enum colour c, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* To standard error, after "knellctl: ", a line. */
 void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Of text that is to be shown: a copy to be freed, no control characters in it. */

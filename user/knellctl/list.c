@@ -158,7 +158,7 @@ int cmd_list(const struct verb *cmd, char **args, size_t nr)
 		unit_row(&t, u);
 	shown = table_end(&t);
 	if (!opt.plain)
-		say(PLAIN, "%zu of %zu units%s.\n", shown, all,
+		print(PLAIN, "%zu of %zu units%s.\n", shown, all,
 		    shown < all && !opt.all && !opt.state && !opt.type ?
 		    ", --all shows those that are not up" : "");
 	json_decref(reply);
@@ -214,7 +214,7 @@ int cmd_list_jobs(const struct verb *cmd, char **args, size_t nr)
 	json_array_foreach(get(reply, "jobs"), i, j)
 		job_row(&t, j);
 	if (!table_end(&t) && !opt.plain)
-		say(PLAIN, "No jobs.\n");
+		print(PLAIN, "No jobs.\n");
 	json_decref(reply);
 	return EX_OK;
 }
@@ -273,7 +273,7 @@ int cmd_timers(const struct verb *cmd, char **args, size_t nr)
 		cell(&t, PLAIN, "%s", get_str(x, "activates"));
 	}
 	if (!table_end(&t) && !opt.plain)
-		say(PLAIN, "No timers.\n");
+		print(PLAIN, "No timers.\n");
 	json_decref(reply);
 	return EX_OK;
 }
@@ -372,7 +372,7 @@ int cmd_history(const struct verb *cmd, char **args, size_t nr)
 	json_array_foreach(get(reply, "exits"), i, e)
 		exit_row(&t, e);
 	if (!table_end(&t) && !opt.plain)
-		say(PLAIN, "No process has ended yet.\n");
+		print(PLAIN, "No process has ended yet.\n");
 	json_decref(reply);
 	return EX_OK;
 }
@@ -414,7 +414,7 @@ int cmd_is(const struct verb *cmd, char **args, size_t nr)
 		json_array_append_new(units, json_pack("{s:s, s:s}", "name", names.v[i],
 						       "active", state));
 		if (!opt.quiet && !opt.json)
-			say(PLAIN, "%s\n", state);
+			print(PLAIN, "%s\n", state);
 		free(state);
 	}
 	strv_free(&names);

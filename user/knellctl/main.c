@@ -161,14 +161,14 @@ static const struct verb *command_of(const char *name)
 
 static void help_all(void)
 {
-	say(PLAIN, "usage: knellctl [OPTION...] COMMAND [ARGUMENT...]\n\n");
+	print(PLAIN, "usage: knellctl [OPTION...] COMMAND [ARGUMENT...]\n\n");
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
 		printf("  %s %s\n", commands[i].name, commands[i].args);
 		printf("%26s %s\n", "", commands[i].help);
 	}
-	say(PLAIN, "\n");
+	print(PLAIN, "\n");
 	show_options(O_ALWAYS);
-	say(PLAIN, "\nknellctl help COMMAND tells what a command takes. See knellctl(1).\n");
+	print(PLAIN, "\nknellctl help COMMAND tells what a command takes. See knellctl(1).\n");
 }
 
 static void help_one(const struct verb *cmd)

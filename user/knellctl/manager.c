@@ -125,7 +125,7 @@ int cmd_top(const struct verb *cmd, char **args, size_t nr)
 	text = get_str(reply, "text");
 	out_text(text, strlen(text));
 	if (!get_bool(reply, "cpu_accounting"))
-		say(DIM, "CPU time is not counted; knellctl top --cpu=on has it counted from then on.\n");
+		print(DIM, "CPU time is not counted; knellctl top --cpu=on has it counted from then on.\n");
 	json_decref(reply);
 	return EX_OK;
 }
@@ -146,7 +146,7 @@ int cmd_is_system_running(const struct verb *cmd, char **args, size_t nr)
 	if (opt.json && !opt.quiet)
 		out_json(json_pack("{s:s}", "state", get_str(reply, "state")));
 	else if (!opt.quiet)
-		say(PLAIN, "%s\n", get_str(reply, "state"));
+		print(PLAIN, "%s\n", get_str(reply, "state"));
 	json_decref(reply);
 	return running ? EX_OK : EX_FAILED;
 }

@@ -170,7 +170,7 @@ static char *format(const char *fmt, va_list args)
 }
 
 /* Ends of lines at the format's end are meant; any other is one of an argument, and escaped. */
-static void say_v(FILE *f, enum colour c, const char *fmt, va_list args)
+static void print_v(FILE *f, enum colour c, const char *fmt, va_list args)
 {
 	size_t len = strlen(fmt), breaks = 0;
 	char *text, *body;
@@ -186,21 +186,21 @@ static void say_v(FILE *f, enum colour c, const char *fmt, va_list args)
 	free(text);
 }
 
-void say(enum colour c, const char *fmt, ...)
+void print(enum colour c, const char *fmt, ...)
 {
 	va_list args;
 
 	va_start(args, fmt);
-	say_v(stdout, c, fmt, args);
+	print_v(stdout, c, fmt, args);
 	va_end(args);
 }
 
-void say_to(FILE *f, enum colour c, const char *fmt, ...)
+void print_to(FILE *f, enum colour c, const char *fmt, ...)
 {
 	va_list args;
 
 	va_start(args, fmt);
-	say_v(f, c, fmt, args);
+	print_v(f, c, fmt, args);
 	va_end(args);
 }
 

@@ -195,7 +195,7 @@ int cmd_plot(const struct verb *cmd, char **args, size_t nr)
 
 int cmd_blame(const struct verb *cmd, char **args, size_t nr)
 {
-	struct table t = { .heads = { "TOOK", "AT", "UNIT", "" }, .right = BIT(0) | BIT(1) };
+	struct table t = { .heads = { "TOOK", "AT", "UNIT" }, .right = BIT(0) | BIT(1) };
 	char took[SPAN_MAX], at[SPAN_MAX];
 	json_t *reply = NULL;
 	struct span *v;
@@ -215,11 +215,11 @@ int cmd_blame(const struct verb *cmd, char **args, size_t nr)
 			continue;
 		cell(&t, PLAIN, "%s", span_words((uint64_t)(v[i].end - v[i].begin), took));
 		cell(&t, DIM, "%s", span_words((uint64_t)v[i].begin, at));
-		cell(&t, v[i].failed ? RED : PLAIN, "%s", v[i].unit);
-		cell(&t, RED, "%s", v[i].failed ? "failed" : "");
+		cell(&t, v[i].failed ? RED : PLAIN, "%s%s", v[i].unit,
+		     v[i].failed ? " (failed)" : "");
 	}
 	if (!table_end(&t) && !opt.plain)
-		say(PLAIN, "No unit has been started yet.\n");
+		print(PLAIN, "No unit has been started yet.\n");
 	free(v);
 	json_decref(reply);
 	return EX_OK;

@@ -134,9 +134,9 @@ static void show(const struct property *p, size_t nr, const json_t *o, json_t *o
 		if (out && value)
 			json_object_set_new(out, p->name, json_string(value));
 		else if (!out && opt.value)
-			say(PLAIN, "%s\n", value ? value : "");
+			print(PLAIN, "%s\n", value ? value : "");
 		else if (!out && (value || opt.property))
-			say(PLAIN, "%s=%s\n", p->name, value ? value : "");
+			print(PLAIN, "%s=%s\n", p->name, value ? value : "");
 		free(value);
 	}
 }
@@ -169,7 +169,7 @@ static void show_dependencies(const char *name, json_t *out)
 		if (out)
 			json_object_set_new(out, kind, json_string(names));
 		else
-			say(PLAIN, "%s%s%s\n", opt.value ? "" : kind, opt.value ? "" : "=", names);
+			print(PLAIN, "%s%s%s\n", opt.value ? "" : kind, opt.value ? "" : "=", names);
 		free(names);
 	}
 	json_decref(kinds);
@@ -213,13 +213,13 @@ int cmd_show(const struct verb *cmd, char **args, size_t nr)
 			out = json_object();
 			json_array_append_new(list, out);
 		} else if (i) {
-			say(PLAIN, "\n");
+			print(PLAIN, "\n");
 		}
 		status = nr ? show_unit(names.v[i], out) : show_manager(out);
 	}
 	strv_free(&names);
 	if (list && !status)
-		return out_json(nr ? list : json_incref(out));
+		out_json(json_incref(nr ? list : out));
 	json_decref(list);
 	return status;
 }

@@ -24,7 +24,7 @@ void field(FILE *f, const char *name, enum colour c, const char *fmt, ...)
 		text = xstrdup("");
 	va_end(args);
 	fprintf(f, "%*s: ", FIELD_WIDTH, name);
-	say_to(f, c, "%s\n", text);
+	print_to(f, c, "%s\n", text);
 	free(text);
 }
 
@@ -38,7 +38,7 @@ static void list_field(const char *name, const json_t *list)
 			printf("%*s  ", FIELD_WIDTH, "");
 		else
 			printf("%*s: ", FIELD_WIDTH, name);
-		say(PLAIN, "%s\n", json_is_string(s) ? json_string_value(s) : "?");
+		print(PLAIN, "%s\n", json_is_string(s) ? json_string_value(s) : "?");
 	}
 }
 
@@ -65,15 +65,15 @@ static void active(const json_t *d)
 	bool failed = *result && strcmp(result, "success");
 
 	printf("%*s: ", FIELD_WIDTH, "Active");
-	say(state_colour(state), "%s (%s)", state, get_str(d, "unit.sub"));
+	print(state_colour(state), "%s (%s)", state, get_str(d, "unit.sub"));
 	if (failed)
-		say(RED, " (%s)", result);
+		print(RED, " (%s)", result);
 	if (since)
-		say(PLAIN, " since %s; %s ago", time_words(since, time),
+		print(PLAIN, " since %s; %s ago", time_words(since, time),
 		    span_words(time_ago(since), span));
 	if (get_int(d, "unit.restarts") > 0)
-		say(YELLOW, "; started again %lld times", (long long)get_int(d, "unit.restarts"));
-	say(PLAIN, "\n");
+		print(YELLOW, "; started again %lld times", (long long)get_int(d, "unit.restarts"));
+	print(PLAIN, "\n");
 }
 
 static void job(const json_t *d)
@@ -135,7 +135,7 @@ static void exits(const json_t *d)
 
 	if (!get_size(d, "exits"))
 		return;
-	say(PLAIN, "\n");
+	print(PLAIN, "\n");
 	json_array_foreach(get(d, "exits"), i, e)
 		exit_row(&t, e);
 	table_end(&t);
@@ -162,7 +162,7 @@ static void tail(const char *path, long lines)
 			break;
 	for (char *line; lines > 0 && (line = strsep(&s, "\n"));)
 		if (*line || s)
-			say(PLAIN, "  %s\n", line);
+			print(PLAIN, "  %s\n", line);
 	free(buf);
 }
 
@@ -174,9 +174,9 @@ static void log_lines(const json_t *d)
 
 	if (!get_size(d, "log") && !*path)
 		return;
-	say(PLAIN, "\n");
+	print(PLAIN, "\n");
 	if (*path)
-		say(DIM, "  %s:\n", path);
+		print(DIM, "  %s:\n", path);
 	json_array_foreach(get(d, "log"), i, line) {
 		time_t t = (time_t)(get_int(line, "time.realtimeUsec") / 1000000);
 		char clock[16] = "";
@@ -184,8 +184,8 @@ static void log_lines(const json_t *d)
 
 		if (localtime_r(&t, &tm))
 			strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
-		say(DIM, "  %s ", clock);
-		say(PLAIN, "%s\n", get_str(line, "text"));
+		print(DIM, "  %s ", clock);
+		print(PLAIN, "%s\n", get_str(line, "text"));
 	}
 	if (*path)
 		tail(path, opt.lines >= 0 ? opt.lines : 10);
@@ -205,8 +205,8 @@ static void show_unit(const json_t *d)
 {
 	const char *state = get_str(d, "unit.active"), *description = get_str(d, "unit.description");
 
-	say(state_colour(state), "%s", state_dot(state));
-	say(PLAIN, " %s%s%s\n", get_str(d, "unit.name"), *description ? " - " : "", description);
+	print(state_colour(state), "%s", state_dot(state));
+	print(PLAIN, " %s%s%s\n", get_str(d, "unit.name"), *description ? " - " : "", description);
 	loaded(d);
 	active(d);
 	job(d);
@@ -235,7 +235,7 @@ static int one(const char *name, json_t *units, bool first)
 		json_array_append(units, d);
 	} else {
 		if (!first)
-			say(PLAIN, "\n");
+			print(PLAIN, "\n");
 		show_unit(d);
 	}
 	status = status_of(d);
@@ -250,8 +250,8 @@ static void show_manager(const json_t *m)
 	bool fine = !strcmp(state, "running");
 	char *path = joined(get(m, "unitPath"));
 
-	say(fine ? GREEN : YELLOW, "%s", state_dot(fine ? "active" : "activating"));
-	say(PLAIN, " knelld %s (process %lld, %s)\n", get_str(m, "version"),
+	print(fine ? GREEN : YELLOW, "%s", state_dot(fine ? "active" : "activating"));
+	print(PLAIN, " knelld %s (process %lld, %s)\n", get_str(m, "version"),
 	    (long long)get_int(m, "pid"), get_str(m, "scope"));
 	field(stdout, "State", fine ? GREEN : YELLOW, "%s", state);
 	field(stdout, "Since", PLAIN, "%s; %s ago", time_words(get(m, "started"), time),
@@ -278,7 +278,7 @@ static int overview(void)
 		return out_json(reply);
 	show_manager(reply);
 	if (get_int(reply, "failed") || get_int(reply, "jobs")) {
-		say(PLAIN, "\n");
+		print(PLAIN, "\n");
 		cmd_why(NULL, NULL, 0);
 	}
 	json_decref(reply);

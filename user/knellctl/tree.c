@@ -99,8 +99,8 @@ static void take(struct process *p, const char *role, size_t depth, struct sum *
 		return;
 	}
 	snprintf(indent, sizeof(indent), "%*s", depth > 20 ? 40 : (int)(2 * depth), "");
-	say(PLAIN, "  %s%d %s", indent, p->pid, p->name);
-	say(DIM, "  %s%s%s CPU, %s\n", depth ? "" : role, depth ? "" : ", ",
+	print(PLAIN, "  %s%d %s", indent, p->pid, p->name);
+	print(DIM, "  %s%s%s CPU, %s\n", depth ? "" : role, depth ? "" : ", ",
 	    span_words(p->cpu_usec, cpu), size_words(p->rss, size));
 }
 
@@ -135,7 +135,7 @@ static void show_unit(const json_t *u, json_t *list)
 	size_t i;
 
 	if (!list)
-		say(BOLD, "%s\n", get_str(u, "unit"));
+		print(BOLD, "%s\n", get_str(u, "unit"));
 	json_array_foreach(get(u, "trees"), i, tree)
 		show_tree(tree, &s);
 	if (members < (json_int_t)s.nr)
@@ -146,12 +146,12 @@ static void show_unit(const json_t *u, json_t *list)
 			(json_int_t)s.cpu_usec, "rssKiB", (json_int_t)(s.rss / 1024)));
 		return;
 	}
-	say(DIM, "  %lld processes, %s CPU, %s", (long long)members,
+	print(DIM, "  %lld processes, %s CPU, %s", (long long)members,
 	    span_words(s.cpu_usec, cpu), size_words(s.rss, size));
 	if (members > (json_int_t)s.nr)
-		say(YELLOW, "; %lld of them have left their family and session",
+		print(YELLOW, "; %lld of them have left their family and session",
 		    (long long)members - (long long)s.nr);
-	say(PLAIN, "\n");
+	print(PLAIN, "\n");
 }
 
 int cmd_tree(const struct verb *cmd, char **args, size_t nr)
@@ -176,7 +176,7 @@ int cmd_tree(const struct verb *cmd, char **args, size_t nr)
 	if (list && !status)
 		out_json(json_pack("{s:O}", "units", list));
 	else if (!status && !get_size(reply, "units"))
-		say(PLAIN, "No processes.\n");
+		print(PLAIN, "No processes.\n");
 	json_decref(list);
 	json_decref(reply);
 	free(processes);

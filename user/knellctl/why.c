@@ -290,8 +290,8 @@ static bool show(const char *name, json_t *d)
 {
 	const char *active = get_str(d, "unit.active"), *description = get_str(d, "unit.description");
 
-	say(state_colour(active), "%s %s", state_dot(active), name);
-	say(PLAIN, "%s%s: %s (%s)\n", *description ? " - " : "", description, active,
+	print(state_colour(active), "%s %s", state_dot(active), name);
+	print(PLAIN, "%s%s: %s (%s)\n", *description ? " - " : "", description, active,
 	    get_str(d, "unit.sub"));
 	why_lines(d, stdout);
 	return why_matters(d);
@@ -336,7 +336,7 @@ int cmd_why(const struct verb *cmd, char **args, size_t nr)
 	if (opt.json)
 		out_json(json_pack("{s:O}", "units", list));
 	else if (!wrong && !status)
-		say(PLAIN, "Nothing is wrong%s.\n", nr ? " with it" : "");
+		print(PLAIN, "Nothing is wrong%s.\n", nr ? " with it" : "");
 	json_decref(list);
 	strv_free(&names);
 	return status ? status : wrong ? EX_NOT_RUNNING : EX_OK;

@@ -279,19 +279,9 @@ static void kill_unit(struct varlink_call *call, json_t *params, void *arg)
 		refuse_name(call, ERROR("NoProcess"), u->name, n < 0 ? strerror(-n) : NULL);
 }
 
-static void reset_one(struct unit *u)
-{
-	u->limit_used = 0;
-	u->limit_begin = 0;
-	u->restart_step = 0;
-	if (unit_active(u) == FAILED)
-		unit_set_state(u, 0);
-}
-
 static void reset_failed(struct varlink_call *call, json_t *params, void *arg)
 {
 	json_t *names = json_object_get(params, "names"), *name;
-	struct unit *u;
 	size_t i;
 
 	(void)arg;
@@ -301,11 +291,9 @@ static void reset_failed(struct varlink_call *call, json_t *params, void *arg)
 			return;
 		}
 	for (i = 0; !names && i < nr_units; i++)
-		reset_one(units[i]);
-	json_array_foreach(names, i, name) {
-		u = unit_find(json_string_value(name));
-		reset_one(u);
-	}
+		unit_reset_failed(units[i]);
+	json_array_foreach(names, i, name)
+		unit_reset_failed(unit_find(json_string_value(name)));
 	done(call);
 }
 
@@ -325,25 +313,29 @@ static void cancel_job(struct varlink_call *call, json_t *params, void *arg)
 
 /* The manager */
 
-static void reload(struct varlink_call *call, json_t *params, void *arg)
+static void done_or_error(struct varlink_call *call, int err)
 {
-	int err = manager_reload();
-
-	(void)params;
-	(void)arg;
-	if (err < 0)
+	if (err == -ESHUTDOWN)
+		varlink_error(call, ERROR("ShuttingDown"), json_object());
+	else if (err < 0)
 		varlink_error(call, ERROR("SystemError"), json_pack("{s:i, s:s}", "errno", -err,
 								    "text", strerror(-err)));
 	else
 		done(call);
 }
 
+static void reload(struct varlink_call *call, json_t *params, void *arg)
+{
+	(void)params;
+	(void)arg;
+	done_or_error(call, manager_reload());
+}
+
 static void reexec(struct varlink_call *call, json_t *params, void *arg)
 {
 	(void)params;
 	(void)arg;
-	done(call);
-	manager_reexec();
+	done_or_error(call, manager_reexec());
 }
 
 static void end(struct varlink_call *call, enum ending_how how)
@@ -501,12 +493,16 @@ static void subscribe(struct varlink_call *call, json_t *params, void *arg)
 #define BOOL(n)		{ n, VARLINK_BOOL, true }
 #define ACT		VARLINK_PRIVILEGED
 
-static const struct varlink_param names_mode[] = {
-	STRINGS("names", false), STRING("mode", true), BOOL("noBlock"), BOOL("orRestart"), P_END
+static const struct varlink_param jobs[] = {
+	STRINGS("names", false), STRING("mode", true), BOOL("noBlock"), P_END
 };
-static const struct varlink_param one_name[] = {
+static const struct varlink_param reloads[] = {
+	STRINGS("names", false), BOOL("orRestart"), STRING("mode", true), BOOL("noBlock"), P_END
+};
+static const struct varlink_param status[] = {
 	STRING("name", false), INT("exits"), INT("lines"), P_END
 };
+static const struct varlink_param one_name[] = { STRING("name", false), P_END };
 static const struct varlink_param kill_params[] = {
 	STRING("name", false), INT("signal"), STRING("whom", true), P_END
 };
@@ -523,13 +519,13 @@ static const struct varlink_param exit_status[] = { INT("status"), P_END };
 /* Not constant, as --control-read=owner makes all of them privileged. */
 static struct varlink_method methods[] = {
 	{ "ListUnits", control_list_units, patterns, 0 },
-	{ "UnitStatus", control_unit_status, one_name, 0 },
+	{ "UnitStatus", control_unit_status, status, 0 },
 	{ "ManagerStatus", control_manager_status, NULL, 0 },
-	{ "StartUnits", start_units, names_mode, ACT },
-	{ "StopUnits", stop_units, names_mode, ACT },
-	{ "RestartUnits", restart_units, names_mode, ACT },
-	{ "TryRestartUnits", try_restart_units, names_mode, ACT },
-	{ "ReloadUnits", reload_units, names_mode, ACT },
+	{ "StartUnits", start_units, jobs, ACT },
+	{ "StopUnits", stop_units, jobs, ACT },
+	{ "RestartUnits", restart_units, jobs, ACT },
+	{ "TryRestartUnits", try_restart_units, jobs, ACT },
+	{ "ReloadUnits", reload_units, reloads, ACT },
 	{ "KillUnit", kill_unit, kill_params, ACT },
 	{ "ResetFailed", reset_failed, some_names, ACT },
 	{ "ListJobs", control_list_jobs, NULL, 0 },

@@ -98,7 +98,7 @@ void control_manager_status(struct varlink_call *call, json_t *params, void *arg
 		"version", KNELL_VERSION, "pid", (int)getpid(),
 		"scope", manager.user ? "user" : getpid() == 1 ? "system" : "daemon",
 		"state", manager_state(json_array_size(failed)),
-		"backend", queue_plain() ? "pidfd" : "kernel", "missing", json_missing(queue_plain()),
+		"backend", procs == &plain_procs ? "pidfd" : "kernel", "missing", json_missing(procs == &plain_procs),
 		"queue", json_text(manager.queue_name), "started", json_instant(manager.started),
 		"unitPath", path, "units", (json_int_t)nr,
 		"failed", (json_int_t)json_array_size(failed), "jobs", (json_int_t)job_count(),
@@ -370,7 +370,7 @@ static void put_metrics(FILE *f)
 	knell_stats_get(queue_loop(), &s);
 	fprintf(f, "# TYPE knelld info\n# HELP knelld What runs.\n"
 		"knelld_info{version=\"" KNELL_VERSION "\",backend=\"%s\"} 1\n",
-		queue_plain() ? "pidfd" : "kernel");
+		procs == &plain_procs ? "pidfd" : "kernel");
 	one(f, "uptime_seconds", "gauge", "Since knelld was started.",
 	    (double)(now_ns() - manager.started) / 1e9);
 	one(f, "jobs", "gauge", "Jobs that have not ended.", (double)job_count());

@@ -248,14 +248,14 @@ static const char *down_code(const struct unit *u)
 	};
 	const struct ending *e = decisive(u);
 
+	if (u->outcome == JR_ASSERT + 1)
+		return "assertion";
 	if (codes[u->result])
 		return codes[u->result];
 	if (u->result != RESULT_SUCCESS)
 		return e && e->role != EXEC_START ? "command" : "process";
 	if (u->outcome == JR_DEPENDENCY + 1)
 		return "dependency";
-	if (u->outcome == JR_ASSERT + 1)
-		return "assertion";
 	if (u->outcome == JR_SKIPPED + 1)
 		return "condition";
 	for (size_t i = 0; i < u->nr_edges; i++)
@@ -302,9 +302,10 @@ static char *step_of(const struct unit *u)
 static json_t *json_condition(const struct unit *u)
 {
 	const struct unit_file *f = u->file;
-	const struct condition *c = u->unmet;
+	const struct condition *c = f->conditions + u->unmet - 1;
 
-	if (!c)
+	/* The file may be another one by now. */
+	if (!u->unmet || u->unmet > f->nr_conditions)
 		return NULL;
 	return json_pack("{s:o, s:o, s:s*, s:i}", "name",
 		json_sprintf("%s%s", c->assert ? "Assert" : "Condition",

@@ -133,7 +133,4 @@ unsigned int env_file(const char *text, struct strv *env);
 int cred_find(const struct exec_request *rq, struct cred *cred);
 void cred_free(struct cred *cred);
 
-/* cond.c */
-bool cond_test(const struct unit_file *f, bool asserts, const struct condition **failed);
-
 #endif /* _KNELLD_EXEC_H */

@@ -1,107 +1,184 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who waits for whom. After= and Before= become edges from the later unit to the earlier;
- * Requires= adds that the earlier must have come up. The edges are free of cycles once
- * graph_build() is done: units on a cycle are marked and the edges among them dropped, so
- * that neither a start nor a stop can wait for itself.
+ * Who depends on whom. Each dependency is an edge at both its units. What files imply is added as
+ * systemd does, but targets that nobody has given anything to do (basic.target ...) hold up nobody.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "knelld.h"
 
-static bool is_service(const char *name)
-{
-	size_t len = strlen(name);
+static bool dirty = true;
 
-	return len > 8 && !strcmp(name + len - 8, ".service");
+/* Side @side of an edge as seen from the other end. */
+static const uint8_t inverse[DEP_KINDS] = {
+	[DEP_AFTER] = DEP_BEFORE,
+	[DEP_BEFORE] = DEP_AFTER,
+	[DEP_PROPAGATES_RELOAD_TO] = DEP_RELOAD_PROPAGATED_FROM,
+	[DEP_RELOAD_PROPAGATED_FROM] = DEP_PROPAGATES_RELOAD_TO,
+	[DEP_PROPAGATES_STOP_TO] = DEP_STOP_PROPAGATED_FROM,
+	[DEP_STOP_PROPAGATED_FROM] = DEP_PROPAGATES_STOP_TO,
+};
+
+static uint8_t other_side(uint8_t side)
+{
+	if (side >= DEP_KINDS)
+		return side - DEP_KINDS;
+	return side == DEP_AFTER || inverse[side] ? inverse[side] : DEP_INVERSE(side);
 }
 
-static void add_edge(struct unit *u, struct unit *to, enum dep_kind kind,
-		     const struct unit *origin, unsigned int line)
+const char *edge_name(uint8_t side)
+{
+	static const char *const names[DEP_KINDS] = {
+		[DEP_REQUIRES] = "RequiredBy", [DEP_REQUISITE] = "RequisiteOf",
+		[DEP_WANTS] = "WantedBy", [DEP_BINDS_TO] = "BoundBy",
+		[DEP_PART_OF] = "ConsistsOf", [DEP_CONFLICTS] = "ConflictedBy",
+		[DEP_UPHOLDS] = "UpheldBy", [DEP_ON_FAILURE] = "OnFailureOf",
+		[DEP_ON_SUCCESS] = "OnSuccessOf", [DEP_TRIGGERS] = "TriggeredBy",
+		[DEP_SOCKETS] = "SocketOf",
+	};
+
+	return side < DEP_KINDS ? unit_dep_name(side) : names[side - DEP_KINDS];
+}
+
+const struct edge *graph_edge(const struct unit *u, const struct unit *to, uint8_t side)
+{
+	for (size_t i = 0; i < u->nr_edges; i++)
+		if (u->edges[i].to == to && u->edges[i].side == side)
+			return &u->edges[i];
+	return NULL;
+}
+
+static void add_half(struct unit *u, struct unit *to, uint8_t side, struct where w)
 {
 	u->edges = xgrow(u->edges, u->nr_edges, sizeof(*u->edges));
 	u->edges[u->nr_edges++] = (struct edge){
-		.to = to, .kind = kind, .origin = origin, .line = line,
+		.to = to, .side = side, .file = w.file, .line = w.line,
 	};
 }
 
-/* The key that made this ordering of @u. */
-static const char *key_of(const struct edge *e, const struct unit *u)
+static void add(struct unit *u, struct unit *to, uint8_t side, struct where w)
 {
-	return e->origin == u ? "After" : "Before";
-}
-
-static void require_missing(struct unit *u, const struct dep *dep)
-{
-	if (!is_service(dep->name)) {
-		log_line("%s:%u: Requires=%s: knelld knows *.service only, ignored", u->name,
-			 dep->line, dep->name);
+	if (u == to)
 		return;
-	}
-	log_line("%s:%u: Requires=%s: there is no such unit; the unit fails", u->name, dep->line,
-		 dep->name);
-	u->lacks = true;
+	add_half(u, to, side, w);
+	/* The line is in the other's file. */
+	add_half(to, u, other_side(side), (struct where){ 0 });
 }
 
-static void resolve_dep(struct unit *u, const struct dep *dep)
+static void imply(struct unit *u, struct unit *to, uint8_t side)
 {
-	struct unit *to = unit_find(dep->name);
-
-	if (to == u) {
-		log_line("%s:%u: a dependency on itself, ignored", u->name, dep->line);
-		return;
-	}
-	if (!to || (to->gone && to->state == STATE_DOWN)) {
-		/* An order among units of which one isn't there is none. */
-		if (dep->kind == DEP_REQUIRES)
-			require_missing(u, dep);
-	} else if (dep->kind == DEP_BEFORE) {
-		add_edge(to, u, DEP_AFTER, u, dep->line);
-	} else if (dep->kind != DEP_WANTS) {
-		add_edge(u, to, dep->kind, u, dep->line);
-	}
+	if (to && !graph_edge(u, to, side))
+		add(u, to, side, (struct where){ 0 });
 }
 
-static void clear(struct unit *u)
+static bool orders_only(uint8_t kind)
 {
-	free(u->edges);
-	u->edges = NULL;
-	u->nr_edges = 0;
-	free(u->followers);
-	u->followers = NULL;
-	u->nr_followers = 0;
-	u->cyclic = u->lacks = false;
+	return kind == DEP_AFTER || kind == DEP_BEFORE;
 }
 
-/* A bad unit's dependencies are unknown: it has no conf. */
+static void tell_unknown(const struct unit *u, const struct dep *dep)
+{
+	if (unit_name_kind(dep->name) == UNIT_FOREIGN && dep->kind == DEP_REQUIRES)
+		log_line("%s: %s=%s: there are no such units here, ignored",
+			 unit_where(unit_latest(u), dep->where), unit_dep_name(dep->kind), dep->name);
+}
+
+/* All units that the files of @u name, but for the order among them, are there then. */
+static void load_named(const struct unit *u)
+{
+	const struct unit_file *f = unit_latest(u);
+
+	for (size_t i = 0; i < f->nr_deps; i++)
+		if (!orders_only(f->deps[i].kind) && !unit_get(f->deps[i].name))
+			tell_unknown(u, &f->deps[i]);
+}
+
 static void resolve(struct unit *u)
 {
-	const struct conf *c = unit_latest(u);
+	const struct unit_file *f = unit_latest(u);
 
-	if (!c || (u->gone && u->state == STATE_DOWN))
+	if (u->gone && unit_is_down(u))
 		return;
-	for (size_t i = 0; i < c->nr_deps; i++)
-		resolve_dep(u, &c->deps[i]);
-}
+	for (size_t i = 0; i < f->nr_deps; i++) {
+		const struct dep *dep = &f->deps[i];
+		struct unit *to = unit_find(dep->name);
 
-static void add_followers(struct unit *u)
-{
-	for (size_t i = 0; i < u->nr_edges; i++) {
-		struct unit *to = u->edges[i].to;
-
-		if (u->edges[i].kind != DEP_AFTER)
-			continue;
-		to->followers = xgrow(to->followers, to->nr_followers, sizeof(*to->followers));
-		to->followers[to->nr_followers++] = u;
+		if (to == u)
+			log_line("%s: %s=%s: a dependency on itself, ignored",
+				 unit_where(f, dep->where), unit_dep_name(dep->kind), dep->name);
+		else if (to && dep->kind == DEP_SOCKETS)
+			add(to, u, DEP_TRIGGERS, (struct where){ 0 });
+		else if (to)
+			add(u, to, dep->kind, dep->where);
+		if (to && to != u && dep->kind == DEP_SOCKETS) {
+			imply(u, to, DEP_WANTS);
+			imply(u, to, DEP_AFTER);
+		}
 	}
 }
 
-/*
- * Takes away again and again what nobody is left to wait for: unit.mark counts the
- * edges of each that are still there. What remains is on a cycle or behind one.
- */
-static size_t peel(struct unit **stack)
+/* Has it anything to do but to be there? */
+static struct unit *real_target(const char *name)
+{
+	struct unit *u = unit_find(name);
+
+	return u && (u->load == UNIT_LOADED || unit_latest(u)->nr_deps) ? u : NULL;
+}
+
+static void imply_defaults(struct unit *u)
+{
+	static const char *const before[UNIT_KINDS] = {
+		[UNIT_TIMER] = "timers.target", [UNIT_SOCKET] = "sockets.target",
+	};
+	struct unit *sysinit = real_target("sysinit.target"), *basic = real_target("basic.target");
+
+	if (u->kind == UNIT_TARGET)
+		return;
+	if (sysinit && !manager.user) {
+		imply(u, sysinit, DEP_REQUIRES);
+		imply(u, sysinit, DEP_AFTER);
+	}
+	if (basic && (manager.user || u->kind == UNIT_SERVICE))
+		imply(u, basic, DEP_AFTER);
+	if (before[u->kind])
+		imply(u, unit_find(before[u->kind]), DEP_BEFORE);
+}
+
+static bool pulls_in(uint8_t side)
+{
+	return side == DEP_REQUIRES || side == DEP_REQUISITE || side == DEP_WANTS ||
+	       side == DEP_BINDS_TO || side == DEP_UPHOLDS;
+}
+
+/* A target is reached when all it is made of is, unless they say otherwise. */
+static void imply_order(struct unit *u)
+{
+	for (size_t i = 0, nr = u->nr_edges; i < nr; i++) {
+		struct unit *to = u->edges[i].to;
+		bool triggers = u->edges[i].side == DEP_TRIGGERS;
+		bool part = u->kind == UNIT_TARGET && pulls_in(u->edges[i].side) &&
+			    unit_latest(to)->default_dependencies;
+
+		if (triggers)
+			imply(u, to, DEP_BEFORE);
+		else if (part && !graph_edge(u, to, DEP_BEFORE))
+			imply(u, to, DEP_AFTER);
+	}
+}
+
+static void imply_all(struct unit *u)
+{
+	const struct unit_file *f = unit_latest(u);
+
+	if (f->default_dependencies)
+		imply_defaults(u);
+	if (f->default_dependencies || u->kind != UNIT_TARGET)
+		imply_order(u);
+}
+
+/* Takes away what nobody is before any more (@side AFTER), or after; the rest is marked. */
+static size_t peel(struct unit **stack, uint8_t side)
 {
 	size_t nr = 0, left = nr_units;
 
@@ -110,164 +187,68 @@ static size_t peel(struct unit **stack)
 
 		u->mark = 0;
 		for (size_t k = 0; k < u->nr_edges; k++)
-			u->mark += u->edges[k].kind == DEP_AFTER;
-		if (!u->mark)
+			u->mark += u->edges[k].side == side && u->edges[k].to->cyclic;
+		if (!u->cyclic || !u->mark)
 			stack[nr++] = u;
 	}
 	while (nr) {
 		struct unit *u = stack[--nr];
 
 		left--;
-		for (size_t k = 0; k < u->nr_followers; k++)
-			if (!--u->followers[k]->mark)
-				stack[nr++] = u->followers[k];
+		if (!u->cyclic)
+			continue;
+		u->cyclic = false;
+		for (size_t k = 0; k < u->nr_edges; k++) {
+			struct unit *to = u->edges[k].to;
+
+			if (u->edges[k].side == other_side(side) && to->cyclic && !--to->mark)
+				stack[nr++] = to;
+		}
 	}
 	return left;
 }
 
-/* The shortest way from @u back to itself, left in unit.via; false if there is none. */
-static bool find_cycle(struct unit *u, struct unit **queue)
+/* unit.cyclic: on a cycle of After=, or between two. Few ever are; transaction.c looks closer. */
+static void find_cyclic(void)
 {
-	size_t head = 0, tail = 0;
+	struct unit **stack = xcalloc(nr_units, sizeof(*stack));
 
 	for (size_t i = 0; i < nr_units; i++)
-		units[i]->via = NULL;
-	queue[tail++] = u;
-	while (head < tail) {
-		struct unit *at = queue[head++];
-
-		for (size_t k = 0; k < at->nr_edges; k++) {
-			struct unit *to = at->edges[k].to;
-
-			if (at->edges[k].kind != DEP_AFTER || to->via)
-				continue;
-			to->via = at;
-			if (to == u)
-				return true;
-			queue[tail++] = to;
-		}
-	}
-	return false;
-}
-
-static const struct edge *edge_to(const struct unit *u, const struct unit *to)
-{
-	for (size_t i = 0; i < u->nr_edges; i++)
-		if (u->edges[i].to == to && u->edges[i].kind == DEP_AFTER)
-			return &u->edges[i];
-	return NULL;
-}
-
-/*
- * Names the cycle as find_cycle() has left it: @u waits for ... waits for @u. It is closed: no via is
- * NULL.
- */
-static void tell_cycle(const struct unit *u)
-{
-	const struct unit *at = u, *first = u->via;
-	const struct edge *e;
-	char path[512];
-	size_t len = sizeof(path) - 1;
-
-	path[len] = '\0';
-	do {
-		size_t n = strlen(at->name) + 4; /* NOLINT(clang-analyzer-core.NullDereference) */
-
-		if (n > len)
-			break;
-		len -= n;
-		memcpy(path + len, " -> ", 4);
-		memcpy(path + len + 4, at->name, n - 4);
-		at = at->via;
-	} while (at != u);
-	while (first->via != u) /* NOLINT(clang-analyzer-core.NullDereference) */
-		first = first->via;
-	e = edge_to(u, first);
-	if (!e)
-		return;
-	log_line("%s:%u: %s=%s: an ordering cycle (%s%s%s), the unit fails", e->origin->name,
-		 e->line, key_of(e, u), e->origin == u ? first->name : u->name, u->name,
-		 at == u ? "" : " -> ...", path + len);
-}
-
-/* A unit that runs already runs on; only its order is lost. */
-static void mark_cycles(void)
-{
-	struct unit **work = xcalloc(nr_units, sizeof(*work));
-
-	if (!peel(work))
-		goto out;
-	for (size_t i = 0; i < nr_units; i++) {
-		if (!units[i]->mark || !find_cycle(units[i], work))
-			continue;
 		units[i]->cyclic = true;
-		tell_cycle(units[i]);
-	}
-out:
-	free(work);
-}
-
-static void drop_cyclic_edges(struct unit *u)
-{
-	size_t kept = 0;
-
-	if (!u->cyclic)
-		return;
-	for (size_t i = 0; i < u->nr_edges; i++)
-		if (!u->edges[i].to->cyclic)
-			u->edges[kept++] = u->edges[i];
-	u->nr_edges = kept;
-}
-
-static void each(void (*fn)(struct unit *))
-{
+	if (peel(stack, DEP_AFTER))
+		peel(stack, DEP_BEFORE);
 	for (size_t i = 0; i < nr_units; i++)
-		fn(units[i]);
+		units[i]->mark = 0;
+	free(stack);
 }
 
-static void forget_followers(struct unit *u)
+void graph_changed(void)
 {
-	u->nr_followers = 0;
-	free(u->followers);
-	u->followers = NULL;
+	dirty = true;
 }
 
-/* Makes the edges anew from what the files say now. */
-void graph_build(void)
+/* Makes the edges anew from what the files say now, if that has changed. */
+void graph_settle(void)
 {
-	each(clear);
-	each(resolve);
-	each(add_followers);
-	mark_cycles();
-	each(drop_cyclic_edges);
-	each(forget_followers);
-	each(add_followers);
-}
-
-/* Whether @u may be started now; @why is set with MUST_FAIL. */
-enum verdict graph_may_start(const struct unit *u, const struct edge **why)
-{
-	for (size_t i = 0; i < u->nr_edges; i++)
-		if (u->edges[i].kind == DEP_AFTER && u->edges[i].to->start == START_PENDING)
-			return MUST_WAIT;
-	for (size_t i = 0; i < u->nr_edges; i++) {
-		const struct edge *e = &u->edges[i];
-
-		*why = e;
-		if (e->kind != DEP_REQUIRES || e->to->start == START_DONE)
-			continue;
-		/* One that cannot even begin fails its dependants in whatever order. */
-		if (unit_refused(e->to) || e->to->gone || edge_to(u, e->to))
-			return MUST_FAIL;
+	if (!dirty)
+		return;
+	/* Each may bring in more. */
+	for (size_t i = 0; i < nr_units; i++)
+		if (units[i]->file)
+			load_named(units[i]);
+	dirty = false;
+	for (size_t i = 0; i < nr_units; i++) {
+		free(units[i]->edges);
+		units[i]->edges = NULL;
+		units[i]->nr_edges = 0;
 	}
-	return MAY_START;
-}
-
-/* Whether everything ordered after @u is down. */
-bool graph_may_stop(const struct unit *u)
-{
-	for (size_t i = 0; i < u->nr_followers; i++)
-		if (u->followers[i]->state != STATE_DOWN)
-			return false;
-	return true;
+	for (size_t i = 0; i < nr_units; i++)
+		resolve(units[i]);
+	/* See manager.c: a default target without a file. */
+	for (size_t i = 0; i < nr_units; i++)
+		if (units[i]->wanted)
+			imply(unit_find(manager.default_target), units[i], DEP_WANTS);
+	for (size_t i = 0; i < nr_units; i++)
+		imply_all(units[i]);
+	find_cyclic();
 }

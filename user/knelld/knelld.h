@@ -2,174 +2,52 @@
 /*
  * knelld, a service supervisor that sleeps in one read() of /dev/knell.
  *
- * lex.c    text: logical lines, words, time spans
- * conf.c   one unit file becomes one struct conf
- * unit.c   the table of units and the directory they come from
- * graph.c  who waits for whom; cycles
- * service.c what a unit does when something happens to it
- * record.c which process of a unit a record is about
+ * manager.h is what units and jobs are, and who makes them be. Below it:
+ *
+ * record.c  which process of a unit a record is about
  * verdict.c what an end means, and the line of the log that tells it
- * tree.c   the processes of a unit: whom a signal reaches, what is left
+ * tree.c    the processes of a unit: whom a signal reaches, what is left
  * pidfile.c which of them is the main one of a service that forks
- * spawn.c  one command; env.c and user.c gather what it needs
- * queue.c  the queue of /dev/knell and the loop on it, which is libknell's; plain.c: without one
- * state.c  what the next knelld cannot see in a kept queue; takeover.c reads both
- * pid1.c   what only the first process does
+ * spawn.c   one command; exec_*.c, env.c and user.c gather what it needs
+ * talk.c    what a service says: notify.c, fdstore.c, bus.c
+ * queue.c   the queue of /dev/knell and the loop on it, which is libknell's; plain.c: without one
+ * state.c   what the next knelld cannot see in a kept queue; takeover.c reads both
+ * pid1.c    what only the first process does
  */
 #ifndef _KNELLD_H
 #define _KNELLD_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/types.h>
-
 #include <linux/knell.h>
 
-#include "knell.h"
+#include "manager.h"
 
-#define NSEC_PER_SEC	1000000000ULL
-#define NSEC_PER_MSEC	1000000ULL
-#define FOREVER		UINT64_MAX	/* the time span "infinity" */
-#define FILE_MAX	(1U << 20)	/* no unit or environment file is larger */
 #define BLANKS		" \t\n\r"
-
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
-/* A list of strings with room for the NULL that exec wants. */
-struct strv {
-	char **v;
-	size_t nr;
-};
-
-enum type { TYPE_SIMPLE, TYPE_ONESHOT, TYPE_FORKING };
-
-enum restart {
-	RESTART_NO, RESTART_ALWAYS, RESTART_ON_SUCCESS,
-	RESTART_ON_FAILURE, RESTART_ON_ABNORMAL, RESTART_ON_ABORT,
-};
-
-enum kill_mode { KILL_CONTROL_GROUP, KILL_MIXED, KILL_PROCESS, KILL_NONE };
-
-enum exec_kind {
-	EXEC_START_PRE, EXEC_START, EXEC_START_POST, EXEC_STOP, EXEC_STOP_POST, EXEC_KINDS,
-};
-
-enum dep_kind { DEP_AFTER, DEP_BEFORE, DEP_REQUIRES, DEP_WANTS };
-
-/* struct command.flags: the prefixes of an Exec line */
-#define CMD_IGNORE_FAILURE	(1U << 0)	/* - */
-#define CMD_PRIVILEGED		(1U << 1)	/* + and ! */
-#define CMD_NO_EXPAND		(1U << 2)	/* : */
-
-struct command {
-	char *path;
-	struct strv argv;
-	unsigned int flags;
-	unsigned int line;
-};
-
-struct commands {
-	struct command *v;
-	size_t nr;
-};
-
-struct dep {
-	char *name;
-	enum dep_kind kind;
-	unsigned int line;
-};
-
-/* A path that may be missing if it was written with a leading "-". */
-struct path {
-	char *name;
-	bool optional;
-	unsigned int line;
-};
-
-/* Ends of a process, as SuccessExitStatus= lists them. */
-struct ends {
-	uint64_t codes[4];		/* a bit for each exit status */
-	uint64_t signals;		/* bit n - 1 for signal n */
-};
-
-/* What one unit file says. */
-struct conf {
-	uint64_t hash;			/* of the text, to notice changes */
-	char *description;
-	struct dep *deps;
-	size_t nr_deps;
-	enum type type;
-	enum restart restart;
-	bool remain;			/* RemainAfterExit= */
-	enum kill_mode kill_mode;
-	int kill_signal;
-	int final_signal;		/* FinalKillSignal= */
-	bool send_sigkill;
-	bool send_sighup;
-	struct ends success;		/* SuccessExitStatus= */
-	struct ends no_restart;		/* RestartPreventExitStatus= */
-	struct path pid_file;
-	struct commands exec[EXEC_KINDS];
-	uint64_t restart_ns;
-	uint64_t start_ns;		/* TimeoutStartSec= */
-	uint64_t stop_ns;		/* TimeoutStopSec= */
-	bool start_set;			/* TimeoutStartSec= was given */
-	uint64_t limit_ns;		/* StartLimitIntervalSec= */
-	unsigned int limit_burst;
-	struct strv env;
-	struct path *env_files;
-	size_t nr_env_files;
-	struct path cwd;
-	struct path user;
-	struct path group;
-};
-
-/* The numbers are in state files: new ones go to the end. */
+/* Of services. The numbers are in state files. */
 enum state {
-	STATE_DOWN,
-	STATE_WAITING,		/* for units it is ordered after */
+	STATE_DEAD,
+	STATE_CONDITION,	/* ExecCondition= runs */
 	STATE_PRE,		/* ExecStartPre= runs */
-	STATE_START,		/* ExecStart= of a oneshot or forking service runs */
+	STATE_START,		/* ExecStart= runs, and it is not up before it ends or says so */
 	STATE_START_POST,	/* ExecStartPost= runs */
 	STATE_RUN,
 	STATE_EXITED,		/* RemainAfterExit=: up without a main process */
+	STATE_RELOAD,		/* ExecReload= runs */
+	STATE_RELOAD_NOTIFY,	/* until it says that it has reloaded */
 	STATE_STOP,		/* ExecStop= runs */
+	STATE_ABORT,		/* WatchdogSignal= sent */
 	STATE_TERM,		/* KillSignal= sent */
 	STATE_KILL,		/* SIGKILL sent */
 	STATE_POST,		/* ExecStopPost= runs */
 	STATE_POST_TERM,
 	STATE_POST_KILL,
 	STATE_DELAY,		/* until RestartSec= is over */
+	STATE_FAILED,
 	NR_STATES,
 };
 
-/* How the latest run went; the first failure counts. */
-enum result {
-	RESULT_SUCCESS,
-	RESULT_RESOURCES,
-	RESULT_EXIT_CODE,
-	RESULT_SIGNAL,
-	RESULT_CORE_DUMP,
-	RESULT_TIMEOUT,
-	RESULT_START_LIMIT,
-	RESULT_DEPENDENCY,
-	RESULT_BAD_UNIT,
-};
-
-/* Whether units ordered after this one may go on, and those that require it. */
-enum start { START_NONE, START_PENDING, START_DONE, START_FAILED };
-
-struct unit;
-
-struct edge {
-	struct unit *to;
-	enum dep_kind kind;		/* DEP_AFTER or DEP_REQUIRES */
-	const struct unit *origin;	/* whose file says so, as After= or Before= */
-	unsigned int line;
-};
-
-/* One command and all it forks. Without conf's consent none outlives the unit's run. */
+/* One command and all it forks. Without the file's consent none outlives the unit's run. */
 struct tree {
 	struct tree *next;
 	uint32_t watch;
@@ -183,147 +61,60 @@ struct tree {
 	bool empty;			/* all have ended, which is yet to be dealt with */
 	bool lost;			/* reports of members are missing */
 	bool taken;			/* a former knelld may have read some */
+	uint64_t started;		/* CLOCK_MONOTONIC ns, 0: not known */
 	struct knell_event *last;	/* the latest end of a member, where they are reported */
 };
 
-/* Who was born while a forking service started, to know whether its PID file tells the truth. */
-struct births {
-	uint32_t watch;
-	bool lost;			/* some report is missing */
-	size_t left;			/* members when the first process had ended */
-	pid_t *pids;
-	size_t nr;
-};
-
-/* A unit is never freed: its id is in tokens that may still be read. */
-struct unit {
-	char *name;
-	uint32_t id;
-	struct conf *conf;		/* in force for the present run */
-	struct conf *next;		/* from the next start on, after a reload */
-	bool seen;			/* at the latest reading of the directory */
-	bool gone;			/* its file is, or is masked */
-	bool bad;			/* its file is, and there was no better one before */
-	bool cyclic;			/* its ordering is */
-	bool lacks;			/* a unit that it requires */
-
-	enum state state;
-	enum start start;
-	enum result result;
-	enum exec_kind kind;		/* of the command that is waited for */
-	size_t cmd;			/* which of them */
-
-	/* As the file said when this run began; another knelld may have read it. */
-	enum type type;
-	enum kill_mode kill_mode;
-
-	struct tree *trees;		/* all that have a member, or an end not dealt with */
-	struct tree *main;		/* of ExecStart='s command, NULL: none */
-	struct tree *control;		/* of any other command that runs */
-	uint16_t serial;		/* of the latest tree */
-	uint16_t main_serial;		/* of the one in u->main, or to be put there */
-	uint16_t control_serial;
-	pid_t pid;			/* of the main process, 0: not known */
-	uint32_t proc;			/* a PROCESS watch on it where it is to be signalled alone */
-	bool follows_pid_file;		/* u->proc is the process that the PID file names */
-	struct knell_event *held;	/* its end, while its tree may still tell who killed it */
-	bool main_exited;		/* of u->main, told by the state file */
-	bool main_done;			/* the main process has ended, and it was dealt with */
-	struct births births;
-	int status;			/* of the last main process, wait(2)'s word */
-	bool ran;			/* there was one in this run */
-
-	knell_task timer;		/* one for all it ever waits for */
-	uint64_t deadline;		/* CLOCK_MONOTONIC, 0: not set */
-	uint64_t limit_begin;		/* the window of the start limit */
-	unsigned int limit_used;
-
-	struct edge *edges;		/* what this one waits for or requires */
-	size_t nr_edges;
-	struct unit **followers;	/* units ordered after this one */
-	size_t nr_followers;
-
-	bool queued;			/* in service.c's list of units to look at */
-	struct unit *queue_next;
-	bool touched;			/* in state.c's list of units to write */
-	struct unit *touched_next;
-	uint32_t written;		/* checksum of what was written last */
-	struct unit *via;		/* graph.c: found from there */
-	unsigned int mark;
-};
-
-/* log.c */
+/* log.c: lines are written when log_flush() is called, or there are many */
 void log_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_flush(void);
 const char *signal_name(int sig);
 uint64_t now_ns(void);
 const char *span_text(uint64_t ns, char *buf, size_t size);
 
-/* mem.c: never NULL: a supervisor waits for memory rather than die */
-void *xcalloc(size_t nr, size_t size);
-void *xgrow(void *p, size_t nr, size_t size);
-char *xstrdup(const char *s);
-char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void strv_add(struct strv *v, char *s);
-void strv_free(struct strv *v);
-
-/* lex.c */
-struct lines {
-	char *pos;
-	unsigned int line;
-};
-
-char *lines_next(struct lines *l, unsigned int *line);
-char *strip(char *s);
-int word_next(const char **p, char **word);
-char *specifiers(const char *s, const char *unit);
-int parse_span(const char *s, uint64_t *ns);
-int parse_bool(const char *s, bool *b);
-int parse_signal(const char *s, int *sig);
-bool env_name_ok(const char *s, size_t len);
-bool unit_name_ok(const char *s);
-
-/* conf.c */
-enum load { LOAD_OK, LOAD_BAD, LOAD_MASKED };
-
-enum load conf_load(int dirfd, const char *name, struct conf **conf);
-enum load conf_parse(const char *name, char *text, size_t len, struct conf **conf);
-struct conf *conf_new(void);
-void conf_free(struct conf *c);
-uint64_t text_hash(const char *text, size_t len);
-char *file_text(int dirfd, const char *name, size_t *len);
-extern const char *const exec_names[EXEC_KINDS];
-
 /* unit.c */
-extern struct unit **units;
-extern size_t nr_units;
-
-int units_load(const char *dir);
-struct unit *unit_find(const char *name);
 struct unit *unit_add(const char *name);
-struct unit *unit_by_id(uint32_t id);
-const struct conf *unit_latest(const struct unit *u);
-bool unit_refused(const struct unit *u);
+void unit_take_latest(struct unit *u);
+void units_reload(void);
 
 /* graph.c */
-enum verdict { MAY_START, MUST_WAIT, MUST_FAIL };
+void graph_changed(void);
+void graph_settle(void);
+const struct edge *graph_edge(const struct unit *u, const struct unit *to, uint8_t side);
 
-void graph_build(void);
-enum verdict graph_may_start(const struct unit *u, const struct edge **why);
-bool graph_may_stop(const struct unit *u);
+/* transaction.c */
+int transaction(struct unit *u, enum job_type type, enum job_mode mode, const char **why);
+int job_merge(const struct unit *u, enum job_type a, enum job_type b);
+
+/* job.c */
+void job_install(struct unit *u, enum job_type type, enum job_mode mode);
+void job_finish(struct unit *u, enum job_result result);
+void job_look_at(struct unit *u);
+void job_settle(void);
+void job_restore(struct unit *u, uint32_t id, enum job_type type, bool irreversible);
+const char *limit_text(const struct unit *u, char *buf, size_t size);
+
+/* manager.c */
+extern struct unit_options manager_options;
+
+int manager_load(void);
+void manager_begin(void);
+void manager_resume_stop(void);
+void manager_settled(void);
+void manager_emergency(enum emergency what, const struct unit *u, const char *why);
+bool manager_over(void);
+int manager_check(void);
 
 /* service.c */
-void service_start_new(void);
-void service_stop_all(void);
-bool service_stopping(void);
-bool service_all_stopped(void);
+bool unit_awaits_restart(const struct unit *u);
 void service_main_ended(struct unit *u, enum result result);
 void service_control_ended(struct unit *u, enum result result);
 void service_emptied(struct unit *u);
-void service_expired(struct unit *u);
 void service_forked(struct unit *u);
-void service_settle(void);
-void service_restore(struct unit *u, enum state state, enum start start);
-void service_resume(struct unit *u);
+void service_ready(struct unit *u);
+void service_stops_itself(struct unit *u);
+void service_reloads_itself(struct unit *u);
+void service_watchdog(struct unit *u);
 
 /* record.c */
 void record(const struct knell_event *ev);
@@ -333,8 +124,8 @@ void record_forget_held(struct unit *u);
 /* verdict.c */
 enum result verdict_judge(const struct unit *u, const struct tree *t, int status);
 bool verdict_restarts(const struct unit *u);
-const char *verdict_text(enum result r);
-void verdict_tell(const struct unit *u, const char *who, const struct knell_event *ev);
+void verdict_tell(struct unit *u, const struct tree *t, const char *who,
+		  const struct knell_event *ev);
 
 /* tree.c */
 /* How a command's process comes into its tree; spawn() has one on its stack. */
@@ -359,14 +150,20 @@ bool tree_has_members(const struct unit *u);
 bool tree_is_up(const struct unit *u);
 bool tree_is_awaited(const struct unit *u);
 int tree_kill(const struct unit *u, int sig, bool all);
+int tree_kill_main(const struct unit *u, int sig);
 int tree_kill_control(const struct unit *u, int sig);
+int tree_kill_members(const struct unit *u, int sig);
 size_t tree_count(const struct unit *u);
 
 /* pidfile.c */
 void births_note(struct unit *u, const struct knell_event *ev);
+void births_begin(struct unit *u, uint16_t serial);
 void births_end(struct unit *u);
+uint32_t births_watch(const struct unit *u);
+void births_left(struct unit *u, size_t members);
 bool pid_file_follow(struct unit *u);
 void pid_file_remove(const struct unit *u);
+const char *pid_follow(struct unit *u, pid_t pid);
 
 /* state.c */
 void state_begin(const char *name, uint64_t queue);
@@ -379,30 +176,10 @@ void state_end(void);
 
 /* takeover.c */
 void takeover_units(bool known);
-void takeover_resume(bool known);
+void takeover_resume(void);
 
 /* spawn.c */
-int spawn_init(void);
 enum result spawn(struct unit *u, enum exec_kind kind, const struct command *cmd);
-
-/* env.c */
-void env_put(struct strv *env, char *assignment);
-void env_set(struct strv *env, const char *name, const char *value);
-void env_expand(const struct command *cmd, const struct strv *env, struct strv *argv);
-unsigned int env_file(const char *text, struct strv *env);
-
-/* user.c */
-struct cred {
-	bool set_uid, set_gid;
-	uid_t uid;
-	gid_t gid;
-	gid_t *groups;
-	size_t nr_groups;
-	char *name, *home, *shell;
-};
-
-int cred_find(const struct unit *u, struct cred *cred);
-void cred_free(struct cred *cred);
 
 /* queue.c */
 /* A unit's id, what the watch is for, which command, and a number that grows; the loop has bit 63. */
@@ -447,11 +224,10 @@ static inline uint16_t serial_next(uint16_t serial)
 }
 
 /* Ours as long as we live; kept; kept and collecting since another knelld left it. */
-#define QUEUE_NAME_MAX	sizeof(((struct knell_name *)0)->name)
-
-#define BATCH		64	/* records at a time */
-
 enum tenure { QUEUE_OWN, QUEUE_KEPT, QUEUE_TAKEN };
+
+#define QUEUE_NAME_MAX	sizeof(((struct knell_name *)0)->name)
+#define BATCH		64	/* records at a time */
 
 /*
  * The processes of commands: kernel_procs by the module (queue.c), plain_procs without it (plain.c).
@@ -495,7 +271,7 @@ int plain_begin(struct knell_loop *l);
 /* pid1.c */
 bool is_pid1(void);
 void pid1_begin(void);
-void pid1_end(bool restart) __attribute__((noreturn));
+void pid1_end(enum ending_how how) __attribute__((noreturn));
 void pid1_hang(void) __attribute__((noreturn));
 
 #endif /* _KNELLD_H */

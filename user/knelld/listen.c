@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -451,10 +452,12 @@ bool listen_accepts(const struct listen *l)
 /* FlushPending=: what has come is thrown away, as far as it has by now. */
 void listen_flush(const struct listen *l, int fd)
 {
+	struct pollfd p = { .fd = fd, .events = POLLIN };
 	char buf[4096];
 	int conn;
 
-	for (int i = 0; i < 1024; i++) {
+	/* The service has had it and may have made it block. */
+	for (int i = 0; i < 1024 && poll(&p, 1, 0) > 0 && p.revents & POLLIN; i++) {
 		if (!listen_accepts(l)) {
 			if (read(fd, buf, sizeof(buf)) < 0)
 				return;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* One event, one line, one write(2). */
+/* One event, one line; the lines of one turn of the loop are one write(2). */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +19,25 @@ static void defuse(char *s, size_t len)
 			s[i] = '?';
 }
 
-/* Writes one line to stderr; what is too long is cut. */
+static char lines[8192];
+static size_t nr_bytes;
+
+/* There is nobody to tell if this fails. */
+void log_flush(void)
+{
+	size_t done = 0;
+
+	while (done < nr_bytes) {
+		ssize_t n = write(STDERR_FILENO, lines + done, nr_bytes - done);
+
+		if (n <= 0 && errno != EINTR)
+			break;
+		done += n > 0 ? n : 0;
+	}
+	nr_bytes = 0;
+}
+
+/* One line to stderr, with the next flush; what is too long is cut. */
 void log_line(const char *fmt, ...)
 {
 	char buf[1024] = PREFIX;
@@ -35,10 +54,12 @@ void log_line(const char *fmt, ...)
 	if ((size_t)len >= room)
 		len = room - 1;
 	defuse(buf + head, len);
-	buf[head + len] = '\n';
-	/* There is nobody to tell if this fails. */
-	if (write(STDERR_FILENO, buf, head + len + 1) < 0)
-		return;
+	len += head;
+	buf[len++] = '\n';
+	if (nr_bytes + len > sizeof(lines))
+		log_flush();
+	memcpy(lines + nr_bytes, buf, len);
+	nr_bytes += len;
 }
 
 /* SIGTERM; in a buffer of our own where there is no name. */

@@ -13,33 +13,42 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "control.h"
+#include "exec.h"
 #include "knelld.h"
+#include "talk.h"
 
-#define DEFAULT_DIR	"/etc/knell/system"
-
-static const char *unit_dir = DEFAULT_DIR;
-static const char *queue_name;		/* to keep the queue by, "": not at all */
 static enum knell_backend backend = KNELL_BACKEND_AUTO;
 static bool check_only;
-static bool restart;			/* the machine, rather than power it off */
+static bool keep_none;
 
 static const char usage[] =
-	"Usage: knelld [--unit-dir DIR] [--keep NAME | --no-keep]\n"
-	"       knelld [--unit-dir DIR] --check\n"
-	"Supervises the services of DIR/*.service, asleep in one system call on " KNELL_DEVICE ".\n"
+	"Usage: knelld [--unit-dir DIR]... [--compat] [--user] [--default UNIT]\n"
+	"              [--keep NAME | --no-keep] [--backend WHICH] [--control PATH]\n"
+	"              [--control-read WHO]\n"
+	"       knelld [--unit-dir DIR]... --check\n"
+	"Supervises services, asleep in one system call on " KNELL_DEVICE ".\n"
 	"\n"
-	"  --unit-dir DIR  where the unit files are (" DEFAULT_DIR ")\n"
+	"  --unit-dir DIR  where the unit files are; may be given again. Else /etc/knell/system,\n"
+	"                  /run/knell/system and /usr/lib/knell/system\n"
+	"  --compat        DragonReach's and systemd's directories, too\n"
+	"  --user          a user's own: files from $XDG_CONFIG_HOME/knell/user and others\n"
+	"  --default UNIT  what is started at first (default.target; if there is none, all units\n"
+	"                  that do not wait to be enabled)\n"
 	"  --keep NAME     the name by which the next knelld finds what this one leaves if it\n"
-	"                  is killed (of DIR's own)\n"
+	"                  is killed (of the directory's own)\n"
 	"  --no-keep       leave nothing to the next one; so does the first process\n"
+	"  --backend WHICH auto, kernel (the module) or pidfd (without it)\n"
+	"  --control PATH  where knellctl finds it (/run/knell/control, with --user\n"
+	"                  $XDG_RUNTIME_DIR/knell/control, with --unit-dir nowhere)\n"
+	"  --control-read WHO  all or owner: who besides root may ask how services are (all)\n"
 	"  --check         read the unit files, report what is wrong, start nothing;\n"
 	"                  exit status 1 if a unit could not be started\n"
-	"  --backend WHICH auto, kernel (the module) or pidfd (without it)\n"
 	"  --help          this text\n"
 	"  --version       the version\n"
 	"\n"
 	"SIGTERM and SIGINT stop all services in reverse order and end knelld (as the first\n"
-	"process: power off and restart the machine); SIGHUP reads DIR again,\n"
+	"process: power off and restart the machine); SIGHUP reads the files again,\n"
 	"SIGUSR1 logs what the loop's functions have used. See knelld(8).\n";
 
 /* The kernel hands its own words to the first process, which has to put up with them. */
@@ -70,17 +79,18 @@ static bool queue_name_ok(const char *name)
 /* "knelld" is the system's; two on other directories do not get in each other's way. */
 static const char *default_queue_name(void)
 {
+	const char *given = manager_options.dirs.nr ? manager_options.dirs.v[0] : NULL;
 	char *dir, *name;
 
 	/* What the first process leaves dies with it. */
-	if (is_pid1())
-		return "";
-	dir = realpath(unit_dir, NULL);
+	if (keep_none || is_pid1())
+		return NULL;
+	if (!given)
+		return manager.user ? "knelld-user" : "knelld";
+	dir = realpath(given, NULL);
 	if (!dir)
-		dir = xstrdup(unit_dir);
+		dir = xstrdup(given);
 	name = xasprintf("knelld%s%s", *dir == '/' ? "" : "-", dir);
-	if (!strcmp(dir, DEFAULT_DIR))
-		name[strlen("knelld")] = '\0';
 	for (char *s = name; *s; s++)
 		if (*s == '/')
 			*s = '-';
@@ -111,9 +121,14 @@ static void parse_options(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "unit-dir", required_argument, NULL, 'u' },
+		{ "compat", no_argument, NULL, 'C' },
+		{ "user", no_argument, NULL, 'U' },
+		{ "default", required_argument, NULL, 'd' },
 		{ "keep", required_argument, NULL, 'k' },
 		{ "no-keep", no_argument, NULL, 'n' },
 		{ "backend", required_argument, NULL, 'b' },
+		{ "control", required_argument, NULL, 's' },
+		{ "control-read", required_argument, NULL, 'r' },
 		{ "check", no_argument, NULL, 'c' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
@@ -123,13 +138,23 @@ static void parse_options(int argc, char **argv)
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (opt == 'u')
-			unit_dir = optarg;
+			strv_add(&manager_options.dirs, xstrdup(optarg));
+		else if (opt == 'C')
+			manager_options.compat = true;
+		else if (opt == 'U')
+			manager_options.user = manager.user = true;
+		else if (opt == 'd' && unit_name_kind(optarg) < UNIT_KINDS)
+			manager.default_target = optarg;
 		else if (opt == 'k' && queue_name_ok(optarg))
-			queue_name = optarg;
+			manager.queue_name = optarg;
 		else if (opt == 'n')
-			queue_name = "";
+			keep_none = true;
 		else if (opt == 'b' && parse_backend(optarg))
 			;
+		else if (opt == 's')
+			control_path = optarg;
+		else if (opt == 'r' && (!strcmp(optarg, "all") || !strcmp(optarg, "owner")))
+			control_owner_only = *optarg == 'o';
 		else if (opt == 'c' && !is_pid1())
 			check_only = true;
 		else if (opt == 'h' && !is_pid1())
@@ -141,18 +166,6 @@ static void parse_options(int argc, char **argv)
 	}
 	if (optind < argc)
 		bad_usage();
-}
-
-/* --check: 0 if every unit could be started. */
-static int check(void)
-{
-	int bad = 0;
-
-	if (units_load(unit_dir) < 0)
-		return 1;
-	for (size_t i = 0; i < nr_units; i++)
-		bad |= unit_refused(units[i]);
-	return bad;
 }
 
 /*
@@ -189,23 +202,14 @@ static void settle_descriptors(void)
 	syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC);
 }
 
-static void reload(void)
-{
-	if (service_stopping()) {
-		log_line("SIGHUP: stopping already, %s is not read again", unit_dir);
-		return;
-	}
-	log_line("SIGHUP: reading %s again", unit_dir);
-	if (!units_load(unit_dir))
-		service_start_new();
-}
-
 static void on_reload(struct knell_loop *l, const struct knell_call *call, void *arg)
 {
 	(void)l;
 	(void)call;
 	(void)arg;
-	reload();
+	log_line(manager.stopping ? "SIGHUP: stopping already, nothing is read again" :
+		 "SIGHUP: reading the unit files again");
+	manager_reload();
 }
 
 /* The stop signal that comes first decides how it ends. */
@@ -215,11 +219,10 @@ static void on_stop(struct knell_loop *l, const struct knell_call *call, void *a
 
 	(void)l;
 	(void)arg;
-	if (service_stopping())
+	if (manager.stopping)
 		return;
-	restart = sig == SIGINT;
 	log_line("%s: stopping all services", signal_name(sig));
-	service_stop_all();
+	manager_stop(sig == SIGINT && is_pid1() ? END_REBOOT : END_EXIT, 0);
 }
 
 /*
@@ -260,12 +263,6 @@ static int listen_to_signals(void)
 	return 0;
 }
 
-static void resume_stop(void)
-{
-	log_line("the former knelld was stopping all services: that goes on");
-	service_stop_all();
-}
-
 static void on_record(struct knell_loop *l, const struct knell_call *call, void *arg)
 {
 	(void)l;
@@ -280,8 +277,9 @@ static void settle(struct knell_loop *l, const struct knell_call *call, void *ar
 	(void)call;
 	(void)arg;
 	record_settle();
-	service_settle();
+	job_settle();
 	/* In this order: what is acknowledged does not come again. */
+	log_flush();
 	state_settle();
 	queue_flush();
 }
@@ -292,7 +290,7 @@ static void before_sleep(struct knell_loop *l, void *arg)
 	/* As a task, so that it is in the table, too. */
 	if (knell_execute(l, settle, NULL, 0) < 0)
 		settle(l, NULL, NULL);
-	if (service_all_stopped())
+	if (manager_over())
 		knell_loop_stop(l);
 }
 
@@ -318,70 +316,93 @@ static bool take_over(enum tenure tenure, bool *known)
 {
 	bool stopping = false;
 
-	*known = tenure == QUEUE_TAKEN && state_load(queue_name, queue_id(), &stopping);
+	*known = tenure == QUEUE_TAKEN &&
+		 state_load(manager.queue_name, queue_id(), &stopping);
 	if (tenure == QUEUE_TAKEN)
 		takeover_units(*known);
 	if (tenure != QUEUE_OWN && !*known)
-		state_begin(queue_name, queue_id());
+		state_begin(manager.queue_name, queue_id());
 	return stopping;
 }
 
 static void leave_nothing(void)
 {
+	talk_exit();
+	control_end();
 	queue_let_go();
 	state_end();
+	log_flush();
 }
 
 static int fail(void)
 {
+	log_flush();
 	if (is_pid1())
 		pid1_hang();
 	return 1;
 }
 
-int main(int argc, char **argv)
+/* From nothing to the point where only the loop is left to be run; 0 or -errno, logged. */
+static int begin(void)
 {
 	bool known, stopping;
 	enum tenure tenure;
 	int err;
 
-	parse_options(argc, argv);
-	if (check_only)
-		return check();
-	hold_signals();
-	settle_signals();
-	if (is_pid1())
-		pid1_begin();
-	settle_descriptors();
-	umask(022);
-	log_line("version " KNELL_VERSION ", pid %d, units from %s", getpid(), unit_dir);
-	if (!queue_name)
-		queue_name = default_queue_name();
-	if (queue_open(*queue_name ? queue_name : NULL, backend, &tenure) < 0)
-		return fail();
-	err = spawn_init();
+	manager.queue_name = manager.queue_name ? manager.queue_name : default_queue_name();
+	err = queue_open(manager.queue_name, backend, &tenure);
+	if (err < 0)
+		return err;
+	err = exec_init(manager.user);
 	if (err < 0) {
 		log_line("cannot open /dev/null: %s", strerror(-err));
-		return fail();
+		return err;
 	}
 	stopping = take_over(tenure, &known);
 	err = listen_to_signals();
 	if (err < 0) {
 		log_line("cannot listen to signals: %s", strerror(-err));
-		return fail();
+		return err;
 	}
+	err = manager_load();
 	/* The first process stays without units, too: the directory can be mended. */
-	if (units_load(unit_dir) < 0 && !is_pid1()) {
+	if (err < 0 && !is_pid1()) {
 		if (tenure == QUEUE_KEPT)
 			leave_nothing();
-		return 1;
+		return err;
 	}
+	/* Nobody gets in the way of another one on other directories. */
+	if (control_path || !manager_options.dirs.nr)
+		control_begin();
 	if (tenure == QUEUE_TAKEN)
-		takeover_resume(known);
+		takeover_resume();
 	if (stopping)
-		resume_stop();
+		manager_resume_stop();
 	else
-		service_start_new();
+		manager_begin();
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	int err;
+
+	parse_options(argc, argv);
+	if (check_only) {
+		err = manager_check();
+		log_flush();
+		return err;
+	}
+	hold_signals();
+	settle_signals();
+	if (is_pid1())
+		pid1_begin();
+	settle_descriptors();
+	if (chdir("/") < 0)
+		log_line("cannot enter /: %s", strerror(errno));
+	log_line("version " KNELL_VERSION ", pid %d", getpid());
+	if (begin() < 0)
+		return fail();
 	err = run();
 	if (err < 0) {
 		log_line("cannot wait on %s: %s", KNELL_DEVICE, strerror(-err));
@@ -390,6 +411,6 @@ int main(int argc, char **argv)
 	log_line("all services are stopped");
 	leave_nothing();
 	if (is_pid1())
-		pid1_end(restart);
-	return 0;
+		pid1_end(manager.how);
+	return manager.exit_status;
 }

@@ -91,8 +91,8 @@ struct job {
 struct edge {
 	struct unit *to;
 	uint8_t side;			/* enum dep_kind, or DEP_INVERSE() of one */
-	uint8_t file;			/* struct where of the file that says so, line 0: implied */
-	uint16_t line;
+	uint16_t file;			/* struct where of the unit's file; line 0: another's, implied */
+	uint32_t line;
 };
 
 /* The end of one process of a unit, as its history keeps it. In state files: fixed widths. */
@@ -123,6 +123,8 @@ struct times {
 	uint64_t activating, activated, deactivating, deactivated;
 };
 
+#define UNIT_OWN	6		/* numbers that a kind may save */
+
 struct state_name {
 	const char *sub;		/* "auto-restart" */
 	enum active active;
@@ -141,6 +143,8 @@ struct state_name {
  * @expired: unit_arm()'s time is over
  * @resume: after a takeover: goes on from the state that was restored
  * @changed: its files are others now (u->next), may be NULL
+ * @save: what of it has to survive knelld, beyond what is in struct unit; may be NULL
+ * @restore: the same from a former knelld; its files are not read yet
  */
 struct unit_ops {
 	const struct state_name *states;
@@ -153,6 +157,8 @@ struct unit_ops {
 	void (*expired)(struct unit *u);
 	void (*resume)(struct unit *u);
 	void (*changed)(struct unit *u);
+	void (*save)(const struct unit *u, uint64_t own[UNIT_OWN]);
+	void (*restore)(struct unit *u, const uint64_t own[UNIT_OWN]);
 };
 
 extern const struct unit_ops service_ops, target_ops, timer_ops, socket_ops;
@@ -161,6 +167,8 @@ extern const struct unit_ops service_ops, target_ops, timer_ops, socket_ops;
 struct timer_run;
 struct socket_run;
 struct fd_store;
+struct talk;
+struct connection;
 
 struct unit {
 	char *name;
@@ -189,6 +197,7 @@ struct unit {
 	uint64_t since;			/* of unit_active() as it is, CLOCK_MONOTONIC ns */
 	uint64_t limit_begin;		/* the window of the start limit */
 	uint32_t limit_used;
+	uint16_t unmet;			/* which condition was not met at the latest start, and one */
 	uint64_t deadline;		/* of unit_arm(), CLOCK_MONOTONIC ns, 0: not set */
 	knell_task timer;
 	struct ending *history;		/* a ring of up to HISTORY_MAX */
@@ -204,6 +213,8 @@ struct unit {
 	pid_t pid;			/* of the main process, 0: not known */
 	uint32_t proc;
 	bool follows;			/* u->proc is a process that was named to us: PID file, MAINPID= */
+	bool guessed;			/* takeover.c: what it is at is told by its trees */
+	bool heard;			/* of an end since state.c has written it down */
 	bool main_exited, main_done, ran;
 	bool stop_asked;		/* by a job: it is not to be restarted */
 	bool ready;			/* READY=1 came, or the bus name */
@@ -213,7 +224,7 @@ struct unit {
 	int status;			/* of the last main process, wait(2)'s word */
 	uint32_t restarts;		/* without anybody's doing, since a job started it */
 	uint32_t restart_step;		/* RestartSteps= taken */
-	uint8_t invocation[16];		/* a number of this run: $INVOCATION_ID */
+	char invocation[33];		/* of this run: $INVOCATION_ID */
 
 	/* notify.c and its friends */
 	struct notify_socket *notify;
@@ -223,7 +234,9 @@ struct unit {
 	uint64_t watchdog_deadline;
 	knell_task watchdog;
 	struct fd_store *fds;
+	struct talk *talk;		/* talk.c's own */
 	union {
+		struct connection *connection;	/* of a service that socket.c started for one */
 		struct timer_run *timer_run;
 		struct socket_run *socket_run;
 	};
@@ -263,6 +276,8 @@ void unit_set_state(struct unit *u, uint8_t state);
 void unit_arm_at(struct unit *u, uint64_t deadline);
 void unit_arm(struct unit *u, uint64_t ns);		/* from now; FOREVER: none */
 void unit_disarm(struct unit *u);
+/* Forgets failure, start limit and steps of the restart delay. */
+void unit_reset_failed(struct unit *u);
 void unit_note_ending(struct unit *u, const struct ending *e);
 /* The @nr-th latest, 0 is the last; NULL: there are not so many. */
 const struct ending *unit_ending(const struct unit *u, size_t nr);
@@ -320,8 +335,8 @@ extern struct manager manager;
 int manager_reload(void);
 /* Stops everything, then does so; the first of these decides. */
 void manager_stop(enum ending_how how, int status);
-/* At the end of the loop's turn: the new program goes on with what is there. */
-void manager_reexec(void);
+/* At the end of the loop's turn: the new program goes on with what is there. 0 or -errno. */
+int manager_reexec(void);
 
 enum event_kind {
 	EVENT_UNIT, EVENT_JOB_NEW, EVENT_JOB_DONE, EVENT_EXIT, EVENT_TIMER, EVENT_RELOAD, EVENT_SHUTDOWN,

@@ -244,7 +244,7 @@ int notify_parse(struct notify *n, char *text, size_t len)
 		return -EINVAL;
 	while ((line = strsep(&text, "\n")))
 		parse_line(n, line);
-	/* It was ready to say that it isn't: what it would have said then is not meant. */
+	/* A plain sign of life beside it is not meant. */
 	if (n->set & NOTIFY_TRIGGER)
 		n->set &= ~NOTIFY_WATCHDOG;
 	return 0;

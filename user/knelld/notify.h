@@ -20,8 +20,6 @@ struct knell_loop;
 #define NOTIFY_TEXT_MAX	4096	/* of one message, bytes: sd_notify(3)'s own limit */
 #define NOTIFY_FDS_MAX	253	/* the kernel's */
 
-enum notify_access { NOTIFY_NONE, NOTIFY_MAIN, NOTIFY_EXEC, NOTIFY_ALL };
-
 /* struct notify.set: what a message says */
 #define NOTIFY_READY		(1U << 0)	/* of these three, the last that it names */
 #define NOTIFY_RELOADING	(1U << 1)
@@ -58,7 +56,7 @@ enum notify_access { NOTIFY_NONE, NOTIFY_MAIN, NOTIFY_EXEC, NOTIFY_ALL };
  * @watchdog_usec: WATCHDOG_USEC=
  * @extend_usec: EXTEND_TIMEOUT_USEC=
  * @monotonic_usec: MONOTONIC_USEC=
- * @access: NOTIFYACCESS=
+ * @access: NOTIFYACCESS=, an enum notify_access
  * @fds: close-on-exec; who keeps one puts -1 there, the others are closed after the callback
  * @nr_fds: so many
  */
@@ -77,7 +75,7 @@ struct notify {
 	uint64_t watchdog_usec;
 	uint64_t extend_usec;
 	uint64_t monotonic_usec;
-	enum notify_access access;
+	uint8_t access;
 	int *fds;
 	size_t nr_fds;
 };

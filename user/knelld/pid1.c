@@ -170,20 +170,32 @@ static void end_the_rest(void)
 void pid1_hang(void)
 {
 	log_line("this is the first process and it must not end: waiting for ever");
+	log_flush();
 	for (;;)
 		pause();
 }
 
-/* After all units are down: power off or restart the machine; in a container just leave. */
-void pid1_end(bool restart)
+/* After all units are down: the machine ends so; in a container just leave. */
+void pid1_end(enum ending_how how)
 {
+	static const struct {
+		int cmd;
+		const char *text;
+	} ends[] = {
+		[END_EXIT] = { RB_POWER_OFF, "power off" },
+		[END_POWEROFF] = { RB_POWER_OFF, "power off" },
+		[END_REBOOT] = { RB_AUTOBOOT, "restart" },
+		[END_HALT] = { RB_HALT_SYSTEM, "halt" },
+	};
+
 	end_the_rest();
 	sync();
 	if (in_container())
-		exit(0);
+		exit(manager.exit_status);
 	mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL);
-	log_line(restart ? "restart" : "power off");
-	reboot(restart ? RB_AUTOBOOT : RB_POWER_OFF);
+	log_line("%s", ends[how].text);
+	log_flush();
+	reboot(ends[how].cmd);
 	log_line("reboot(2): %s", strerror(errno));
 	pid1_hang();
 }

@@ -7,11 +7,25 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "knelld.h"
+
+struct births {
+	uint32_t watch;
+	bool lost;			/* some report is missing */
+	size_t left;			/* members when the first process had ended */
+	pid_t *pids;
+	size_t nr;
+};
+
+static const struct path *pid_file(const struct unit *u)
+{
+	return &u->file->service->pid_file;
+}
 
 static size_t find(const struct births *b, pid_t pid)
 {
@@ -25,7 +39,7 @@ static size_t find(const struct births *b, pid_t pid)
 /* A report of the tree of births. */
 void births_note(struct unit *u, const struct knell_event *ev)
 {
-	struct births *b = &u->births;
+	struct births *b = u->births;
 	size_t i;
 
 	if (ev->type == KNELL_EV_FORK) {
@@ -41,13 +55,37 @@ void births_note(struct unit *u, const struct knell_event *ev)
 	b->lost |= ev->flags & KNELL_EVF_INEXACT;
 }
 
+/* Before the command of a start is made, if there is a PID file to judge then. */
+void births_begin(struct unit *u, uint16_t serial)
+{
+	births_end(u);
+	if (u->type != TYPE_FORKING || !u->file->service || !pid_file(u)->name)
+		return;
+	u->births = xcalloc(1, sizeof(*u->births));
+	procs->add_births(u->name, token(u->id, ROLE_BIRTHS, 0, serial), &u->births->watch);
+}
+
+uint32_t births_watch(const struct unit *u)
+{
+	return u->births ? u->births->watch : 0;
+}
+
+void births_left(struct unit *u, size_t members)
+{
+	if (u->births)
+		u->births->left = members;
+}
+
 /* Wants no more reports. */
 void births_end(struct unit *u)
 {
-	if (u->births.watch)
-		procs->ack(u->births.watch);
-	free(u->births.pids);
-	u->births = (struct births){ 0 };
+	if (!u->births)
+		return;
+	if (u->births->watch)
+		procs->ack(u->births->watch);
+	free(u->births->pids);
+	free(u->births);
+	u->births = NULL;
 }
 
 /* The first line's number; 0: there is none, and @why says why. */
@@ -71,8 +109,24 @@ static pid_t read_pid(const struct path *file, const char **why)
 	return pid;
 }
 
+/* Without the module: one that was left behind is our child now, unless it is another's. */
+static bool is_adopted(pid_t pid)
+{
+	char name[32], *text, *after;
+	size_t len;
+	int parent = 0;
+
+	snprintf(name, sizeof(name), "/proc/%d/stat", pid);
+	text = file_text(AT_FDCWD, name, &len);
+	after = text ? strrchr(text, ')') : NULL;
+	if (after)
+		sscanf(after + 1, " %*c %d", &parent);
+	free(text);
+	return parent == getpid();
+}
+
 /* Watches process @pid of @u from now on as its main one; NULL or why that cannot be. */
-static const char *watch(struct unit *u, pid_t pid)
+const char *pid_follow(struct unit *u, pid_t pid)
 {
 	int err = procs->add_pid(pid, token(u->id, ROLE_PROC, 0, u->main_serial), KNELL_OPF_ACK,
 				&u->proc);
@@ -81,7 +135,7 @@ static const char *watch(struct unit *u, pid_t pid)
 		return "it is gone already";
 	if (err)
 		return strerror(-err);
-	u->follows_pid_file = true;
+	u->follows = true;
 	u->pid = pid;
 	return NULL;
 }
@@ -94,31 +148,33 @@ static const char *watch(struct unit *u, pid_t pid)
  */
 bool pid_file_follow(struct unit *u)
 {
-	const struct path *file = &u->conf->pid_file;
-	const struct births *b = &u->births;
+	const struct path *file = pid_file(u);
+	const struct births none = { 0 }, *b = u->births ? u->births : &none;
 	const char *why = NULL;
 	pid_t pid;
 
 	/* A former knelld may have come as far. */
-	if (!file->name || u->follows_pid_file) {
+	if (!file->name || u->follows) {
 		births_end(u);
 		return true;
 	}
 	pid = read_pid(file, &why);
-	if (pid && find(b, pid) == b->nr) {
+	if (pid && !b->watch && is_adopted(pid)) {
+		why = pid_follow(u, pid);
+	} else if (pid && find(b, pid) == b->nr) {
 		if (b->watch && !b->lost && b->nr < b->left)
 			return false;
 		why = b->watch && !b->lost ? "it is no process of this service" :
 		      "whether it is one of this service cannot be told";
 	} else if (pid) {
-		why = watch(u, pid);
+		why = pid_follow(u, pid);
 	}
 	if (why && pid)
-		log_line("%s:%u: PIDFile=%s names %d: %s; followed until all its processes end",
-			 u->name, file->line, file->name, pid, why);
+		log_line("%s: PIDFile=%s names %d: %s; followed until all its processes end",
+			 unit_where(u->file, file->where), file->name, pid, why);
 	else if (why)
-		log_line("%s:%u: PIDFile=%s: %s; followed until all its processes end", u->name,
-			 file->line, file->name, why);
+		log_line("%s: PIDFile=%s: %s; followed until all its processes end",
+			 unit_where(u->file, file->where), file->name, why);
 	births_end(u);
 	return true;
 }
@@ -126,7 +182,7 @@ bool pid_file_follow(struct unit *u)
 /* As systemd does, so that the next start does not find it. */
 void pid_file_remove(const struct unit *u)
 {
-	const char *name = u->conf->pid_file.name;
+	const char *name = u->file->service ? pid_file(u)->name : NULL;
 
 	if (u->type == TYPE_FORKING && name && unlink(name) < 0 && errno != ENOENT)
 		log_line("%s: PIDFile=%s: cannot be removed: %s", u->name, name, strerror(errno));

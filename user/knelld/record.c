@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "knelld.h"
+#include "talk.h"
 
 static size_t nr_held;		/* units with an end that is held */
 
@@ -24,10 +25,10 @@ static void forked(struct unit *u, struct tree *t, const struct knell_event *ev)
 {
 	enum result result = verdict_judge(u, t, ev->exit.status);
 
-	verdict_tell(u, exec_names[t->kind], ev);
+	verdict_tell(u, t, unit_exec_name(t->kind), ev);
 	t->exited = true;
 	/* A former knelld may have come to the PID file before it could write so down. */
-	if (!u->follows_pid_file) {
+	if (!u->follows) {
 		tree_drop_proc(u);
 		u->pid = 0;
 	}
@@ -39,7 +40,7 @@ static void forked(struct unit *u, struct tree *t, const struct knell_event *ev)
 		service_main_ended(u, result);
 		return;
 	}
-	u->births.left = ev->exit.members;
+	births_left(u, ev->exit.members);
 	service_forked(u);
 }
 
@@ -51,11 +52,11 @@ static void exec_start_ended(struct unit *u, struct tree *t, const struct knell_
 	t->left = ev->exit.members;
 	if (t->exited)
 		return;
-	if (u->type == TYPE_FORKING) {
+	if (u->type == TYPE_FORKING || u->follows) {
 		forked(u, t, ev);
 		return;
 	}
-	verdict_tell(u, "main", ev);
+	verdict_tell(u, t, "main", ev);
 	result = note_status(u, t, ev->exit.status);
 	t->exited = true;
 	tree_drop_proc(u);
@@ -68,7 +69,7 @@ static void followed_ended(struct unit *u, const struct knell_event *ev)
 	struct tree *t = u->main;
 	enum result result = note_status(u, t, ev->exit.status);
 
-	verdict_tell(u, "main", ev);
+	verdict_tell(u, t, "main", ev);
 	tree_drop_proc(u);
 	if (t->empty)
 		tree_drop(u, t);
@@ -134,7 +135,7 @@ static void all_ended(struct unit *u, struct tree *t)
 	enum result result = RESULT_SUCCESS;
 
 	if (t->last && !t->lost) {
-		verdict_tell(u, "last", t->last);
+		verdict_tell(u, t, "last", t->last);
 		result = note_status(u, t, t->last->exit.status);
 	} else if (u->state == STATE_RUN || u->state == STATE_START_POST) {
 		log_line("%s: the last of its processes has ended, how is not known", u->name);
@@ -156,7 +157,7 @@ static void control_exited(struct unit *u, struct tree *t, const struct knell_ev
 {
 	if (t->exited)
 		return;
-	verdict_tell(u, exec_names[t->kind], ev);
+	verdict_tell(u, t, unit_exec_name(t->kind), ev);
 	t->result = verdict_judge(u, t, ev->exit.status);
 	t->exited = true;
 	t->left = ev->exit.members;
@@ -171,7 +172,7 @@ static void control_exited(struct unit *u, struct tree *t, const struct knell_ev
 /* Of one that is followed only its own end is of interest, else the latest. */
 static void note_member(struct unit *u, struct tree *t, const struct knell_event *ev)
 {
-	if (u->follows_pid_file && ev->exit.pid != u->pid)
+	if (u->follows && ev->exit.pid != u->pid)
 		return;
 	free(t->last);
 	t->last = copy_of(ev);
@@ -187,7 +188,7 @@ static void note_birth(struct unit *u, const struct knell_event *ev)
 
 static bool of_births(const struct unit *u, const struct knell_event *ev)
 {
-	return u->births.watch && ev->watch == u->births.watch;
+	return births_watch(u) && ev->watch == births_watch(u);
 }
 
 /* A process of @u has ended. */
@@ -196,9 +197,12 @@ static void record_exit(struct unit *u, const struct knell_event *ev)
 	struct tree *t = tree_find(u, ev->watch);
 
 	state_touch(u);
+	u->heard = true;
+	/* What it has said before it died comes first. */
+	talk_hear(u);
 	if (of_births(u, ev))
 		note_birth(u, ev);
-	else if (u->follows_pid_file && ev->watch == u->proc)
+	else if (u->follows && ev->watch == u->proc)
 		hold(u, ev);
 	else if (t && !(ev->flags & KNELL_EVF_MAIN))
 		note_member(u, t, ev);
@@ -225,7 +229,7 @@ static void record_empty(struct unit *u, const struct knell_event *ev)
 		return;
 	}
 	/* The end of the one that is followed may have yet to come. */
-	if (t == u->main && u->follows_pid_file) {
+	if (t == u->main && u->follows) {
 		t->empty = true;
 		settle_held(u, true);
 	} else if (t == u->main && u->type == TYPE_FORKING && !u->main_done) {

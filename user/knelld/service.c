@@ -1,70 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a unit does when something happens to it.
+ * Services: what one does when something happens to it.
  *
- *	DOWN -> WAITING -> PRE -> START -> START_POST -> RUN (simple, forking)
- *	                           oneshot, forking  \-> EXITED (RemainAfterExit=)
- *	RUN, EXITED, or an end by itself -> STOP -> TERM -> KILL -> POST -> DOWN or DELAY
+ *	DEAD -> CONDITION -> PRE -> START -> START_POST -> RUN or EXITED (RemainAfterExit=)
+ *	RUN -> RELOAD, RELOAD_NOTIFY -> RUN
+ *	RUN, EXITED, or an end by itself -> STOP -> TERM -> KILL -> POST -> DEAD, FAILED or DELAY
  *
- * A start that fails goes to TERM, where what is left of it ends as KillMode= says; DELAY goes to
- * PRE. A unit waits for one command at most, which is a tree of its own, for the processes of its
- * service, and for one timer. Each record that concerns it finds its state in the table of phases
- * below, and nothing that happens to one unit touches another, but through service_settle():
- * units that became free to start or to stop.
+ * A start that fails goes to TERM, where what is left of it ends as KillMode= says; DELAY is a
+ * restart that waits for its time. A unit waits for one command at most, which is a tree of its
+ * own, for the processes of its service, and for one timer. Each record that concerns it finds its
+ * state in the table of phases below, and what it does to other units is job.c's.
  *
  * Whatever may be told again to a knelld that takes over (see state.c) may be heard twice: an end
  * that the present state does not wait for changes nothing (see record.c).
  */
 #include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "exec.h"
 #include "knelld.h"
+#include "talk.h"
 
 struct phase {
 	void (*main_ended)(struct unit *u, enum result result);
 	void (*control_ended)(struct unit *u, enum result result);
 	void (*emptied)(struct unit *u);	/* some of its processes are gone */
 	void (*expired)(struct unit *u);
+	void (*ready)(struct unit *u);		/* it, or its bus name, says so */
 };
 
 static const struct phase phases[NR_STATES];
 
-static bool stopping;
-static size_t nr_pending;	/* units whose start is not decided */
-static size_t nr_up;		/* units that are not down */
-static struct unit *to_look_at, **to_look_at_end = &to_look_at;
-
-static void look_at(struct unit *u)
+static const struct service *of(const struct unit *u)
 {
-	if (u->queued)
-		return;
-	u->queued = true;
-	u->queue_next = NULL;
-	*to_look_at_end = u;
-	to_look_at_end = &u->queue_next;
-}
-
-static struct unit *next_to_look_at(void)
-{
-	struct unit *u = to_look_at;
-
-	if (!u)
-		return NULL;
-	to_look_at = u->queue_next;
-	if (!to_look_at)
-		to_look_at_end = &to_look_at;
-	u->queued = false;
-	return u;
-}
-
-static void set_state(struct unit *u, enum state state)
-{
-	nr_up += (state != STATE_DOWN) - (u->state != STATE_DOWN);
-	u->state = state;
-	state_touch(u);
+	return u->file->service;
 }
 
 static void fail(struct unit *u, enum result result)
@@ -73,125 +46,82 @@ static void fail(struct unit *u, enum result result)
 		u->result = result;
 }
 
-/* Timers: the next knelld sets them by the state file. */
-
-static void on_timer(struct knell_loop *l, const struct knell_call *call, void *arg)
+bool unit_awaits_restart(const struct unit *u)
 {
-	struct unit *u = arg;
-
-	(void)l;
-	(void)call;
-	state_touch(u);
-	service_expired(u);
+	return u->kind == UNIT_SERVICE && u->state == STATE_DELAY;
 }
 
-static void set_timer(struct unit *u, uint64_t deadline)
-{
-	struct knell_loop *l = queue_loop();
+/* Restarts */
 
-	knell_cancel(l, u->timer);
-	u->deadline = deadline;
-	u->timer = deadline ? knell_add_timer_at(l, on_timer, u, CLOCK_MONOTONIC, deadline) :
-		   KNELL_NONE;
-	if (deadline && knell_is_none(u->timer))
-		log_line("%s: cannot set its timer: %s", u->name, strerror(errno));
-	state_touch(u);
+/* RestartSec=, in RestartSteps= steps of the same factor up to RestartMaxDelaySec=. */
+static uint64_t restart_delay(const struct unit *u)
+{
+	const struct service *s = of(u);
+	uint64_t first = s->restart_ns ? s->restart_ns : NSEC_PER_MSEC;
+
+	if (!s->restart_steps || s->restart_max_ns == FOREVER || s->restart_max_ns <= first ||
+	    !u->restart_step)
+		return s->restart_ns;
+	if (u->restart_step >= s->restart_steps)
+		return s->restart_max_ns;
+	return first * pow((double)s->restart_max_ns / first,
+			   (double)u->restart_step / s->restart_steps);
 }
 
-static void disarm(struct unit *u)
+/* A run that lasted so long was none of a loop of failures. */
+static void forget_steps(struct unit *u)
 {
-	if (u->deadline)
-		set_timer(u, 0);
+	if (u->times.activated && now_ns() - u->times.activated >= of(u)->restart_reset_ns)
+		u->restart_step = 0;
 }
 
-static void arm(struct unit *u, uint64_t ns)
+static void await_restart(struct unit *u)
 {
-	const uint64_t now = now_ns();
+	char delay[32], used[64];
+	uint64_t ns;
 
-	/* What lies beyond the clock never comes. */
-	if (ns > (uint64_t)INT64_MAX - now)
-		disarm(u);
-	else
-		set_timer(u, now + ns);
-}
-
-/* The end of a start, whichever way; those that waited for it are looked at. */
-
-static size_t count(enum start start)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < nr_units; i++)
-		n += units[i]->start == start && !units[i]->gone;
-	return n;
-}
-
-static void tell_startup(void)
-{
-	log_line("startup finished: %zu started, %zu failed", count(START_DONE),
-		 count(START_FAILED));
-}
-
-static void start_decided(struct unit *u, enum start start)
-{
-	if (u->start != START_PENDING)
-		return;
-	u->start = start;
-	state_touch(u);
-	for (size_t i = 0; i < u->nr_followers; i++)
-		look_at(u->followers[i]);
-	if (!--nr_pending && !stopping)
-		tell_startup();
+	forget_steps(u);
+	ns = restart_delay(u);
+	log_line("%s: restart in %s%s", u->name, span_text(ns, delay, sizeof(delay)),
+		 limit_text(u, used, sizeof(used)));
+	u->restarts++;
+	u->restart_step++;
+	if (u->job && u->job->type == JOB_START)
+		job_finish(u, u->result == RESULT_SUCCESS ? JR_DONE : JR_FAILED);
+	unit_set_state(u, STATE_DELAY);
+	unit_arm(u, ns);
 }
 
 static void down(struct unit *u)
 {
-	disarm(u);
-	set_state(u, STATE_DOWN);
-	start_decided(u, u->result == RESULT_SUCCESS ? START_DONE : START_FAILED);
-	if (u->gone)
-		u->start = START_NONE;
-	for (size_t i = 0; stopping && i < u->nr_edges; i++)
-		look_at(u->edges[i].to);
-}
+	bool failed = u->result != RESULT_SUCCESS && u->result != RESULT_CONDITION;
 
-static bool limited(const struct conf *c)
-{
-	return c->limit_burst && c->limit_ns;
-}
-
-static void tell_restart(const struct unit *u)
-{
-	const struct conf *c = u->conf;
-	char delay[32], window[32];
-
-	span_text(c->restart_ns, delay, sizeof(delay));
-	if (limited(c))
-		log_line("%s: restart in %s (%u of %u starts in %s are used)", u->name, delay,
-			 u->limit_used, c->limit_burst,
-			 span_text(c->limit_ns, window, sizeof(window)));
-	else
-		log_line("%s: restart in %s", u->name, delay);
+	unit_disarm(u);
+	unit_set_state(u, failed ? STATE_FAILED : STATE_DEAD);
 }
 
 /* A run is over, ExecStopPost= too. */
 static void finish(struct unit *u)
 {
+	bool again;
+
 	tree_release(u);
 	pid_file_remove(u);
 	u->pid = 0;
+	again = verdict_restarts(u) || (u->job && u->job->type == JOB_RESTART);
+	talk_end(u, again);
+	exec_stopped(unit_exec(u), again);
 	if (verdict_restarts(u)) {
-		start_decided(u, u->result == RESULT_SUCCESS ? START_DONE : START_FAILED);
-		tell_restart(u);
-		set_state(u, STATE_DELAY);
-		arm(u, u->conf->restart_ns);
+		await_restart(u);
 		return;
 	}
-	if (u->result == RESULT_SUCCESS)
-		log_line("%s: %s", u->name, stopping ? "stopped" : "finished");
+	if (u->result == RESULT_CONDITION)
+		log_line("%s: ExecCondition= does not hold, not started", u->name);
+	else if (u->result == RESULT_SUCCESS)
+		log_line("%s: %s", u->name, u->stop_asked ? "stopped" : "finished");
 	else
-		log_line("%s: %s, result %s", u->name, stopping ? "stopped" : "failed",
-			 verdict_text(u->result));
+		log_line("%s: %s, result %s", u->name, u->stop_asked ? "stopped" : "failed",
+			 result_name(u->result));
 	down(u);
 }
 
@@ -199,87 +129,95 @@ static void finish(struct unit *u)
 
 static void begin_term(struct unit *u);
 static void begin_post(struct unit *u);
+static void begin_pre(struct unit *u);
 static void pre_done(struct unit *u);
 static void start_done(struct unit *u);
 static void enter_run(struct unit *u);
+static void reload_done(struct unit *u);
 
-static void commands_done(struct unit *u)
+static void (*const commands_done[EXEC_KINDS])(struct unit *u) = {
+	[EXEC_CONDITION] = begin_pre,
+	[EXEC_START_PRE] = pre_done,
+	[EXEC_START] = start_done,
+	[EXEC_START_POST] = enter_run,
+	[EXEC_RELOAD] = reload_done,
+	[EXEC_STOP] = begin_term,
+	[EXEC_STOP_POST] = finish,
+};
+
+/* Up as soon as its program runs: there is nothing to wait for. */
+static bool is_up_at_once(const struct unit *u)
 {
-	switch (u->kind) {
-	case EXEC_START_PRE:
-		pre_done(u);
-		return;
-	case EXEC_START:
-		start_done(u);
-		return;
-	case EXEC_START_POST:
-		enter_run(u);
-		return;
-	case EXEC_STOP:
-		begin_term(u);
-		return;
-	default:
-		finish(u);
-	}
+	return u->type == TYPE_SIMPLE || u->type == TYPE_EXEC || u->type == TYPE_IDLE;
 }
 
 static uint64_t timeout(const struct unit *u)
 {
-	bool stops = u->kind == EXEC_STOP || u->kind == EXEC_STOP_POST;
+	bool stops = u->exec == EXEC_STOP || u->exec == EXEC_STOP_POST;
 
-	return stops ? u->conf->stop_ns : u->conf->start_ns;
+	return stops ? of(u)->stop_ns : of(u)->start_ns;
 }
 
-/* Before it is started, so that a knelld that takes over knows. */
+/* A daemon has no time to be done in. */
 static void arm_command(struct unit *u)
 {
-	/* A daemon has no time to be done in. */
-	if (u->kind == EXEC_START && u->type == TYPE_SIMPLE)
-		disarm(u);
+	if (u->exec == EXEC_START && is_up_at_once(u))
+		unit_disarm(u);
 	else
-		arm(u, timeout(u));
+		unit_arm(u, timeout(u));
 }
 
 /* A command has failed, or could not be run. */
 static void command_failed(struct unit *u)
 {
-	if (u->kind == EXEC_START_PRE)
+	if (u->exec == EXEC_CONDITION || u->exec == EXEC_START_PRE) {
 		begin_post(u);
-	else
+	} else if (u->exec == EXEC_RELOAD) {
+		u->reload_failed = true;
+		reload_done(u);
+	} else {
 		begin_term(u);
+	}
+}
+
+/* What counts for the service: a reload that fails leaves it as it is. */
+static void note_failure(struct unit *u, enum result result)
+{
+	if (u->exec != EXEC_RELOAD)
+		fail(u, result);
 }
 
 /* ExecStopPost= goes on to its end whatever its commands do; the others stop at a failure. */
 static void run_commands(struct unit *u)
 {
-	const struct commands *list = &u->conf->exec[u->kind];
+	const struct commands *list = unit_commands(u, u->exec);
 
 	for (; u->cmd < list->nr; u->cmd++) {
 		const struct command *cmd = &list->v[u->cmd];
 		enum result result;
 
 		arm_command(u);
-		result = spawn(u, u->kind, cmd);
+		result = spawn(u, u->exec, cmd);
 		if (result == RESULT_SUCCESS) {
 			state_touch(u);
 			return;
 		}
 		if (cmd->flags & CMD_IGNORE_FAILURE)
 			continue;
-		fail(u, result);
-		if (u->kind != EXEC_STOP_POST) {
+		note_failure(u, result);
+		if (u->exec != EXEC_STOP_POST) {
 			command_failed(u);
 			return;
 		}
 	}
-	disarm(u);
-	commands_done(u);
+	unit_disarm(u);
+	commands_done[u->exec](u);
 }
 
 static void begin_commands(struct unit *u, enum exec_kind kind, enum state state)
 {
-	set_state(u, state);
-	u->kind = kind;
+	unit_set_state(u, state);
+	u->exec = kind;
 	u->cmd = 0;
 }
 
@@ -292,7 +230,7 @@ static void run_list(struct unit *u, enum exec_kind kind, enum state state)
 /* All of it is gone, or no longer waited for. */
 static void begin_post(struct unit *u)
 {
-	disarm(u);
+	unit_disarm(u);
 	run_list(u, EXEC_STOP_POST, STATE_POST);
 }
 
@@ -301,13 +239,18 @@ static void begin_start_post(struct unit *u)
 	run_list(u, EXEC_START_POST, STATE_START_POST);
 }
 
-/* A simple service is up once its program runs; the others when their commands have ended. */
 static void run_start(struct unit *u)
 {
 	if (!u->main)
 		run_commands(u);
-	if (u->type == TYPE_SIMPLE && u->state == STATE_START && u->main)
+	if (u->state == STATE_START && u->main &&
+	    (is_up_at_once(u) || u->ready || (u->type == TYPE_DBUS && !talk_await_name(u))))
 		begin_start_post(u);
+}
+
+static void begin_pre(struct unit *u)
+{
+	run_list(u, EXEC_START_PRE, STATE_PRE);
 }
 
 static void pre_done(struct unit *u)
@@ -336,93 +279,63 @@ static void tell_started(const struct unit *u)
 
 static void begin_stop(struct unit *u)
 {
-	if (u->conf->exec[EXEC_STOP].nr)
+	if (of(u)->cmds[EXEC_STOP].nr)
 		log_line("%s: stopping", u->name);
+	talk_unwatch(u);
 	run_list(u, EXEC_STOP, STATE_STOP);
 }
 
 /* The main process is gone of itself: what is up without one stays so. */
 static void main_over(struct unit *u)
 {
-	if (u->result == RESULT_SUCCESS && u->conf->remain) {
-		disarm(u);
-		set_state(u, STATE_EXITED);
+	if (u->result == RESULT_SUCCESS && of(u)->remain) {
+		unit_disarm(u);
 		log_line("%s: done, stays up without a main process", u->name);
-		start_decided(u, START_DONE);
+		unit_set_state(u, STATE_EXITED);
 		return;
 	}
-	if (u->result == RESULT_SUCCESS)
-		start_decided(u, START_DONE);
 	begin_stop(u);
 }
 
 static void enter_run(struct unit *u)
 {
+	const struct service *s = of(u);
+
 	if (!tree_is_up(u)) {
 		main_over(u);
 		return;
 	}
-	u->kind = EXEC_START;
-	disarm(u);
-	set_state(u, STATE_RUN);
+	u->exec = EXEC_START;
 	tell_started(u);
-	start_decided(u, START_DONE);
+	unit_arm(u, s->runtime_max_ns);
+	talk_watch(u);
+	unit_set_state(u, STATE_RUN);
 }
 
-/* As systemd counts: so many starts in a window that begins with the first of them. */
-static bool start_limit_hit(struct unit *u)
+/* A start */
+
+static void start(struct unit *u)
 {
-	const struct conf *c = u->conf;
-	uint64_t now;
-
-	if (!limited(c))
-		return false;
-	now = now_ns();
-	if (!u->limit_begin || (c->limit_ns != FOREVER && now - u->limit_begin > c->limit_ns)) {
-		u->limit_begin = now;
-		u->limit_used = 0;
-	}
-	if (u->limit_used >= c->limit_burst)
-		return true;
-	u->limit_used++;
-	return false;
-}
-
-static void give_up_starting(struct unit *u)
-{
-	char window[32];
-
-	fail(u, RESULT_START_LIMIT);
-	log_line("%s: start limit hit: %u starts in %s, stays down; see StartLimitBurst=",
-		 u->name, u->conf->limit_burst,
-		 span_text(u->conf->limit_ns, window, sizeof(window)));
-	down(u);
-}
-
-/* From now on the file's latest contents count. */
-static void take_conf(struct unit *u)
-{
-	if (!u->next)
-		return;
-	conf_free(u->conf);
-	u->conf = u->next;
-	u->next = NULL;
-}
-
-static void begin_start(struct unit *u)
-{
-	take_conf(u);
-	u->type = u->conf->type;
-	u->kill_mode = u->conf->kill_mode;
+	unit_take_latest(u);
+	u->type = of(u)->type;
+	u->kill_mode = of(u)->kill.mode;
 	u->result = RESULT_SUCCESS;
-	u->ran = false;
-	u->main_done = false;
+	u->ran = u->main_done = u->ready = u->reload_failed = false;
 	u->pid = 0;
-	if (start_limit_hit(u)) {
-		give_up_starting(u);
+	u->status_errno = 0;
+	free(u->status_text);
+	u->status_text = NULL;
+	u->watchdog_ns = of(u)->watchdog_ns;
+	if (!u->job || u->state != STATE_DELAY)
+		u->restarts = 0;
+	unit_disarm(u);
+	exec_new_invocation(u->invocation);
+	if (talk_begin(u) < 0) {
+		fail(u, RESULT_RESOURCES);
+		down(u);
 		return;
 	}
-	run_list(u, EXEC_START_PRE, STATE_PRE);
+	run_list(u, EXEC_CONDITION, STATE_CONDITION);
 }
 
 /* Signals */
@@ -445,50 +358,73 @@ static void term_settle(struct unit *u)
 /* KillMode=mixed: with the main process gone the rest need not be asked. */
 static void kill_rest_of_mixed(struct unit *u)
 {
+	const struct kill_context *k = unit_kill(u);
 	int n;
 
-	if (u->kill_mode != KILL_MIXED || u->state != STATE_TERM || !u->conf->send_sigkill ||
-	    (u->main && !u->main->exited) || u->follows_pid_file)
+	if (u->kill_mode != KILL_MIXED || u->state != STATE_TERM || !k->send_sigkill ||
+	    (u->main && !u->main->exited) || u->follows)
 		return;
-	n = tree_kill(u, u->conf->final_signal, true);
+	n = tree_kill(u, k->final_signal, true);
 	if (n > 0)
 		log_line("%s: %s to the %d processes that its main one has left", u->name,
-			 signal_name(u->conf->final_signal), n);
+			 signal_name(k->final_signal), n);
 }
 
-static void send_stop(struct unit *u)
+static int stop_signal(const struct unit *u)
 {
-	const char *name = signal_name(u->conf->kill_signal);
-	int n = tree_kill(u, u->conf->kill_signal, false);
+	const struct kill_context *k = unit_kill(u);
+	bool restarts = u->job && u->job->type == JOB_RESTART;
+
+	return restarts && k->restart_signal ? k->restart_signal : k->signal;
+}
+
+static void send_stop(struct unit *u, int sig)
+{
+	const char *name = signal_name(sig);
+	int n = tree_kill(u, sig, false);
 
 	if (n == 1 && u->pid && !u->main_done)
 		log_line("%s: stopping, %s to %d", u->name, name, u->pid);
 	else if (n > 0)
 		log_line("%s: stopping, %s to %d process%s", u->name, name, n,
 			 n > 1 ? "es" : "");
+	if (sig == SIGKILL || !n)
+		return;
 	/* One that is stopped could not hear it. */
 	tree_kill(u, SIGCONT, false);
-	if (u->conf->send_sighup)
+	if (unit_kill(u)->send_sighup)
 		tree_kill(u, SIGHUP, false);
+}
+
+static void begin_signal(struct unit *u, enum state state, int sig, uint64_t ns)
+{
+	talk_unwatch(u);
+	unit_set_state(u, state);
+	/* Where only EMPTY is to come, it comes at once. */
+	if (tree_has_members(u)) {
+		send_stop(u, sig);
+		unit_arm(u, ns);
+		kill_rest_of_mixed(u);
+	}
+	term_settle(u);
 }
 
 static void begin_term(struct unit *u)
 {
-	set_state(u, STATE_TERM);
-	/* Where only EMPTY is to come, it comes at once. */
-	if (tree_has_members(u)) {
-		send_stop(u);
-		arm(u, u->conf->stop_ns);
-		kill_rest_of_mixed(u);
-	}
-	term_settle(u);
+	begin_signal(u, STATE_TERM, stop_signal(u), of(u)->stop_ns);
+}
+
+/* SIGABRT, for a core dump that says what it was at. */
+static void begin_abort(struct unit *u)
+{
+	begin_signal(u, STATE_ABORT, unit_kill(u)->watchdog_signal, of(u)->abort_ns);
 }
 
 /* What the kernel cannot kill now must not keep the rest from stopping. */
 static void abandon(struct unit *u)
 {
 	log_line("%s: %zu of its processes survive %s, no longer waited for", u->name,
-		 tree_count(u), signal_name(u->conf->final_signal));
+		 tree_count(u), signal_name(unit_kill(u)->final_signal));
 	tree_release(u);
 }
 
@@ -497,31 +433,47 @@ static void tell_stubborn(const struct unit *u, int n, const char *what)
 	char after[32];
 
 	log_line("%s: %d process%s still there after %s, %s", u->name, n, n == 1 ? "" : "es",
-		 span_text(u->conf->stop_ns, after, sizeof(after)), what);
+		 span_text(of(u)->stop_ns, after, sizeof(after)), what);
 }
 
 /* False: SendSIGKILL=no. */
 static bool kill_hard(struct unit *u, enum state state)
 {
-	int sig = u->conf->final_signal, n;
+	int sig = unit_kill(u)->final_signal, n;
 
 	fail(u, RESULT_TIMEOUT);
-	if (!u->conf->send_sigkill) {
+	if (!unit_kill(u)->send_sigkill) {
 		tell_stubborn(u, tree_count(u), "left alone: SendSIGKILL=no");
 		tree_release(u);
 		return false;
 	}
-	set_state(u, state);
+	unit_set_state(u, state);
 	n = state == STATE_KILL ? tree_kill(u, sig, true) : tree_kill_control(u, sig);
 	tell_stubborn(u, n, signal_name(sig));
-	arm(u, u->conf->stop_ns);
+	unit_arm(u, of(u)->stop_ns);
 	return true;
+}
+
+int service_kill(struct unit *u, int sig, bool main, bool control)
+{
+	int n = 0;
+
+	if (main && control)
+		n = tree_kill_members(u, sig);
+	else if (main)
+		n = tree_kill_main(u, sig);
+	else if (control)
+		n = tree_kill_control(u, sig);
+	return n ? n : -ESRCH;
 }
 
 /* What the end of the main process means, by state */
 
 static void start_ended(struct unit *u, enum result result)
 {
+	/* A daemon that ends has not said that it is ready. */
+	if (result == RESULT_SUCCESS && u->type != TYPE_ONESHOT && u->type != TYPE_FORKING)
+		result = RESULT_PROTOCOL;
 	fail(u, result);
 	if (result != RESULT_SUCCESS) {
 		begin_term(u);
@@ -541,6 +493,13 @@ static void run_ended(struct unit *u, enum result result)
 {
 	fail(u, result);
 	main_over(u);
+}
+
+static void reload_main_ended(struct unit *u, enum result result)
+{
+	fail(u, result);
+	u->reload_failed = true;
+	begin_term(u);
 }
 
 static void stop_ended(struct unit *u, enum result result)
@@ -564,7 +523,7 @@ static void term_ended(struct unit *u, enum result result)
 
 static void control_ended(struct unit *u, enum result result)
 {
-	fail(u, result);
+	note_failure(u, result);
 	if (result != RESULT_SUCCESS) {
 		command_failed(u);
 		return;
@@ -583,35 +542,65 @@ static void post_ended(struct unit *u, enum result result)
 {
 	fail(u, result);
 	u->cmd++;
-	set_state(u, STATE_POST);
+	unit_set_state(u, STATE_POST);
 	run_commands(u);
 }
 
 /* What the end of a wait means */
 
-static void start_expired(struct unit *u)
+static void tell_expired(const struct unit *u, const char *key, uint64_t ns)
 {
 	char after[32];
 
-	log_line("%s: %s= not done within TimeoutStartSec=%s", u->name, exec_names[u->kind],
-		 span_text(u->conf->start_ns, after, sizeof(after)));
+	log_line("%s: %s= not done within %s=%s", u->name, unit_exec_name(u->exec), key,
+		 span_text(ns, after, sizeof(after)));
+}
+
+/* TimeoutStartFailureMode=, TimeoutStopFailureMode= */
+static void end_as(struct unit *u, enum timeout_mode mode)
+{
 	fail(u, RESULT_TIMEOUT);
-	begin_term(u);
+	if (mode == TIMEOUT_ABORT)
+		begin_abort(u);
+	else if (mode == TIMEOUT_KILL)
+		begin_signal(u, STATE_KILL, SIGKILL, of(u)->stop_ns);
+	else
+		begin_term(u);
+}
+
+static void start_expired(struct unit *u)
+{
+	tell_expired(u, "TimeoutStartSec", of(u)->start_ns);
+	end_as(u, of(u)->start_failure_mode);
+}
+
+static void reload_expired(struct unit *u)
+{
+	tell_expired(u, "TimeoutStartSec", of(u)->start_ns);
+	u->reload_failed = true;
+	tree_kill_control(u, SIGKILL);
+	if (!u->control)
+		reload_done(u);
+}
+
+static void run_expired(struct unit *u)
+{
+	log_line("%s: RuntimeMaxSec= is over", u->name);
+	fail(u, RESULT_TIMEOUT);
+	begin_stop(u);
 }
 
 static void stop_expired(struct unit *u)
 {
-	char after[32];
-
-	log_line("%s: ExecStop= not done within TimeoutStopSec=%s", u->name,
-		 span_text(u->conf->stop_ns, after, sizeof(after)));
-	fail(u, RESULT_TIMEOUT);
-	begin_term(u);
+	tell_expired(u, "TimeoutStopSec", of(u)->stop_ns);
+	end_as(u, of(u)->stop_failure_mode);
 }
 
 static void term_expired(struct unit *u)
 {
-	if (!kill_hard(u, STATE_KILL))
+	if (u->state == STATE_TERM && of(u)->stop_failure_mode == TIMEOUT_ABORT)
+		end_as(u, TIMEOUT_ABORT);
+	else if (!kill_hard(u, STATE_KILL))
 		begin_post(u);
 }
 
@@ -623,14 +612,14 @@ static void kill_expired(struct unit *u)
 
 static void post_expired(struct unit *u)
 {
-	int sig = u->conf->kill_signal;
+	int sig = unit_kill(u)->signal;
 
 	fail(u, RESULT_TIMEOUT);
-	set_state(u, STATE_POST_TERM);
+	unit_set_state(u, STATE_POST_TERM);
 	log_line("%s: ExecStopPost= takes too long, %s", u->name, signal_name(sig));
 	tree_kill_control(u, sig);
 	tree_kill_control(u, SIGCONT);
-	arm(u, u->conf->stop_ns);
+	unit_arm(u, of(u)->stop_ns);
 }
 
 static void post_term_expired(struct unit *u)
@@ -645,33 +634,73 @@ static void post_kill_expired(struct unit *u)
 	finish(u);
 }
 
+/* As a job, so that those that depend on it are restarted with it. */
 static void delay_expired(struct unit *u)
 {
-	const struct conf *c = unit_latest(u);
+	const char *why = "all is being stopped";
 
-	/* Of a former knelld's unit there may be no file to go by. */
-	if (u->gone || !c->exec[EXEC_START].nr)
+	if (u->gone) {
 		down(u);
-	else
-		begin_start(u);
+	} else if (job_ask(u, JOB_RESTART, JOB_REPLACE, NULL, NULL, &why) < 0) {
+		log_line("%s: cannot be restarted: %s", u->name, why);
+		fail(u, RESULT_RESOURCES);
+		down(u);
+	}
+}
+
+/* What it says of itself: see notified.c */
+
+static void start_ready(struct unit *u)
+{
+	if (u->main && u->type != TYPE_ONESHOT && u->type != TYPE_FORKING)
+		begin_start_post(u);
+}
+
+static void reload_ready(struct unit *u)
+{
+	unit_disarm(u);
+	unit_arm(u, of(u)->runtime_max_ns);
+	unit_set_state(u, STATE_RUN);
 }
 
 /* Where nothing of the kind can come, or means anything: NULL. */
 static const struct phase phases[NR_STATES] = {
-	[STATE_DOWN]		= { NULL, NULL, NULL, NULL },
-	[STATE_WAITING]		= { NULL, NULL, NULL, NULL },
-	[STATE_PRE]		= { NULL, control_ended, NULL, start_expired },
-	[STATE_START]		= { start_ended, NULL, NULL, start_expired },
-	[STATE_START_POST]	= { start_post_ended, control_ended, NULL, start_expired },
-	[STATE_RUN]		= { run_ended, NULL, NULL, NULL },
-	[STATE_EXITED]		= { NULL, NULL, NULL, NULL },
-	[STATE_STOP]		= { stop_ended, control_ended, NULL, stop_expired },
-	[STATE_TERM]		= { term_ended, term_control_ended, term_emptied, term_expired },
-	[STATE_KILL]		= { term_ended, term_control_ended, term_settle, kill_expired },
-	[STATE_POST]		= { NULL, post_ended, NULL, post_expired },
-	[STATE_POST_TERM]	= { NULL, post_ended, NULL, post_term_expired },
-	[STATE_POST_KILL]	= { NULL, post_ended, NULL, post_kill_expired },
-	[STATE_DELAY]		= { NULL, NULL, NULL, delay_expired },
+	[STATE_CONDITION]  = { NULL, control_ended, NULL, start_expired, NULL },
+	[STATE_PRE]	   = { NULL, control_ended, NULL, start_expired, NULL },
+	[STATE_START]	   = { start_ended, NULL, NULL, start_expired, start_ready },
+	[STATE_START_POST] = { start_post_ended, control_ended, NULL, start_expired, NULL },
+	[STATE_RUN]	   = { run_ended, NULL, NULL, run_expired, NULL },
+	[STATE_RELOAD]	   = { reload_main_ended, control_ended, NULL, reload_expired, NULL },
+	[STATE_RELOAD_NOTIFY] = { reload_main_ended, NULL, NULL, reload_expired, reload_ready },
+	[STATE_STOP]	   = { stop_ended, control_ended, NULL, stop_expired, NULL },
+	[STATE_ABORT]	   = { term_ended, term_control_ended, term_emptied, term_expired, NULL },
+	[STATE_TERM]	   = { term_ended, term_control_ended, term_emptied, term_expired, NULL },
+	[STATE_KILL]	   = { term_ended, term_control_ended, term_settle, kill_expired, NULL },
+	[STATE_POST]	   = { NULL, post_ended, NULL, post_expired, NULL },
+	[STATE_POST_TERM]  = { NULL, post_ended, NULL, post_term_expired, NULL },
+	[STATE_POST_KILL]  = { NULL, post_ended, NULL, post_kill_expired, NULL },
+	[STATE_DELAY]	   = { NULL, NULL, NULL, delay_expired, NULL },
+};
+
+static const struct state_name states[NR_STATES] = {
+	[STATE_DEAD]		= { "dead", INACTIVE },
+	[STATE_CONDITION]	= { "condition", ACTIVATING },
+	[STATE_PRE]		= { "start-pre", ACTIVATING },
+	[STATE_START]		= { "start", ACTIVATING },
+	[STATE_START_POST]	= { "start-post", ACTIVATING },
+	[STATE_RUN]		= { "running", ACTIVE },
+	[STATE_EXITED]		= { "exited", ACTIVE },
+	[STATE_RELOAD]		= { "reload", RELOADING },
+	[STATE_RELOAD_NOTIFY]	= { "reload-notify", RELOADING },
+	[STATE_STOP]		= { "stop", DEACTIVATING },
+	[STATE_ABORT]		= { "stop-watchdog", DEACTIVATING },
+	[STATE_TERM]		= { "stop-sigterm", DEACTIVATING },
+	[STATE_KILL]		= { "stop-sigkill", DEACTIVATING },
+	[STATE_POST]		= { "stop-post", DEACTIVATING },
+	[STATE_POST_TERM]	= { "final-sigterm", DEACTIVATING },
+	[STATE_POST_KILL]	= { "final-sigkill", DEACTIVATING },
+	[STATE_DELAY]		= { "auto-restart", ACTIVATING },
+	[STATE_FAILED]		= { "failed", FAILED },
 };
 
 /* What record.c makes of the records of a unit */
@@ -695,9 +724,14 @@ void service_emptied(struct unit *u)
 		phases[u->state].emptied(u);
 }
 
-void service_expired(struct unit *u)
+void service_ready(struct unit *u)
 {
-	u->deadline = 0;
+	if (phases[u->state].ready)
+		phases[u->state].ready(u);
+}
+
+static void expired(struct unit *u)
+{
 	if (phases[u->state].expired)
 		phases[u->state].expired(u);
 }
@@ -712,13 +746,87 @@ void service_forked(struct unit *u)
 		begin_start_post(u);
 }
 
-/* Another knelld has left a unit like this. */
-void service_restore(struct unit *u, enum state state, enum start start)
+/* It has not said in time that it is alive. */
+void service_watchdog(struct unit *u)
 {
-	set_state(u, state);
-	nr_pending += (start == START_PENDING) - (u->start == START_PENDING);
-	u->start = start;
+	char after[32];
+
+	log_line("%s: no sign of life within WatchdogSec=%s", u->name,
+		 span_text(u->watchdog_ns, after, sizeof(after)));
+	fail(u, RESULT_WATCHDOG);
+	begin_abort(u);
 }
+
+/* STOPPING=1: no signal is needed, but it has to come to its end. */
+void service_stops_itself(struct unit *u)
+{
+	if (u->state != STATE_RUN)
+		return;
+	talk_unwatch(u);
+	unit_set_state(u, STATE_TERM);
+	unit_arm(u, of(u)->stop_ns);
+	term_settle(u);
+}
+
+/* RELOADING=1 */
+void service_reloads_itself(struct unit *u)
+{
+	if (u->state != STATE_RUN)
+		return;
+	unit_set_state(u, STATE_RELOAD_NOTIFY);
+	unit_arm(u, of(u)->start_ns);
+}
+
+/* Jobs */
+
+static void stop(struct unit *u)
+{
+	switch (u->state) {
+	case STATE_DELAY:
+		log_line("%s: %s", u->name, "stopped");
+		down(u);
+		return;
+	case STATE_RUN:
+	case STATE_EXITED:
+		begin_stop(u);
+		return;
+	default:
+		/* A start, or a reload, that is under way. */
+		begin_term(u);
+	}
+}
+
+static void reload_done(struct unit *u)
+{
+	if (of(u)->type == TYPE_NOTIFY_RELOAD && !u->reload_failed && tree_is_up(u)) {
+		unit_set_state(u, STATE_RELOAD_NOTIFY);
+		unit_arm(u, of(u)->start_ns);
+		return;
+	}
+	log_line("%s: %s", u->name, u->reload_failed ? "its reload has failed" : "reloaded");
+	unit_disarm(u);
+	if (tree_is_up(u) || !of(u)->remain)
+		enter_run(u);
+	else
+		unit_set_state(u, STATE_EXITED);
+}
+
+static bool reload(struct unit *u)
+{
+	u->reload_failed = false;
+	if (of(u)->type == TYPE_NOTIFY_RELOAD && u->state == STATE_RUN) {
+		unit_set_state(u, STATE_RELOAD_NOTIFY);
+		unit_arm(u, of(u)->start_ns);
+		tree_kill_main(u, of(u)->reload_signal);
+		return true;
+	}
+	if (!of(u)->cmds[EXEC_RELOAD].nr)
+		return false;
+	run_list(u, EXEC_RELOAD, STATE_RELOAD);
+	return true;
+}
+
+/* After a takeover */
 
 static void resume_start(struct unit *u)
 {
@@ -731,34 +839,44 @@ static void resume_start(struct unit *u)
 /* Where the state file is lost a wait begins anew; else what remains of it. */
 static void resume_timer(struct unit *u)
 {
-	/* If it has run out, that is told at once. */
-	set_timer(u, u->deadline);
-	if (u->deadline || u->state == STATE_RUN || u->state == STATE_EXITED)
+	if (u->deadline) {
+		/* If it has run out, that is told at once. */
+		unit_arm_at(u, u->deadline);
 		return;
-	if (u->state == STATE_DELAY)
-		arm(u, u->conf->restart_ns);
-	else if (u->state == STATE_TERM || u->state == STATE_KILL)
-		arm(u, u->conf->stop_ns);
-	else
-		arm_command(u);
-}
-
-/* Goes on from there: does what was announced but not done. */
-void service_resume(struct unit *u)
-{
-	if (u->state == STATE_WAITING)
-		look_at(u);
-	if (u->state == STATE_DOWN || u->state == STATE_WAITING)
-		return;
-	resume_timer(u);
+	}
 	switch (u->state) {
 	case STATE_RUN:
 	case STATE_EXITED:
+		return;
 	case STATE_DELAY:
+		unit_arm(u, of(u)->restart_ns);
+		return;
+	case STATE_ABORT:
+	case STATE_TERM:
+	case STATE_KILL:
+		unit_arm(u, of(u)->stop_ns);
+		return;
+	default:
+		arm_command(u);
+	}
+}
+
+/* Goes on from there: does what was announced but not done. */
+static void resume(struct unit *u)
+{
+	resume_timer(u);
+	switch (u->state) {
+	case STATE_RUN:
+		talk_watch(u);
+		return;
+	case STATE_EXITED:
+	case STATE_DELAY:
+	case STATE_RELOAD_NOTIFY:
 		return;
 	case STATE_START:
 		resume_start(u);
 		return;
+	case STATE_ABORT:
 	case STATE_TERM:
 	case STATE_KILL:
 		term_settle(u);
@@ -769,123 +887,7 @@ void service_resume(struct unit *u)
 	}
 }
 
-/* What a unit may do now that others have moved on */
-
-static void look_at_start(struct unit *u)
-{
-	const struct edge *why = NULL;
-
-	if (u->gone) {
-		down(u);
-		return;
-	}
-	if (!unit_latest(u)) {
-		u->result = RESULT_BAD_UNIT;
-		down(u);
-		return;
-	}
-	switch (graph_may_start(u, &why)) {
-	case MUST_WAIT:
-		return;
-	case MUST_FAIL:
-		log_line("%s:%u: Requires=%s: it did not start; the unit fails", u->name,
-			 why->line, why->to->name);
-		u->result = RESULT_DEPENDENCY;
-		down(u);
-		return;
-	case MAY_START:
-		begin_start(u);
-	}
-}
-
-static void look_at_stop(struct unit *u)
-{
-	switch (u->state) {
-	case STATE_WAITING:
-	case STATE_DELAY:
-		down(u);
-		return;
-	case STATE_PRE:
-	case STATE_START:
-	case STATE_START_POST:
-		if (graph_may_stop(u))
-			begin_term(u);
-		return;
-	case STATE_RUN:
-	case STATE_EXITED:
-		if (graph_may_stop(u))
-			begin_stop(u);
-		return;
-	default:
-		/* Down, or on its way. */
-		return;
-	}
-}
-
-/* Starts and stops what is free to, and what that sets free in turn. */
-void service_settle(void)
-{
-	struct unit *u;
-
-	while ((u = next_to_look_at())) {
-		if (stopping)
-			look_at_stop(u);
-		else if (u->state == STATE_WAITING)
-			look_at_start(u);
-	}
-}
-
-/* Did a former attempt fail for what the files said, so that new ones may mend it? */
-static bool worth_a_start(const struct unit *u)
-{
-	if (u->state != STATE_DOWN || u->gone)
-		return false;
-	return u->start == START_NONE || u->result == RESULT_BAD_UNIT ||
-	       u->result == RESULT_DEPENDENCY;
-}
-
-/* After the directory was read: starts what is new. */
-void service_start_new(void)
-{
-	for (size_t i = 0; i < nr_units; i++) {
-		struct unit *u = units[i];
-
-		if (u->state == STATE_WAITING)
-			look_at(u);
-		if (!worth_a_start(u))
-			continue;
-		if (unit_refused(u)) {
-			u->result = RESULT_BAD_UNIT;
-			u->start = START_FAILED;
-			continue;
-		}
-		u->start = START_PENDING;
-		u->result = RESULT_SUCCESS;
-		nr_pending++;
-		set_state(u, STATE_WAITING);
-		look_at(u);
-	}
-	if (!nr_pending)
-		tell_startup();
-}
-
-/* Stops everything, each unit when all that are ordered after it are down. */
-void service_stop_all(void)
-{
-	if (stopping)
-		return;
-	stopping = true;
-	state_stopping();
-	for (size_t i = nr_units; i-- > 0;)
-		look_at(units[i]);
-}
-
-bool service_stopping(void)
-{
-	return stopping;
-}
-
-bool service_all_stopped(void)
-{
-	return stopping && !nr_up;
-}
+const struct unit_ops service_ops = {
+	.states = states, .nr_states = NR_STATES, .failed = STATE_FAILED,
+	.start = start, .stop = stop, .reload = reload, .expired = expired, .resume = resume,
+};

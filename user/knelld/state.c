@@ -5,9 +5,9 @@
  * slot for each unit, at the place that its id says, so that the tokens in the queue stay true.
  *
  * The order makes it safe to be killed between any two system calls. What a record has changed
- * is written before the record's watch is deleted, and until then it comes again; a tree that is
- * about to be made is announced before. So for each unit the file is what it waits for, or older
- * by one step, and then what made that step is told again or the tree that it made is there.
+ * is written before the record's watch is deleted, and until then it comes again. So for each unit
+ * the file is what it waits for, or older by one step, and then what made that step is told again,
+ * or the tree that it made is there and is younger than the file says.
  * A slot is one write within a page: it is there or it isn't.
  */
 #include <errno.h>
@@ -21,27 +21,36 @@
 #include "knelld.h"
 
 #define DIR_NAME	"/run/knell"
-#define MAGIC		0x31646c6c656e6bULL	/* "knelld1", a format of its own per number */
-#define SLOT_SIZE	512
+#define MAGIC		0x32646c6c656e6bULL	/* "knell2", a format of its own per number */
+#define SLOT_SIZE	1024
 
 #define SLOT_EXITED	(1U << 0)	/* the end of ExecStart='s process was dealt with */
 #define SLOT_MAIN_DONE	(1U << 1)
 #define SLOT_RAN	(1U << 2)
 #define SLOT_GONE	(1U << 3)
+#define SLOT_STOP	(1U << 4)	/* unit.stop_asked */
+#define SLOT_READY	(1U << 5)
+#define SLOT_RELOAD	(1U << 6)	/* unit.reload_failed */
+#define SLOT_HARD	(1U << 7)	/* its job is irreversible */
 
 struct slot {
 	uint32_t sum;			/* of the rest */
 	uint32_t flags;
 	char name[256];
-	uint64_t deadline;
-	uint64_t limit_begin;
-	uint32_t limit_used;
-	uint32_t cmd;
-	int32_t pid;
-	int32_t status;
+	uint64_t deadline, since, limit_begin, watchdog_ns;
+	struct times times;
+	uint64_t own[UNIT_OWN];		/* as its kind likes */
+	uint32_t limit_used, cmd, restarts, restart_step, job;
+	int32_t pid, status;
 	uint16_t serial, main_serial, control_serial;
-	uint8_t state, start, result, kind, type, kill_mode;
-	uint8_t reserved[204];
+	uint8_t state, result, exec, type, kill_mode, outcome;
+	uint8_t job_type;		/* and one, 0: none */
+	uint8_t nr_history, history_next;
+	uint8_t reserved;
+	char invocation[33];
+	uint8_t more[7];
+	struct ending history[HISTORY_MAX];
+	uint8_t room[SLOT_SIZE - 848];
 };
 
 /* The first slot of the file. */
@@ -50,7 +59,7 @@ struct head {
 	uint32_t stopping;
 	uint64_t magic;
 	uint64_t queue;			/* of a queue that is no more it would say nothing true */
-	uint8_t reserved[488];
+	uint8_t reserved[SLOT_SIZE - 24];
 };
 
 _Static_assert(sizeof(struct slot) == SLOT_SIZE, "a slot");
@@ -104,24 +113,25 @@ static void fill(const struct unit *u, struct slot *s)
 	*s = (struct slot){
 		.flags = (exited ? SLOT_EXITED : 0) |
 			 (u->main_done ? SLOT_MAIN_DONE : 0) | (u->ran ? SLOT_RAN : 0) |
-			 (u->gone ? SLOT_GONE : 0),
-		.deadline = u->deadline,
-		.limit_begin = u->limit_begin,
-		.limit_used = u->limit_used,
-		.cmd = u->cmd,
-		.pid = u->pid,
-		.status = u->status,
-		.serial = u->serial,
-		.main_serial = u->main_serial,
-		.control_serial = u->control_serial,
-		.state = u->state,
-		.start = u->start,
-		.result = u->result,
-		.kind = u->kind,
-		.type = u->type,
-		.kill_mode = u->kill_mode,
+			 (u->gone ? SLOT_GONE : 0) | (u->stop_asked ? SLOT_STOP : 0) |
+			 (u->ready ? SLOT_READY : 0) | (u->reload_failed ? SLOT_RELOAD : 0) |
+			 (u->job && u->job->irreversible ? SLOT_HARD : 0),
+		.deadline = u->deadline, .since = u->since, .limit_begin = u->limit_begin,
+		.watchdog_ns = u->watchdog_ns, .times = u->times, .limit_used = u->limit_used,
+		.cmd = u->cmd, .restarts = u->restarts, .restart_step = u->restart_step,
+		.job = u->job ? u->job->id : 0, .job_type = u->job ? u->job->type + 1 : 0,
+		.pid = u->pid, .status = u->status, .serial = u->serial,
+		.main_serial = u->main_serial, .control_serial = u->control_serial,
+		.state = u->state, .result = u->result, .exec = u->exec, .type = u->type,
+		.kill_mode = u->kill_mode, .outcome = u->outcome,
+		.nr_history = u->nr_history, .history_next = u->history_next,
 	};
 	memcpy(s->name, u->name, strlen(u->name));
+	memcpy(s->invocation, u->invocation, sizeof(s->invocation));
+	if (u->nr_history)
+		memcpy(s->history, u->history, u->nr_history * sizeof(*u->history));
+	if (u->ops->save)
+		u->ops->save(u, s->own);
 	s->sum = checksum(s);
 }
 
@@ -129,6 +139,7 @@ static void put_unit(struct unit *u)
 {
 	struct slot s;
 
+	u->heard = false;
 	fill(u, &s);
 	if (s.sum != u->written)
 		u->written = put(&s, u->id) ? s.sum : 0;
@@ -214,21 +225,29 @@ void state_begin(const char *name, uint64_t queue)
 static bool intact(const struct slot *s)
 {
 	return s->sum == checksum(s) && !s->name[sizeof(s->name) - 1] &&
-	       unit_name_ok(s->name) && s->state < NR_STATES && s->start <= START_FAILED &&
-	       s->result <= RESULT_BAD_UNIT && s->kind < EXEC_KINDS &&
-	       s->type <= TYPE_FORKING && s->kill_mode <= KILL_NONE;
+	       unit_name_kind(s->name) < UNIT_KINDS && s->result < RESULTS &&
+	       s->exec < EXEC_KINDS && s->type <= TYPE_IDLE && s->kill_mode <= KILL_NONE &&
+	       s->job_type <= JOB_TYPES && s->outcome <= JOB_RESULTS &&
+	       s->nr_history <= HISTORY_MAX && s->history_next < HISTORY_MAX;
 }
 
-static void restore(const struct slot *s)
+static bool restore(const struct slot *s)
 {
 	struct unit *u = unit_add(s->name);
 
-	service_restore(u, s->state, s->start);
-	u->gone = s->state == STATE_DOWN && s->flags & SLOT_GONE;
+	if (s->state >= u->ops->nr_states)
+		return false;
+	u->state = s->state;
+	u->gone = unit_is_down(u) && s->flags & SLOT_GONE;
 	u->deadline = s->deadline;
+	u->since = s->since;
 	u->limit_begin = s->limit_begin;
+	u->watchdog_ns = s->watchdog_ns;
+	u->times = s->times;
 	u->limit_used = s->limit_used;
 	u->cmd = s->cmd;
+	u->restarts = s->restarts;
+	u->restart_step = s->restart_step;
 	u->pid = s->pid;
 	u->status = s->status;
 	u->serial = s->serial;
@@ -237,11 +256,27 @@ static void restore(const struct slot *s)
 	u->main_exited = s->flags & SLOT_EXITED;
 	u->main_done = s->flags & SLOT_MAIN_DONE;
 	u->ran = s->flags & SLOT_RAN;
+	u->stop_asked = s->flags & SLOT_STOP;
+	u->ready = s->flags & SLOT_READY;
+	u->reload_failed = s->flags & SLOT_RELOAD;
 	u->result = s->result;
-	u->kind = s->kind;
+	u->exec = s->exec;
 	u->type = s->type;
 	u->kill_mode = s->kill_mode;
+	u->outcome = s->outcome;
 	u->written = s->sum;
+	memcpy(u->invocation, s->invocation, sizeof(u->invocation) - 1);
+	for (size_t i = 0; i < s->nr_history; i++) {
+		u->history = xgrow(u->history, i, sizeof(*u->history));
+		u->history[i] = s->history[i];
+	}
+	u->nr_history = s->nr_history;
+	u->history_next = s->history_next;
+	if (u->ops->restore)
+		u->ops->restore(u, s->own);
+	if (s->job_type)
+		job_restore(u, s->job, s->job_type - 1, s->flags & SLOT_HARD);
+	return true;
 }
 
 /* All or nothing: a unit that is missing would shift the ids of those behind it. */
@@ -252,9 +287,10 @@ static bool restore_all(const char *text, size_t nr)
 	for (size_t i = 1; i < nr; i++)
 		if (!intact(&slots[i]))
 			return false;
-	for (size_t i = 1; i < nr; i++)
-		restore(&slots[i]);
 	nr_written = nr - 1;
+	for (size_t i = 1; i < nr; i++)
+		if (!restore(&slots[i]))
+			return false;
 	return true;
 }
 

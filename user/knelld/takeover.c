@@ -36,9 +36,8 @@ static void learn_aliases(const struct knell_watch_info *w, size_t nr)
 		if (!of_command(&w[i]))
 			continue;
 		aliases = xgrow(aliases, nr_aliases, sizeof(*aliases));
-		aliases[nr_aliases++] = (struct alias){
-			.id = token_id(w[i].token), .unit = unit_add(w[i].label),
-		};
+		aliases[nr_aliases].id = token_id(w[i].token);
+		aliases[nr_aliases++].unit = unit_add(w[i].label);
 	}
 }
 
@@ -58,30 +57,39 @@ static bool younger(uint16_t a, uint16_t b)
 	return (int16_t)((uint16_t)(a - b) << 1) > 0;
 }
 
-/* The kind of command whose tree this is tells what the unit was at. */
+/*
+ * The kind of command whose tree this is tells what the unit was at, if it is younger than what the
+ * state file says of it.
+ */
 static void guess(struct unit *u, struct tree *t)
 {
 	static const enum state states[EXEC_KINDS] = {
+		[EXEC_CONDITION] = STATE_CONDITION,
 		[EXEC_START_PRE] = STATE_PRE,
 		[EXEC_START] = STATE_START,
 		[EXEC_START_POST] = STATE_START_POST,
+		[EXEC_RELOAD] = STATE_RELOAD,
 		[EXEC_STOP] = STATE_STOP,
 		[EXEC_STOP_POST] = STATE_POST,
 	};
-	bool starts = t->kind <= EXEC_START_POST;
 
 	if (t->kind == EXEC_START && (!u->main || younger(t->serial, u->main->serial))) {
 		u->main = t;
 		u->main_serial = t->serial;
+		u->main_done = u->ran = false;
+		u->result = RESULT_SUCCESS;
 	}
-	if (u->state != STATE_DOWN && !younger(t->serial, u->serial))
+	if (u->serial && !younger(t->serial, u->serial))
 		return;
 	u->serial = t->serial;
-	u->kind = t->kind;
+	u->exec = t->kind;
 	u->cmd = t->cmd;
 	u->control = t->kind == EXEC_START ? NULL : t;
 	u->control_serial = t->kind == EXEC_START ? 0 : t->serial;
-	service_restore(u, states[t->kind], starts ? START_PENDING : START_DONE);
+	u->deadline = 0;
+	u->guessed = true;
+	if (u->kind == UNIT_SERVICE)
+		u->state = states[t->kind];
 }
 
 static void place(struct unit *u, struct tree *t)
@@ -110,10 +118,10 @@ static void take_tree(struct unit *u, const struct knell_watch_info *w, bool kno
 	/* As many as there may be. */
 	t->left = 1;
 	t->taken = true;
-	if (known)
-		place(u, t);
-	else
+	if (!known || (u->kind == UNIT_SERVICE && younger(t->serial, u->serial)))
 		guess(u, t);
+	else
+		place(u, t);
 }
 
 static void take_proc(struct unit *u, const struct knell_watch_info *w)
@@ -126,7 +134,7 @@ static void take_proc(struct unit *u, const struct knell_watch_info *w)
 		return;
 	}
 	u->proc = w->watch;
-	u->follows_pid_file = follows;
+	u->follows = follows;
 	u->pid = w->pid;
 }
 
@@ -182,27 +190,28 @@ void takeover_units(bool known)
 	free(w);
 }
 
-static void adopt(struct unit *u, bool known)
+static void adopt(struct unit *u)
 {
-	u->conf = u->next ? u->next : conf_new();
-	if (!u->next && !u->gone)
+	if (u->load == UNIT_BAD)
 		log_line("%s: what runs of it is followed until it ends", u->name);
-	u->next = NULL;
-	if (!known) {
-		u->type = u->conf->type;
-		u->kill_mode = u->conf->kill_mode;
+	if (u->guessed && u->file->service) {
+		u->type = u->file->service->type;
+		u->kill_mode = u->file->service->kill.mode;
 	}
 	nr_taken += u->main || u->control;
 	state_touch(u);
 }
 
 /* Once the unit files are read: goes on where the former knelld was interrupted. */
-void takeover_resume(bool known)
+void takeover_resume(void)
 {
 	for (size_t i = 0; i < nr_units; i++)
-		if (units[i]->state != STATE_DOWN && units[i]->state != STATE_WAITING)
-			adopt(units[i], known);
+		if (!unit_is_down(units[i]))
+			adopt(units[i]);
 	log_line("took over %zu running services from a knelld that is gone", nr_taken);
-	for (size_t i = 0; i < nr_units; i++)
-		service_resume(units[i]);
+	for (size_t i = 0; i < nr_units; i++) {
+		if (!unit_is_down(units[i]))
+			units[i]->ops->resume(units[i]);
+		job_look_at(units[i]);
+	}
 }

@@ -60,7 +60,7 @@ void tree_drop_proc(struct unit *u)
 	if (u->proc)
 		procs->ack(u->proc);
 	u->proc = 0;
-	u->follows_pid_file = false;
+	u->follows = false;
 	record_forget_held(u);
 }
 
@@ -73,7 +73,10 @@ void tree_release(struct unit *u)
 	births_end(u);
 }
 
-/* Says in the unit which tree is about to be, so that it is not made twice. */
+/*
+ * Says in the unit which tree is about to be. A tree that is younger than its unit in the state file
+ * tells the next knelld as much; but ends that are not written down yet must not be forgotten over it.
+ */
 static uint16_t announce(struct unit *u, enum exec_kind kind)
 {
 	u->serial = serial_next(u->serial);
@@ -84,22 +87,21 @@ static uint16_t announce(struct unit *u, enum exec_kind kind)
 	} else {
 		u->control_serial = u->serial;
 	}
-	state_write(u);
+	if (u->heard) {
+		log_flush();
+		state_write(u);
+	}
 	return u->serial;
 }
 
-/* What the main process does about itself: see kill_main() and pidfile.c. */
+/* What the main process does about itself: see tree_kill_main() and pidfile.c. */
 static void enrol_main(struct unit *u, struct enrol *e)
 {
 	bool alone = u->kill_mode == KILL_MIXED || u->kill_mode == KILL_PROCESS;
 
-	if (u->type == TYPE_FORKING && u->conf->pid_file.name) {
-		births_end(u);
-		procs->add_births(u->name, token(u->id, ROLE_BIRTHS, 0, e->serial),
-				  &u->births.watch);
-	}
+	births_begin(u, e->serial);
 	e->nr_ops = procs->self_ops(alone ? token(u->id, ROLE_PROC, u->cmd, e->serial) : 0,
-				    u->births.watch, e->ops);
+				    births_watch(u), e->ops);
 }
 
 /* Before the process of a command is made; logs why it could not, -errno. */
@@ -149,6 +151,7 @@ int tree_born(struct unit *u, enum exec_kind kind, const struct enrol *e, pid_t 
 		return err;
 	}
 	t = tree_add(u, e->watch, e->serial, kind, u->cmd, pid);
+	t->started = now_ns();
 	if (kind != EXEC_START) {
 		u->control = t;
 		return 0;
@@ -178,7 +181,7 @@ void tree_unborn(struct unit *u, enum exec_kind kind, const struct enrol *e, pid
 /* Is the main process there, as far as its end was not heard of? */
 static bool main_is_up(const struct unit *u)
 {
-	if (u->follows_pid_file)
+	if (u->follows)
 		return true;
 	return u->main && !u->main->exited;
 }
@@ -186,7 +189,7 @@ static bool main_is_up(const struct unit *u)
 /* Does the service run? One that forks without a known main process does as long as anything. */
 bool tree_is_up(const struct unit *u)
 {
-	if (u->type == TYPE_FORKING && !u->follows_pid_file)
+	if ((u->type == TYPE_FORKING || u->file->service->exit_cgroup) && !u->follows)
 		return u->main && !u->main_done;
 	return main_is_up(u);
 }
@@ -200,7 +203,7 @@ bool tree_is_awaited(const struct unit *u)
 		return true;
 	if (u->kill_mode == KILL_PROCESS)
 		return main_is_up(u);
-	return u->trees || u->follows_pid_file;
+	return u->trees || u->follows;
 }
 
 static bool has_members(const struct tree *t)
@@ -238,7 +241,7 @@ int tree_kill_control(const struct unit *u, int sig)
 }
 
 /* The main process alone; how many that were. */
-static int kill_main(const struct unit *u, int sig)
+int tree_kill_main(const struct unit *u, int sig)
 {
 	if (!main_is_up(u))
 		return 0;
@@ -247,18 +250,24 @@ static int kill_main(const struct unit *u, int sig)
 	return procs->kill(u->proc, sig) >= 0;
 }
 
-/* Signals those whom KillMode= means, or (@all) may mean at last; how many these were. */
-int tree_kill(const struct unit *u, int sig, bool all)
+/* Everybody. */
+int tree_kill_members(const struct unit *u, int sig)
 {
 	int n = 0;
 
-	if (u->kill_mode == KILL_NONE)
-		return 0;
-	if (u->kill_mode == KILL_PROCESS || (u->kill_mode == KILL_MIXED && !all))
-		return kill_main(u, sig) + tree_kill_control(u, sig);
 	for (const struct tree *t = u->trees; t; t = t->next)
 		n += has_members(t) ? kill_watch(u, t->watch, sig) : 0;
 	return n;
+}
+
+/* Signals those whom KillMode= means, or (@all) may mean at last; how many these were. */
+int tree_kill(const struct unit *u, int sig, bool all)
+{
+	if (u->kill_mode == KILL_NONE)
+		return 0;
+	if (u->kill_mode == KILL_PROCESS || (u->kill_mode == KILL_MIXED && !all))
+		return tree_kill_main(u, sig) + tree_kill_control(u, sig);
+	return tree_kill_members(u, sig);
 }
 
 /* How many processes the unit has, in all its trees. */

@@ -1,34 +1,68 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The table of units, and the directory they come from. */
-#include <dirent.h>
+/* The table of units: their names, their files, and what the files say after a reload. */
 #include <errno.h>
-#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "knelld.h"
 
 struct unit **units;			/* by id */
 size_t nr_units;
-static struct unit **by_name;		/* the same ones, sorted */
 
-static int compare_names(const void *a, const void *b)
+/* Names and aliases, sorted. */
+static struct entry {
+	const char *name;
+	struct unit *unit;
+} *names;
+static size_t nr_names;
+
+static const struct unit_ops *const kinds[UNIT_KINDS] = {
+	[UNIT_SERVICE] = &service_ops, [UNIT_TARGET] = &target_ops,
+	[UNIT_TIMER] = &timer_ops, [UNIT_SOCKET] = &socket_ops,
+};
+
+/* Where @name is among the names, or would be. */
+static size_t place(const char *name, bool *found)
 {
-	return strcmp((*(struct unit *const *)a)->name, (*(struct unit *const *)b)->name);
-}
+	size_t from = 0, to = nr_names;
+	int cmp = 1;
 
-static struct unit *find_among(const char *name, size_t nr)
-{
-	struct unit key = { .name = (char *)name }, *k = &key, **found;
+	while (from < to) {
+		size_t mid = (from + to) / 2;
 
-	found = nr ? bsearch(&k, by_name, nr, sizeof(*by_name), compare_names) : NULL;
-	return found ? *found : NULL;
+		cmp = strcmp(name, names[mid].name);
+		if (!cmp) {
+			from = mid;
+			break;
+		}
+		if (cmp < 0)
+			to = mid;
+		else
+			from = mid + 1;
+	}
+	*found = !cmp;
+	return from;
 }
 
 struct unit *unit_find(const char *name)
 {
-	return find_among(name, nr_units);
+	bool found;
+	size_t i = place(name, &found);
+
+	return found ? names[i].unit : NULL;
+}
+
+static void add_name(const char *name, struct unit *u)
+{
+	bool found;
+	size_t i = place(name, &found);
+
+	if (found)
+		return;
+	names = xgrow(names, nr_names, sizeof(*names));
+	memmove(&names[i + 1], &names[i], (nr_names++ - i) * sizeof(*names));
+	names[i] = (struct entry){ .name = name == u->name ? name : xstrdup(name), .unit = u };
 }
 
 struct unit *unit_by_id(uint32_t id)
@@ -37,182 +71,314 @@ struct unit *unit_by_id(uint32_t id)
 	return id && id <= nr_units ? units[id - 1] : NULL;
 }
 
-/* What the file said when it was last read well: what the next start will use. */
-const struct conf *unit_latest(const struct unit *u)
+const struct unit_file *unit_latest(const struct unit *u)
 {
-	return u->next ? u->next : u->conf;
+	return u->next ? u->next : u->file;
 }
 
-/* Can it not be started at all, as the files are now? */
-bool unit_refused(const struct unit *u)
+enum active unit_active(const struct unit *u)
 {
-	return u->bad || u->cyclic || u->lacks;
+	return u->ops->states[u->state].active;
 }
 
-static struct unit *unit_new(const char *name)
+const char *unit_sub(const struct unit *u)
+{
+	return u->ops->states[u->state].sub;
+}
+
+bool unit_is_up(const struct unit *u)
+{
+	return unit_active(u) == ACTIVE || unit_active(u) == RELOADING;
+}
+
+bool unit_is_down(const struct unit *u)
+{
+	return unit_active(u) == INACTIVE || unit_active(u) == FAILED;
+}
+
+const struct commands *unit_commands(const struct unit *u, enum exec_kind kind)
+{
+	static const struct commands none;
+
+	return u->file->service ? &u->file->service->cmds[kind] :
+	       u->file->socket ? &u->file->socket->cmds[kind] : &none;
+}
+
+const struct exec_context *unit_exec(const struct unit *u)
+{
+	return u->file->service ? &u->file->service->exec : &u->file->socket->exec;
+}
+
+const struct kill_context *unit_kill(const struct unit *u)
+{
+	return u->file->service ? &u->file->service->kill : &u->file->socket->kill;
+}
+
+bool unit_can_reload(const struct unit *u)
+{
+	const struct service *s = unit_latest(u)->service;
+
+	return u->ops->reload && (u->kind != UNIT_SERVICE || s->cmds[EXEC_RELOAD].nr ||
+				  s->type == TYPE_NOTIFY_RELOAD);
+}
+
+/* The file's own name will do: directories are the same for most. */
+const char *unit_where(const struct unit_file *f, struct where w)
+{
+	static char buf[320];
+	const char *path = w.file < f->nr_sources ? f->sources[w.file] : f->name, *base;
+
+	base = strrchr(path, '/');
+	base = base && w.file == 0 ? base + 1 : path;
+	if (w.line)
+		snprintf(buf, sizeof(buf), "%s:%u", base, w.line);
+	else
+		snprintf(buf, sizeof(buf), "%s", base);
+	return buf;
+}
+
+/* Files */
+
+static struct unit *unit_new(const char *name, enum unit_kind kind)
 {
 	struct unit *u = xcalloc(1, sizeof(*u));
 
 	u->name = xstrdup(name);
+	u->kind = kind;
+	u->ops = kinds[kind];
 	units = xgrow(units, nr_units, sizeof(*units));
-	by_name = xgrow(by_name, nr_units, sizeof(*by_name));
-	units[nr_units] = by_name[nr_units] = u;
+	units[nr_units] = u;
 	u->id = ++nr_units;
+	u->load = UNIT_NOT_FOUND;
+	add_name(u->name, u);
 	return u;
 }
 
-/* The unit of that name, which is made if there is none. */
+/* By a name that a former knelld knew it by; its files are read later. */
 struct unit *unit_add(const char *name)
 {
 	struct unit *u = unit_find(name);
+	enum unit_kind kind = unit_name_kind(name);
 
-	if (u)
-		return u;
-	u = unit_new(name);
-	qsort(by_name, nr_units, sizeof(*by_name), compare_names);
-	return u;
+	return u || kind >= UNIT_KINDS ? u : unit_new(name, kind);
 }
 
-static void masked(struct unit *u)
+static enum loaded loaded_as(enum load load, enum unit_kind kind, const struct unit_file *f)
 {
-	if (!u->gone)
-		log_line("%s: masked, not to be started", u->name);
-	/* One that runs is treated as one whose file is gone. */
+	switch (load) {
+	case LOAD_OK:
+		return f->bad ? UNIT_BAD : UNIT_LOADED;
+	case LOAD_BAD:
+		return UNIT_BAD;
+	case LOAD_MASKED:
+		return UNIT_MASKED;
+	default:
+		return kind == UNIT_TARGET ? UNIT_STUB : UNIT_NOT_FOUND;
+	}
+}
+
+static bool usable(enum loaded load)
+{
+	return load == UNIT_LOADED || load == UNIT_STUB;
+}
+
+/* There is nothing better than @f; what runs goes on with what it was started with. */
+static void take_file(struct unit *u, struct unit_file *f)
+{
+	unit_file_free(u->next);
+	u->next = NULL;
+	if (u->file && !unit_is_down(u)) {
+		u->next = f;
+	} else {
+		unit_file_free(u->file);
+		u->file = f;
+	}
+	if (u->ops->changed)
+		u->ops->changed(u);
+}
+
+static void tell_lost(struct unit *u, enum loaded load)
+{
+	bool runs = !unit_is_down(u);
+
+	if (u->gone || load == UNIT_BAD)
+		return;
 	u->gone = true;
+	log_line("%s: %s%s", u->name, load == UNIT_MASKED ? "masked, not to be started" :
+		 "its file is gone", runs ? "; what runs is left alone and not restarted" : "");
 }
 
-/* The file was read, well or not; a unit that runs keeps what it was started with. */
-static void take_conf(struct unit *u, enum load load, struct conf *conf)
+/* The files were read, well or not. Has anything changed? */
+static bool take(struct unit *u, enum load how, struct unit_file *f)
 {
-	const struct conf *old = unit_latest(u);
+	enum loaded load = loaded_as(how, u->kind, f);
+	const struct unit_file *old = u->file ? unit_latest(u) : NULL;
+	bool fresh = !old || !usable(u->load) || u->gone;
 
 	u->seen = true;
-	if (load == LOAD_MASKED) {
-		masked(u);
-	} else if (load == LOAD_BAD) {
-		u->bad = !old;
-		if (old)
+	for (size_t i = 0; f && i < f->names.nr; i++)
+		add_name(f->names.v[i], u);
+	if (usable(load) && !fresh && f->hash == old->hash && load == u->load) {
+		unit_file_free(f);
+		return false;
+	}
+	if (!usable(load) && old && usable(u->load)) {
+		if (load == UNIT_BAD)
 			log_line("%s: keeps its former settings", u->name);
-	} else {
-		if (old && !u->gone && old->hash == conf->hash) {
-			conf_free(conf);
-			return;
-		}
-		if (old)
-			log_line("%s: changed, which takes effect at its next start", u->name);
-		u->bad = u->gone = false;
-		conf_free(u->next);
-		u->next = conf;
+		else
+			tell_lost(u, load);
+		unit_file_free(f);
+		return true;
 	}
-}
-
-/* Tells of what a user may have meant as a unit. */
-static void pass_over(const char *name)
-{
-	static const char *const suffixes[] = {
-		".timer", ".target", ".socket", ".mount", ".automount", ".path", ".slice",
-		".swap", ".service.d",
-	};
-	size_t len = strlen(name);
-
-	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
-		size_t n = strlen(suffixes[i]);
-
-		if (len > n && !strcmp(name + len - n, suffixes[i]))
-			log_line("%s: knelld knows *.service only, ignored", name);
-	}
-}
-
-static bool is_service(const char *name)
-{
-	size_t len = strlen(name);
-
-	if (*name == '.')
-		return false;
-	if (len <= 8 || strcmp(name + len - 8, ".service")) {
-		pass_over(name);
-		return false;
-	}
-	if (!unit_name_ok(name)) {
-		log_line("%s: not a name for a unit, ignored", name);
-		return false;
-	}
-	if (strstr(name, "@.service")) {
-		log_line("%s: a template, ignored", name);
-		return false;
-	}
+	if (load == UNIT_MASKED && u->load != UNIT_MASKED)
+		log_line("%s: masked, not to be started", u->name);
+	if (usable(load) && !fresh && !unit_is_down(u))
+		log_line("%s: changed, which takes effect at its next start", u->name);
+	u->gone = usable(load) ? false : u->gone;
+	u->load = load;
+	take_file(u, f ? f : unit_builtin(u->name, NULL));
 	return true;
 }
 
-static int by_alphabet(const void *a, const void *b)
+static bool read_files(struct unit *u)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
+	struct unit_file *f = NULL;
+	enum load how = unit_load(manager.dirs, u->name, &f);
+
+	return take(u, how, f);
 }
 
-static int list_services(DIR *d, struct strv *names)
+/* An alias is another name of the unit whose file it leads to. */
+static struct unit *unit_load_new(const char *name, enum unit_kind kind)
 {
-	struct dirent *entry;
+	struct unit_file *f = NULL;
+	enum load how = unit_load(manager.dirs, name, &f);
+	struct unit *u = f ? unit_find(f->name) : NULL;
 
-	while ((errno = 0, entry = readdir(d)))
-		if (is_service(entry->d_name))
-			strv_add(names, xstrdup(entry->d_name));
-	if (names->nr)
-		qsort(names->v, names->nr, sizeof(*names->v), by_alphabet);
-	return -errno;
-}
-
-static void tell_vanished(void)
-{
-	for (size_t i = 0; i < nr_units; i++) {
-		struct unit *u = units[i];
-
-		if (u->seen || u->gone)
-			continue;
-		u->gone = true;
-		u->bad = false;
-		log_line("%s: its file is gone%s", u->name, u->state == STATE_DOWN ? "" :
-			 "; what runs is left alone and not restarted");
+	graph_changed();
+	if (u) {
+		unit_file_free(f);
+	} else {
+		u = unit_new(f ? f->name : name, kind);
+		take(u, how, f);
 	}
+	add_name(name, u);
+	return u;
 }
 
-static void load_each(int dirfd, const struct strv *names)
+struct unit *unit_get(const char *name)
 {
-	size_t known = nr_units;
+	struct unit *u = unit_find(name);
+	enum unit_kind kind = unit_name_kind(name);
 
+	if (u && u->file)
+		return u;
+	if (kind >= UNIT_KINDS || unit_name_is_template(name))
+		return NULL;
+	if (!u)
+		return unit_load_new(name, kind);
+	read_files(u);
+	graph_changed();
+	return u;
+}
+
+static void forget_aliases(void)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < nr_names; i++) {
+		if (names[i].name == names[i].unit->name)
+			names[kept++] = names[i];
+		else
+			free((char *)names[i].name);
+	}
+	nr_names = kept;
+}
+
+/* Looks at the files of all units that are there; what has changed is told by events. */
+void units_reload(void)
+{
+	forget_aliases();
 	for (size_t i = 0; i < nr_units; i++)
 		units[i]->seen = false;
-	for (size_t i = 0; i < names->nr; i++) {
-		struct unit *u = find_among(names->v[i], known);
-		struct conf *conf = NULL;
-		enum load load = conf_load(dirfd, names->v[i], &conf);
+	for (size_t i = 0; i < nr_units; i++) {
+		struct event ev = { .kind = EVENT_UNIT, .unit = units[i] };
 
-		take_conf(u ? u : unit_new(names->v[i]), load, conf);
+		if (!units[i]->seen && read_files(units[i]))
+			manager_tell(&ev);
 	}
-	if (nr_units)
-		qsort(by_name, nr_units, sizeof(*by_name), compare_names);
+	graph_changed();
 }
 
-/* Reads the unit directory, for the first time or again; 0 or -errno, then nothing has changed. */
-int units_load(const char *dir)
+/* From here on what the files said last is in force. */
+void unit_take_latest(struct unit *u)
 {
-	struct strv names = { 0 };
-	DIR *d = opendir(dir);
-	int err;
+	if (!u->next)
+		return;
+	unit_file_free(u->file);
+	u->file = u->next;
+	u->next = NULL;
+}
 
-	if (!d) {
-		err = -errno;
-		goto out;
+/* History */
+
+void unit_note_ending(struct unit *u, const struct ending *e)
+{
+	struct event ev = { .kind = EVENT_EXIT, .unit = u, .ending = e };
+
+	if (u->nr_history < HISTORY_MAX) {
+		u->history = xgrow(u->history, u->nr_history, sizeof(*u->history));
+		u->nr_history++;
 	}
-	err = list_services(d, &names);
-	if (!err) {
-		load_each(dirfd(d), &names);
-		tell_vanished();
-		graph_build();
-	}
-	closedir(d);
-	strv_free(&names);
-out:
-	if (err)
-		log_line("cannot read the unit directory %s: %s", dir, strerror(-err));
-	return err;
+	u->history[u->history_next] = *e;
+	u->history_next = (u->history_next + 1) % HISTORY_MAX;
+	manager_tell(&ev);
+}
+
+const struct ending *unit_ending(const struct unit *u, size_t nr)
+{
+	if (nr >= u->nr_history)
+		return NULL;
+	return &u->history[(u->history_next + HISTORY_MAX - 1 - nr) % HISTORY_MAX];
+}
+
+/* The one timer of a unit: the next knelld sets it by the state file. */
+
+static void on_timer(struct knell_loop *l, const struct knell_call *call, void *arg)
+{
+	struct unit *u = arg;
+
+	(void)l;
+	(void)call;
+	u->deadline = 0;
+	state_touch(u);
+	u->ops->expired(u);
+}
+
+void unit_arm_at(struct unit *u, uint64_t deadline)
+{
+	struct knell_loop *l = queue_loop();
+
+	knell_cancel(l, u->timer);
+	u->timer = KNELL_NONE;
+	u->deadline = deadline;
+	if (deadline)
+		u->timer = knell_add_timer_at(l, on_timer, u, CLOCK_MONOTONIC, deadline);
+	if (deadline && knell_is_none(u->timer))
+		log_line("%s: cannot set its timer: %s", u->name, strerror(errno));
+	state_touch(u);
+}
+
+void unit_arm(struct unit *u, uint64_t ns)
+{
+	const uint64_t now = now_ns();
+
+	/* What lies beyond the clock never comes. */
+	unit_arm_at(u, ns > (uint64_t)INT64_MAX - now ? 0 : now + ns);
+}
+
+void unit_disarm(struct unit *u)
+{
+	if (u->deadline)
+		unit_arm_at(u, 0);
 }

@@ -8,24 +8,6 @@
 
 #include "knelld.h"
 
-/* As systemd names it, for ExecStopPost='s $SERVICE_RESULT. */
-const char *verdict_text(enum result r)
-{
-	static const char *const text[] = {
-		[RESULT_SUCCESS] = "success",
-		[RESULT_RESOURCES] = "resources",
-		[RESULT_EXIT_CODE] = "exit-code",
-		[RESULT_SIGNAL] = "signal",
-		[RESULT_CORE_DUMP] = "core-dump",
-		[RESULT_TIMEOUT] = "timeout",
-		[RESULT_START_LIMIT] = "start-limit-hit",
-		[RESULT_DEPENDENCY] = "dependency",
-		[RESULT_BAD_UNIT] = "bad-setting",
-	};
-
-	return text[r];
-}
-
 static bool listed(const struct ends *ends, int status)
 {
 	if (WIFEXITED(status))
@@ -38,20 +20,22 @@ static bool is_daemon(const struct unit *u, const struct tree *t)
 {
 	if (t->kind != EXEC_START || u->type == TYPE_ONESHOT)
 		return false;
-	return u->type == TYPE_SIMPLE || t->exited;
+	return u->type != TYPE_FORKING || t->exited;
 }
 
 static bool is_clean_signal(const struct unit *u, int sig, bool daemon)
 {
+	const struct kill_context *k = unit_kill(u);
+
 	/* Ended by the very signal that was to end it. */
-	if (u->state == STATE_TERM && sig == u->conf->kill_signal)
+	if (u->state == STATE_TERM && (sig == k->signal || sig == k->restart_signal))
 		return true;
 	return daemon && (sig == SIGHUP || sig == SIGINT || sig == SIGTERM || sig == SIGPIPE);
 }
 
 static bool ignores_failure(const struct unit *u, const struct tree *t)
 {
-	const struct commands *list = &u->conf->exec[t->kind];
+	const struct commands *list = unit_commands(u, t->kind);
 
 	/* The file may have changed since it was started. */
 	return t->cmd < list->nr && list->v[t->cmd].flags & CMD_IGNORE_FAILURE;
@@ -60,12 +44,17 @@ static bool ignores_failure(const struct unit *u, const struct tree *t)
 /* systemd's clean exits; a signal is one for daemons only. */
 enum result verdict_judge(const struct unit *u, const struct tree *t, int status)
 {
+	const struct service *s = u->file->service;
 	bool daemon = is_daemon(u, t);
 
 	if (ignores_failure(u, t))
 		return RESULT_SUCCESS;
-	if (t->kind == EXEC_START && listed(&u->conf->success, status))
+	if (s && t->kind == EXEC_START && listed(&s->success, status))
 		return RESULT_SUCCESS;
+	/* That says no; anything worse is a failure. */
+	if (t->kind == EXEC_CONDITION && WIFEXITED(status) && WEXITSTATUS(status) &&
+	    WEXITSTATUS(status) < 255)
+		return RESULT_CONDITION;
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status) ? RESULT_EXIT_CODE : RESULT_SUCCESS;
 	if (WCOREDUMP(status))
@@ -73,29 +62,31 @@ enum result verdict_judge(const struct unit *u, const struct tree *t, int status
 	return is_clean_signal(u, WTERMSIG(status), daemon) ? RESULT_SUCCESS : RESULT_SIGNAL;
 }
 
+/* By Restart= and what the run has come to: systemd.service(5)'s table. */
+#define ENDS(result)	(1U << (RESULT_##result))
+static const uint32_t restarts[] = {
+	[RESTART_NO] = 0,
+	[RESTART_ALWAYS] = ~0U,
+	[RESTART_ON_SUCCESS] = ENDS(SUCCESS),
+	[RESTART_ON_FAILURE] = ~ENDS(SUCCESS),
+	[RESTART_ON_ABNORMAL] = ~(ENDS(SUCCESS) | ENDS(EXIT_CODE)),
+	[RESTART_ON_ABORT] = ENDS(SIGNAL) | ENDS(CORE_DUMP),
+	[RESTART_ON_WATCHDOG] = ENDS(WATCHDOG),
+};
+
 /* Is a unit whose run is over to be started again? */
 bool verdict_restarts(const struct unit *u)
 {
-	const enum result r = u->result;
+	const struct service *s = u->file->service;
 
-	if (service_stopping() || u->gone)
+	if (manager.stopping || u->stop_asked || u->gone || u->result == RESULT_CONDITION ||
+	    u->result == RESULT_START_LIMIT)
 		return false;
-	if (u->ran && listed(&u->conf->no_restart, u->status))
+	if (u->ran && listed(&s->no_restart, u->status))
 		return false;
-	switch (u->conf->restart) {
-	case RESTART_ALWAYS:
+	if (u->ran && listed(&s->force_restart, u->status))
 		return true;
-	case RESTART_ON_SUCCESS:
-		return r == RESULT_SUCCESS;
-	case RESTART_ON_FAILURE:
-		return r != RESULT_SUCCESS;
-	case RESTART_ON_ABNORMAL:
-		return r != RESULT_SUCCESS && r != RESULT_EXIT_CODE;
-	case RESTART_ON_ABORT:
-		return r == RESULT_SIGNAL || r == RESULT_CORE_DUMP;
-	default:
-		return false;
-	}
+	return restarts[s->restart] >> u->result & 1;
 }
 
 /* Whom the kernel saw send the signal; nothing where it was the process's own doing. */
@@ -136,8 +127,33 @@ static void end_text(const struct knell_event *ev, char *buf, size_t size)
 		 WCOREDUMP(status) ? " (core dumped)" : "", killer);
 }
 
+static void note(struct unit *u, const struct tree *t, const struct knell_event *ev)
+{
+	const uint64_t start = ev->exit.start_ns ? ev->exit.start_ns : t->started;
+	bool killer = ev->flags & KNELL_EVF_KILLER, main = t->kind == EXEC_START && u->follows;
+	const struct ending e = {
+		.time_ns = ev->time_ns,
+		.run_ns = start && start < ev->time_ns ? ev->time_ns - start : 0,
+		.cpu_ns = ev->exit.utime_ns + ev->exit.stime_ns,
+		.rss_kib = ev->exit.maxrss_kb > UINT32_MAX ? UINT32_MAX : ev->exit.maxrss_kb,
+		.pid = ev->exit.pid,
+		.status = ev->exit.status,
+		.killer_pid = killer ? ev->exit.killer_pid : 0,
+		.killer_uid = killer ? ev->exit.killer_uid : 0,
+		.role = t->kind,
+		.flags = (verdict_judge(u, t, ev->exit.status) ? ENDING_FAILURE : 0) |
+			 (ev->flags & KNELL_EVF_OOM ? ENDING_OOM : 0) |
+			 (killer ? ENDING_KILLER : 0) |
+			 (ev->flags & KNELL_EVF_NOSTATUS ? ENDING_NOSTATUS : 0) |
+			 (ev->flags & KNELL_EVF_MAIN || main ? 0 : ENDING_MEMBER),
+	};
+
+	unit_note_ending(u, &e);
+}
+
 /* @who: "main", or the key of a command. */
-void verdict_tell(const struct unit *u, const char *who, const struct knell_event *ev)
+void verdict_tell(struct unit *u, const struct tree *t, const char *who,
+		  const struct knell_event *ev)
 {
 	uint64_t cpu_ms = (ev->exit.utime_ns + ev->exit.stime_ns) / NSEC_PER_MSEC;
 	char end[160];
@@ -147,4 +163,5 @@ void verdict_tell(const struct unit *u, const char *who, const struct knell_even
 		 ev->exit.pid, end, (unsigned long long)cpu_ms / 1000,
 		 (unsigned long long)cpu_ms % 1000, (unsigned long long)ev->exit.maxrss_kb,
 		 ev->flags & KNELL_EVF_REDELIVERED ? ", told to a former knelld already" : "");
+	note(u, t, ev);
 }

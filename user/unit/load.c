@@ -427,7 +427,7 @@ struct unit_file *unit_builtin(const char *name, const char *description)
 {
 	struct file *file;
 
-	if (unit_name_kind(name) != UNIT_TARGET || unit_name_is_template(name))
+	if (unit_name_kind(name) >= UNIT_KINDS || unit_name_is_template(name))
 		return NULL;
 	file = file_new(name);
 	file->f.description = description ? arena_str(&file->arena, description) : file->f.name;

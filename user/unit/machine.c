@@ -76,13 +76,18 @@ static char *value_in(const char *path, const char *name)
 	return value;
 }
 
-static char *os_release(const char *name)
+char *machine_os_release(const char *name)
 {
 	const char *path = access("/etc/os-release", R_OK) ? "/usr/lib/os-release" :
 							     "/etc/os-release";
 	char *value = value_in(path, name);
 
 	return value ? value : xstrdup("");
+}
+
+char *machine_id(void)
+{
+	return id_in("/etc/machine-id");
 }
 
 static const struct {
@@ -94,7 +99,7 @@ static const struct {
 	{ "ia64", "ia64" }, { "parisc64", "parisc64" }, { "alpha", "alpha" },
 };
 
-static char *architecture(void)
+char *machine_architecture(void)
 {
 	struct utsname u;
 
@@ -226,17 +231,17 @@ static char *directory(char which, bool user)
 static char *look_up(char which, bool user)
 {
 	switch (which) {
-	case 'a': return architecture();
+	case 'a': return machine_architecture();
 	case 'b': return id_in("/proc/sys/kernel/random/boot_id");
 	case 'm': return machine_id();
 	case 'H': case 'l': case 'v': return from_uname(which);
 	case 'q': return pretty_name();
-	case 'o': return os_release("ID");
-	case 'w': return os_release("VERSION_ID");
-	case 'W': return os_release("VARIANT_ID");
-	case 'B': return os_release("BUILD_ID");
-	case 'M': return os_release("IMAGE_ID");
-	case 'A': return os_release("IMAGE_VERSION");
+	case 'o': return machine_os_release("ID");
+	case 'w': return machine_os_release("VERSION_ID");
+	case 'W': return machine_os_release("VARIANT_ID");
+	case 'B': return machine_os_release("BUILD_ID");
+	case 'M': return machine_os_release("IMAGE_ID");
+	case 'A': return machine_os_release("IMAGE_VERSION");
 	case 'u': case 's': return passwd_text(which);
 	case 'h': return home(user);
 	case 'g': return group_text();

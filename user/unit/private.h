@@ -12,6 +12,7 @@
  * directives.c the table of all keys
  * dirs.c       the search path as it is on disk
  * parse.c      one text; load.c one unit: its file, drop-ins and links; finish.c their sum
+ * condition.c  whether conditions hold; virt.c: in what this system runs
  * install.c    links of [Install]; verify.c
  */
 #ifndef _UNIT_PRIVATE_H
@@ -263,6 +264,13 @@ char *expand_path(struct parser *p, const char *s, bool absolute);
 
 /* machine.c */
 const char *machine_text(struct unit_dirs *d, char specifier);
+char *machine_architecture(void);		/* as systemd calls it; to be freed, as are these */
+char *machine_id(void);				/* NULL: there is none */
+char *machine_os_release(const char *name);	/* "" if it isn't there */
 void machine_free(struct machine *m);
+
+/* virt.c: their names, NULL: in none */
+const char *virt_container(void);
+const char *virt_machine(void);
 
 #endif /* _UNIT_PRIVATE_H */

@@ -84,6 +84,15 @@ struct unit_file *unit_builtin(const char *name, const char *description);
 
 void unit_file_free(struct unit_file *f);
 
+/**
+ * cond_test - do the conditions of a unit hold on this machine, now?
+ * @asserts: its asserts instead
+ * @failed: out, if they don't: which one, or the last one of the triggers
+ *
+ * As systemd.unit(5). Looks at files and asks the kernel, waits for nothing.
+ */
+bool cond_test(const struct unit_file *f, bool asserts, const struct condition **failed);
+
 /* To be freed: the path of the file or link that @name would be loaded from; NULL: none. */
 char *unit_dirs_find(const struct unit_dirs *d, const char *name);
 

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The manager as a whole: where units come from, what is started at first, how it all ends. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "knelld.h"
+#include "unit_install.h"
+
+struct manager manager = { .default_target = "default.target" };
+struct unit_options manager_options;
+static bool starting;			/* jobs of the boot or a reload are left */
+
+/* The file's name is enough where it is in the directory that units come from. */
+static void say(void *arg, enum severity severity, const char *file, unsigned int line,
+		const char *text)
+{
+	const char *base = strrchr(file, '/');
+
+	(void)arg;
+	(void)severity;
+	base = base ? base + 1 : file;
+	if (line)
+		log_line("%s:%u: %s", base, line, text);
+	else
+		log_line("%s: %s", base, text);
+}
+
+/* Directories that somebody has named must be there: a missing one is no empty one. */
+static int check_dirs(void)
+{
+	for (size_t i = 0; i < manager_options.dirs.nr; i++) {
+		const char *name = manager_options.dirs.v[i];
+		DIR *d = opendir(name);
+		int err = d ? 0 : -errno;
+
+		if (d)
+			closedir(d);
+		if (err) {
+			log_line("cannot read the unit directory %s: %s", name, strerror(-err));
+			return err;
+		}
+	}
+	return 0;
+}
+
+static int open_dirs(void)
+{
+	int err = check_dirs();
+
+	if (err)
+		return err;
+	if (manager.dirs)
+		unit_dirs_close(manager.dirs);
+	manager_options.say = say;
+	manager.dirs = unit_dirs_open(&manager_options);
+	return 0;
+}
+
+/* Of a directory without a default target: is it to be started? */
+static bool is_wanted(const struct unit *u)
+{
+	const struct install *i = unit_latest(u)->install;
+	enum unit_state state;
+
+	if (u->kind == UNIT_TARGET || u->load == UNIT_MASKED)
+		return false;
+	if (!i || !(i->wanted_by.nr || i->required_by.nr || i->upheld_by.nr || i->also.nr ||
+		    i->alias.nr))
+		return true;
+	state = unit_is_enabled(manager.dirs, u->name);
+	return state == UNIT_STATE_ENABLED || state == UNIT_STATE_ENABLED_RUNTIME;
+}
+
+/* Without a default target all that is there is started, but for what waits to be enabled. */
+static void want_all(void)
+{
+	struct unit *d = unit_get(manager.default_target);
+	struct strv names = { 0 };
+
+	for (size_t i = 0; i < nr_units; i++)
+		units[i]->wanted = false;
+	if (!d || d->load == UNIT_LOADED)
+		return;
+	unit_dirs_names(manager.dirs, &names);
+	for (size_t i = 0; i < names.nr; i++) {
+		struct unit *u = unit_get(names.v[i]);
+
+		if (u)
+			u->wanted = is_wanted(u);
+	}
+	strv_free(&names);
+	graph_changed();
+}
+
+/* Reads what there is: 0 or -errno. */
+int manager_load(void)
+{
+	int err = open_dirs();
+
+	if (err)
+		return err;
+	units_reload();
+	unit_get("sysinit.target");
+	unit_get("basic.target");
+	want_all();
+	graph_settle();
+	return 0;
+}
+
+static bool is_counted(const struct unit *u)
+{
+	return u->kind != UNIT_TARGET && !u->gone;
+}
+
+static void tell_startup(void)
+{
+	size_t started = 0, failed = 0;
+
+	for (size_t i = 0; i < nr_units; i++) {
+		const struct unit *u = units[i];
+
+		if (!is_counted(u) || !u->outcome)
+			continue;
+		started += u->outcome == JR_DONE + 1;
+		failed += u->outcome != JR_DONE + 1 && u->outcome != JR_SKIPPED + 1;
+	}
+	log_line("startup finished: %zu started, %zu failed", started, failed);
+}
+
+/* No job is left. */
+void manager_settled(void)
+{
+	if (!manager.finished)
+		manager.finished = now_ns();
+	if (starting && !manager.stopping)
+		tell_startup();
+	starting = false;
+}
+
+static void start_default(void)
+{
+	struct unit *u = unit_get(manager.default_target);
+	const char *why = "there is no such unit";
+
+	starting = true;
+	if (!u || job_ask(u, JOB_START, JOB_REPLACE, NULL, NULL, &why) < 0)
+		log_line("cannot start %s: %s", manager.default_target, why);
+	if (!job_count())
+		manager_settled();
+}
+
+void manager_begin(void)
+{
+	manager.started = now_ns();
+	start_default();
+}
+
+/* Did a former attempt fail for what the files said, so that new ones may mend it? */
+static bool worth_a_start(const struct unit *u)
+{
+	if (!u->wanted || u->gone || !unit_is_down(u) || u->job)
+		return false;
+	return !u->outcome || u->result == RESULT_BAD_UNIT || u->result == RESULT_DEPENDENCY;
+}
+
+static void start_new(void)
+{
+	const char *why;
+
+	starting = true;
+	for (size_t i = 0; i < nr_units; i++)
+		if (worth_a_start(units[i]) &&
+		    job_ask(units[i], JOB_START, JOB_FAIL, NULL, NULL, &why) < 0)
+			log_line("%s: not started: %s", units[i]->name, why);
+	if (!job_count())
+		manager_settled();
+}
+
+int manager_reload(void)
+{
+	const struct event ev = { .kind = EVENT_RELOAD };
+	int err;
+
+	if (manager.stopping)
+		return -ESHUTDOWN;
+	err = manager_load();
+	if (err)
+		return err;
+	start_new();
+	manager_tell(&ev);
+	return 0;
+}
+
+/* The end */
+
+static void stop_all(void)
+{
+	const struct event ev = { .kind = EVENT_SHUTDOWN };
+
+	manager.stopping = true;
+	state_stopping();
+	manager_tell(&ev);
+	for (size_t i = nr_units; i-- > 0;)
+		if (!unit_is_down(units[i]) || units[i]->job)
+			job_ask(units[i], JOB_STOP, JOB_REPLACE_IRREVERSIBLY, NULL, NULL, NULL);
+}
+
+void manager_stop(enum ending_how how, int status)
+{
+	if (manager.stopping)
+		return;
+	manager.how = how;
+	manager.exit_status = status;
+	stop_all();
+}
+
+void manager_resume_stop(void)
+{
+	log_line("the former knelld was stopping all services: that goes on");
+	stop_all();
+}
+
+bool manager_over(void)
+{
+	return manager.stopping && !job_count();
+}
+
+/* FailureAction= and its kin. */
+void manager_emergency(enum emergency what, const struct unit *u, const char *why)
+{
+	static const enum ending_how ends[] = {
+		[EMERGENCY_REBOOT] = END_REBOOT, [EMERGENCY_REBOOT_FORCE] = END_REBOOT,
+		[EMERGENCY_REBOOT_IMMEDIATE] = END_REBOOT, [EMERGENCY_KEXEC] = END_REBOOT,
+		[EMERGENCY_KEXEC_FORCE] = END_REBOOT, [EMERGENCY_SOFT_REBOOT] = END_REBOOT,
+		[EMERGENCY_SOFT_REBOOT_FORCE] = END_REBOOT,
+		[EMERGENCY_POWEROFF] = END_POWEROFF, [EMERGENCY_POWEROFF_FORCE] = END_POWEROFF,
+		[EMERGENCY_POWEROFF_IMMEDIATE] = END_POWEROFF,
+		[EMERGENCY_HALT] = END_HALT, [EMERGENCY_HALT_FORCE] = END_HALT,
+		[EMERGENCY_HALT_IMMEDIATE] = END_HALT,
+		[EMERGENCY_EXIT] = END_EXIT, [EMERGENCY_EXIT_FORCE] = END_EXIT,
+	};
+	const struct unit_file *f = unit_latest(u);
+	int32_t status = u->result == RESULT_SUCCESS ? f->success_status : f->failure_status;
+
+	if (what == EMERGENCY_NONE || manager.stopping)
+		return;
+	if (ends[what] != END_EXIT && !is_pid1()) {
+		log_line("%s: action %s for its %s is not ours to take, ignored", u->name,
+			 unit_emergency_name(what), why);
+		return;
+	}
+	log_line("%s: action %s for its %s", u->name, unit_emergency_name(what), why);
+	if (status == UNSET)
+		status = WIFEXITED(u->status) ? WEXITSTATUS(u->status) : 1;
+	manager_stop(ends[what], status);
+}
+
+/* --check: 0 if every unit could be started. */
+int manager_check(void)
+{
+	int bad = 0;
+
+	if (manager_load() < 0)
+		return 1;
+	for (size_t i = 0; i < nr_units; i++)
+		bad |= units[i]->wanted && (units[i]->load != UNIT_LOADED || units[i]->cyclic);
+	return bad;
+}

@@ -1,0 +1,493 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Socket units: listening for a service that is not there yet.
+ *
+ *	DEAD -> START_PRE -> START_POST -> LISTENING <-> RUNNING
+ *	LISTENING, RUNNING -> STOP_PRE -> STOP_POST -> DEAD, or FAILED
+ *
+ * While its service is up, or on its way, nobody looks at the descriptors; when it is down again they
+ * are looked at, and what is still there starts it anew. So a service that dies before it has taken
+ * what it was started for would come again and again: the trigger limit, and the service's own
+ * start limit, end that, and the unit fails.
+ *
+ * With Accept=yes each connection has an instance of NAME@.service of its own. They are numbered by
+ * places, of which there are MaxConnections=, so that units are used again.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "knelld.h"
+#include "exec.h"
+#include "listen.h"
+#include "manager.h"
+#include "socket.h"
+
+#define PER_PASS	16	/* connections that are taken before others have their turn */
+
+enum {
+	SOCKET_DEAD, SOCKET_START_PRE, SOCKET_START_POST, SOCKET_LISTENING, SOCKET_RUNNING,
+	SOCKET_STOP_PRE, SOCKET_STOP_POST, SOCKET_FAILED,
+};
+
+static const struct state_name states[] = {
+	[SOCKET_DEAD] = { "dead", INACTIVE },
+	[SOCKET_START_PRE] = { "start-pre", ACTIVATING },
+	[SOCKET_START_POST] = { "start-post", ACTIVATING },
+	[SOCKET_LISTENING] = { "listening", ACTIVE },
+	[SOCKET_RUNNING] = { "running", ACTIVE },
+	[SOCKET_STOP_PRE] = { "stop-pre", DEACTIVATING },
+	[SOCKET_STOP_POST] = { "stop-post", DEACTIVATING },
+	[SOCKET_FAILED] = { "failed", FAILED },
+};
+
+/* A connection that was taken, of the instance that is there for it. */
+struct connection {
+	struct unit *socket;
+	size_t place;
+	int fd;
+	union address peer;
+	socklen_t len;
+};
+
+struct listener {
+	struct unit *unit;
+	const struct listen *listen;
+	int fd;
+	knell_task task;
+};
+
+/* A socket unit from its start on. */
+struct socket_run {
+	struct listener *v;
+	size_t nr;
+	struct unit **places;		/* by place: the instance that has it, NULL: free */
+	size_t nr_places, nr_connections;
+	uint64_t limit_begin;		/* the window of the trigger limit */
+	uint32_t limit_used;
+	uint64_t complained;
+};
+
+static const struct socket *conf_of(const struct unit *u)
+{
+	return u->file->socket;
+}
+
+/* The one that it starts, of Accept=no. */
+static struct unit *service_of(const struct unit *u)
+{
+	for (uint32_t i = 0; i < u->nr_edges; i++)
+		if (u->edges[i].side == DEP_TRIGGERS)
+			return u->edges[i].to;
+	return NULL;
+}
+
+static bool is_busy(const struct unit *service)
+{
+	return service && !unit_is_down(service);
+}
+
+static void close_all(struct unit *u)
+{
+	struct socket_run *r = u->socket_run;
+
+	for (size_t i = 0; i < r->nr; i++) {
+		knell_cancel(queue_loop(), r->v[i].task);
+		close(r->v[i].fd);
+	}
+	free(r->v);
+	r->v = NULL;
+	r->nr = 0;
+}
+
+static void unwatch(struct unit *u)
+{
+	for (size_t i = 0; i < u->socket_run->nr; i++)
+		knell_cancel(queue_loop(), u->socket_run->v[i].task);
+}
+
+static void go_down(struct unit *u)
+{
+	close_all(u);
+	if (conf_of(u)->remove_on_stop)
+		listen_remove(conf_of(u));
+	unit_set_state(u, u->result == RESULT_SUCCESS ? SOCKET_DEAD : SOCKET_FAILED);
+}
+
+static void fail(struct unit *u, enum result result)
+{
+	if (u->result == RESULT_SUCCESS)
+		u->result = result;
+	go_down(u);
+}
+
+/* May something be started now? So often in a window that begins with the first time. */
+static bool within_limit(struct unit *u)
+{
+	const struct socket *c = conf_of(u);
+	struct socket_run *r = u->socket_run;
+	uint64_t now = now_ns();
+
+	if (!c->trigger_limit_burst || !c->trigger_limit_ns)
+		return true;
+	if (!r->limit_begin || now - r->limit_begin > c->trigger_limit_ns) {
+		r->limit_begin = now;
+		r->limit_used = 0;
+	}
+	return r->limit_used++ < c->trigger_limit_burst;
+}
+
+static void listen_again(struct unit *u);
+
+static void on_started(void *arg, struct unit *service, uint32_t id, enum job_result result)
+{
+	struct unit *u = arg;
+
+	(void)id;
+	/* It could not even be tried: nobody else will tell that it is down. */
+	if (result != JR_DONE && u->state == SOCKET_RUNNING && !is_busy(service))
+		listen_again(u);
+}
+
+static void start_service(struct unit *u)
+{
+	struct unit *service = service_of(u);
+	const char *why = "it has none";
+	int64_t job = service ? job_ask(service, JOB_START, JOB_REPLACE, on_started, u, &why) :
+				-ENOENT;
+
+	if (job > 0 || (!job && is_busy(service))) {
+		unit_set_state(u, SOCKET_RUNNING);
+		return;
+	}
+	/* All is being stopped, it too before long. */
+	if (job == -ESHUTDOWN)
+		return;
+	log_line("%s: its service cannot be started: %s", u->name, why);
+	fail(u, RESULT_RESOURCES);
+}
+
+/* Connections of Accept=yes */
+
+static void complain(struct unit *u, const char *why, const char *what)
+{
+	struct socket_run *r = u->socket_run;
+	uint64_t now = now_ns();
+
+	if (r->complained && now - r->complained < 10 * NSEC_PER_SEC)
+		return;
+	r->complained = now;
+	log_line("%s: a connection was closed: %s%s", u->name, why, what);
+}
+
+static bool same_source(const union address *a, const union address *b)
+{
+	if (a->sa.sa_family != b->sa.sa_family)
+		return false;
+	if (a->sa.sa_family == AF_INET)
+		return a->in.sin_addr.s_addr == b->in.sin_addr.s_addr;
+	if (a->sa.sa_family == AF_INET6)
+		return IN6_ARE_ADDR_EQUAL(&a->in6.sin6_addr, &b->in6.sin6_addr);
+	return a->sa.sa_family == AF_VSOCK && a->vm.svm_cid == b->vm.svm_cid;
+}
+
+/* May another one come from there? */
+static bool has_room(struct unit *u, const union address *peer)
+{
+	const struct socket_run *r = u->socket_run;
+	const struct socket *c = conf_of(u);
+	size_t nr = 0;
+
+	if (r->nr_connections >= c->max_connections) {
+		complain(u, "there are MaxConnections= already", "");
+		return false;
+	}
+	for (size_t i = 0; c->max_per_source && i < r->nr_places; i++)
+		nr += r->places[i] && same_source(&r->places[i]->connection->peer, peer);
+	if (c->max_per_source && nr >= c->max_per_source) {
+		complain(u, "there are MaxConnectionsPerSource= of its source already", "");
+		return false;
+	}
+	return true;
+}
+
+static size_t free_place(struct socket_run *r)
+{
+	size_t i = 0;
+
+	while (i < r->nr_places && r->places[i])
+		i++;
+	if (i == r->nr_places) {
+		r->places = xgrow(r->places, r->nr_places, sizeof(*r->places));
+		r->places[r->nr_places++] = NULL;
+	}
+	return i;
+}
+
+void socket_connection_done(struct unit *u)
+{
+	struct connection *c = u->kind == UNIT_SERVICE ? u->connection : NULL;
+
+	if (!c)
+		return;
+	c->socket->socket_run->places[c->place] = NULL;
+	c->socket->socket_run->nr_connections--;
+	close(c->fd);
+	free(c);
+	u->connection = NULL;
+}
+
+static void on_instance(void *arg, struct unit *service, uint32_t id, enum job_result result)
+{
+	(void)arg;
+	(void)id;
+	if (result != JR_DONE && unit_is_down(service))
+		socket_connection_done(service);
+}
+
+/* The descriptor is the instance's from here on if there is one, else it is closed. */
+static void start_instance(struct unit *u, const struct connection *c)
+{
+	struct socket_run *r = u->socket_run;
+	size_t place = free_place(r);
+	char *name = xasprintf("%.*s@%zu.service", (int)(strlen(u->name) - strlen(".socket")),
+			       u->name, place);
+	struct unit *service = unit_get(name);
+	const char *why = "its name is none of a unit";
+
+	free(name);
+	if (service && is_busy(service)) {
+		service = NULL;
+		why = "what was there for another one has not ended";
+	}
+	if (service) {
+		service->connection = xcalloc(1, sizeof(*c));
+		*service->connection = *c;
+		service->connection->place = place;
+		r->places[place] = service;
+		r->nr_connections++;
+		/* How many there are is limited here, and how many come. */
+		service->limit_used = 0;
+		if (job_ask(service, JOB_START, JOB_REPLACE, on_instance, NULL, &why) > 0)
+			return;
+		socket_connection_done(service);
+	} else {
+		close(c->fd);
+	}
+	complain(u, "its instance cannot be started: ", why);
+}
+
+/* One connection: false if there is none. */
+static bool take_connection(struct unit *u, int fd)
+{
+	struct connection c = { .socket = u, .len = sizeof(c.peer) };
+
+	c.fd = accept4(fd, &c.peer.sa, &c.len, SOCK_CLOEXEC);
+	/* One that is gone already says nothing of the next. */
+	if (c.fd < 0)
+		return errno == ECONNABORTED || errno == EINTR;
+	if (has_room(u, &c.peer))
+		start_instance(u, &c);
+	else
+		close(c.fd);
+	return true;
+}
+
+static void on_readable(struct knell_loop *l, const struct knell_call *call, void *arg)
+{
+	struct listener *it = arg;
+	struct unit *u = it->unit;
+	int fd = it->fd;
+
+	it->task = KNELL_NONE;
+	if (call->io.error) {
+		log_line("%s: cannot wait for %s: %s", u->name, it->listen->address,
+			 strerror(-call->io.error));
+		fail(u, RESULT_RESOURCES);
+		return;
+	}
+	if (!within_limit(u)) {
+		log_line("%s: its service was started TriggerLimitBurst= times in "
+			 "TriggerLimitIntervalSec= and does not take what comes: no more", u->name);
+		fail(u, RESULT_START_LIMIT);
+		return;
+	}
+	if (!conf_of(u)->accept || !listen_accepts(it->listen)) {
+		start_service(u);
+		return;
+	}
+	it->task = knell_add_read(l, on_readable, it, fd);
+	for (int i = 0; i < PER_PASS && u->state == SOCKET_LISTENING && take_connection(u, fd); i++)
+		;
+}
+
+static void watch(struct unit *u)
+{
+	struct socket_run *r = u->socket_run;
+
+	for (size_t i = 0; i < r->nr; i++)
+		if (!knell_pending(queue_loop(), r->v[i].task))
+			r->v[i].task = knell_add_read(queue_loop(), on_readable, &r->v[i],
+						      r->v[i].fd);
+}
+
+/* The service is down, or was never up. */
+static void listen_again(struct unit *u)
+{
+	struct socket_run *r = u->socket_run;
+
+	for (size_t i = 0; conf_of(u)->flush_pending && i < r->nr; i++)
+		listen_flush(r->v[i].listen, r->v[i].fd);
+	unit_set_state(u, SOCKET_LISTENING);
+	watch(u);
+}
+
+static int find_owner(struct unit *u, struct owner *owner)
+{
+	const struct socket *c = conf_of(u);
+	struct exec_context ctx = { .user = c->user, .group = c->group };
+	const struct exec_request rq = { .file = u->file, .ctx = &ctx };
+	struct cred cred;
+
+	*owner = (struct owner){ -1, -1 };
+	if (!c->user.name && !c->group.name)
+		return 0;
+	if (cred_find(&rq, &cred))
+		return -ENOENT;
+	owner->uid = cred.set_uid ? cred.uid : (uid_t)-1;
+	owner->gid = cred.set_gid ? cred.gid : (gid_t)-1;
+	cred_free(&cred);
+	return 0;
+}
+
+static int open_one(struct unit *u, const struct listen *l, struct owner owner)
+{
+	struct socket_run *r = u->socket_run;
+	int fd = listen_open(u->name, conf_of(u), l, owner);
+
+	if (fd < 0) {
+		log_line("%s: cannot listen at %s: %s", unit_where(u->file, l->where), l->address,
+			 fd == -EOPNOTSUPP ? "knelld has nothing of the kind" : strerror(-fd));
+		return fd;
+	}
+	r->v[r->nr++] = (struct listener){ .unit = u, .listen = l, .fd = fd };
+	return 0;
+}
+
+static int open_all(struct unit *u)
+{
+	const struct socket *c = conf_of(u);
+	const char *which = NULL;
+	struct owner owner;
+	int err = find_owner(u, &owner);
+
+	u->socket_run->v = xcalloc(c->nr_listen, sizeof(*u->socket_run->v));
+	for (size_t i = 0; i < c->nr_listen && !err; i++)
+		err = open_one(u, &c->listen[i], owner);
+	if (!err && listen_link(c, &which))
+		log_line("%s: Symlinks=%s: %s", u->name, which, strerror(errno));
+	return err;
+}
+
+static void socket_start(struct unit *u)
+{
+	u->result = RESULT_SUCCESS;
+	if (!u->socket_run)
+		u->socket_run = xcalloc(1, sizeof(*u->socket_run));
+	u->socket_run->limit_begin = 0;
+	if (!conf_of(u)->accept && is_busy(service_of(u))) {
+		log_line("%s: %s runs without it: it has to be stopped first", u->name,
+			 service_of(u)->name);
+		fail(u, RESULT_RESOURCES);
+	} else if (open_all(u)) {
+		fail(u, RESULT_RESOURCES);
+	} else {
+		unit_set_state(u, SOCKET_LISTENING);
+		watch(u);
+	}
+}
+
+static void socket_stop(struct unit *u)
+{
+	go_down(u);
+}
+
+/* Its service has changed. */
+static void socket_triggered(struct unit *u, struct unit *by)
+{
+	if (conf_of(u)->accept)
+		return;
+	if (u->state == SOCKET_LISTENING && is_busy(by)) {
+		unwatch(u);
+		unit_set_state(u, SOCKET_RUNNING);
+	} else if (u->state == SOCKET_RUNNING && !is_busy(by)) {
+		if (by->result == RESULT_START_LIMIT) {
+			log_line("%s: %s may not be started again: no more", u->name, by->name);
+			fail(u, RESULT_START_LIMIT);
+		} else {
+			listen_again(u);
+		}
+	}
+}
+
+/* What a service is given */
+
+static struct unit *socket_at(const struct unit *u, uint32_t edge)
+{
+	const struct edge *e = &u->edges[edge];
+
+	if (e->side != DEP_INVERSE(DEP_TRIGGERS) && e->side != DEP_SOCKETS)
+		return NULL;
+	if (e->to->kind != UNIT_SOCKET || !e->to->socket_run || conf_of(e->to)->accept)
+		return NULL;
+	/* By both of them it is one. */
+	for (uint32_t i = 0; i < edge; i++)
+		if (u->edges[i].to == e->to && (u->edges[i].side == DEP_INVERSE(DEP_TRIGGERS) ||
+						u->edges[i].side == DEP_SOCKETS))
+			return NULL;
+	return e->to;
+}
+
+int socket_of(const struct unit *u, size_t i, const char **name)
+{
+	*name = "connection";
+	if (u->connection)
+		return i ? -1 : u->connection->fd;
+	for (uint32_t k = 0; k < u->nr_edges; k++) {
+		struct unit *s = socket_at(u, k);
+
+		if (!s)
+			continue;
+		*name = conf_of(s)->fd_name ? conf_of(s)->fd_name : s->name;
+		if (i < s->socket_run->nr)
+			return s->socket_run->v[i].fd;
+		i -= s->socket_run->nr;
+	}
+	return -1;
+}
+
+void socket_peer(const struct unit *u, struct strv *env)
+{
+	const struct connection *c = u->connection;
+	char text[ADDRESS_TEXT_MAX], port[8];
+
+	if (!c || (c->peer.sa.sa_family == AF_UNIX &&
+		   c->len <= offsetof(struct sockaddr_un, sun_path)))
+		return;
+	env_set(env, "REMOTE_ADDR", address_text(&c->peer, c->len, text));
+	if (c->peer.sa.sa_family != AF_INET && c->peer.sa.sa_family != AF_INET6)
+		return;
+	snprintf(port, sizeof(port), "%u", ntohs(c->peer.in.sin_port));
+	env_set(env, "REMOTE_PORT", port);
+}
+
+const struct unit_ops socket_ops = {
+	.states = states,
+	.nr_states = ARRAY_SIZE(states),
+	.failed = SOCKET_FAILED,
+	.start = socket_start,
+	.stop = socket_stop,
+	.triggered = socket_triggered,
+};

@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One request becomes jobs of many units, or is refused as a whole.
+ *
+ * What a job of one unit means for others is one table. Strong pulls must work out, or what pulls
+ * does not; weak ones are tried, each with all that it needs, and taken back if they contradict
+ * what is planned. A cycle of order is broken where a job is that the request can do without.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "knelld.h"
+
+struct planned {
+	struct unit *unit;
+	uint8_t type;
+	bool dropped;
+};
+
+/* What was planned, in the order it was thought of: unit.mark is its place here, and one. */
+static struct planned *plan;
+static size_t nr_plan;
+/* To take back: which had been of another type. */
+static struct { size_t at; uint8_t was; } *changes;
+static size_t nr_changes;
+static char why_text[512];
+
+#define STRONG(type)	((type) + 1)
+#define WEAK(type)	(((type) + 1) | 0x80)
+
+/* By the side of an edge, and the job of the unit that has it: what comes to the other unit. */
+static const uint8_t pulls[DEP_SIDES][JOB_TYPES] = {
+	[DEP_REQUIRES]	= { [JOB_START] = STRONG(JOB_START), [JOB_RESTART] = STRONG(JOB_START) },
+	[DEP_BINDS_TO]	= { [JOB_START] = STRONG(JOB_START), [JOB_RESTART] = STRONG(JOB_START) },
+	[DEP_REQUISITE]	= { [JOB_START] = STRONG(JOB_VERIFY), [JOB_RESTART] = STRONG(JOB_VERIFY) },
+	[DEP_WANTS]	= { [JOB_START] = WEAK(JOB_START), [JOB_RESTART] = WEAK(JOB_START) },
+	[DEP_UPHOLDS]	= { [JOB_START] = WEAK(JOB_START), [JOB_RESTART] = WEAK(JOB_START) },
+	[DEP_CONFLICTS]	= { [JOB_START] = STRONG(JOB_STOP), [JOB_RESTART] = STRONG(JOB_STOP) },
+	[DEP_PROPAGATES_RELOAD_TO] = { [JOB_RELOAD] = WEAK(JOB_TRY_RELOAD) },
+	[DEP_PROPAGATES_STOP_TO] = { [JOB_STOP] = STRONG(JOB_STOP) },
+	[DEP_INVERSE(DEP_CONFLICTS)] = { [JOB_START] = WEAK(JOB_STOP),
+					 [JOB_RESTART] = WEAK(JOB_STOP) },
+	[DEP_INVERSE(DEP_REQUIRES)]  = { [JOB_STOP] = STRONG(JOB_STOP),
+					 [JOB_RESTART] = STRONG(JOB_TRY_RESTART) },
+	[DEP_INVERSE(DEP_REQUISITE)] = { [JOB_STOP] = STRONG(JOB_STOP),
+					 [JOB_RESTART] = STRONG(JOB_TRY_RESTART) },
+	[DEP_INVERSE(DEP_BINDS_TO)]  = { [JOB_STOP] = STRONG(JOB_STOP),
+					 [JOB_RESTART] = STRONG(JOB_TRY_RESTART) },
+	[DEP_INVERSE(DEP_PART_OF)]   = { [JOB_STOP] = STRONG(JOB_STOP),
+					 [JOB_RESTART] = STRONG(JOB_TRY_RESTART) },
+};
+
+/* What two jobs of one unit are together; -1: a contradiction. */
+int job_merge(const struct unit *u, enum job_type a, enum job_type b)
+{
+	if (a == b)
+		return a;
+	if (a == JOB_STOP || b == JOB_STOP)
+		return -1;
+	if (a == JOB_RESTART || b == JOB_RESTART)
+		return JOB_RESTART;
+	if (a == JOB_VERIFY || b == JOB_VERIFY)
+		return a == JOB_VERIFY ? b : a;
+	/* START and RELOAD */
+	return unit_is_up(u) ? JOB_RELOAD : JOB_START;
+}
+
+/* What a request means for a unit that is as it is, and will be by what is planned. */
+static enum job_type resolve(const struct unit *u, enum job_type type)
+{
+	bool up = unit_is_up(u), down = unit_is_down(u);
+	bool starts = (u->mark && plan[u->mark - 1].type == JOB_START) ||
+		      (u->job && u->job->type != JOB_STOP && u->job->type != JOB_VERIFY);
+
+	switch (type) {
+	case JOB_RESTART:
+		return down ? JOB_START : JOB_RESTART;
+	case JOB_TRY_RESTART:
+		return down ? (starts ? JOB_START : JOB_NOTHING) : JOB_RESTART;
+	case JOB_TRY_RELOAD:
+		return up && unit_can_reload(u) ? JOB_RELOAD : JOB_NOTHING;
+	case JOB_RELOAD_OR_RESTART:
+		return up && unit_can_reload(u) ? JOB_RELOAD : down ? JOB_START : JOB_RESTART;
+	default:
+		return type;
+	}
+}
+
+static int refuse(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static int refuse(int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why_text, sizeof(why_text), fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+static int check_files(const struct unit *u)
+{
+	const char *bad = unit_latest(u)->bad;
+
+	if (u->gone || u->load == UNIT_NOT_FOUND)
+		return refuse(-ENOENT, "there is no unit %s", u->name);
+	if (u->load == UNIT_MASKED)
+		return refuse(-EPERM, "%s is masked", u->name);
+	if (u->load == UNIT_BAD)
+		return refuse(-EPERM, "%s cannot be started: %s", u->name,
+			      bad ? bad : "its file is bad");
+	return 0;
+}
+
+static int add(struct unit *u, enum job_type type);
+
+/* Whose file says so, for a message. */
+static const char *said_by(const struct unit *u, const struct edge *e)
+{
+	static char buf[512];
+
+	snprintf(buf, sizeof(buf), "%s: %s=%s", unit_where(unit_latest(u),
+		 (struct where){ .file = e->file, .line = e->line }), edge_name(e->side), e->to->name);
+	return buf;
+}
+
+static int add_strong(struct unit *u, enum job_type type)
+{
+	char why[sizeof(why_text)];
+	int err = 0;
+
+	for (size_t i = 0; !err && i < u->nr_edges; i++) {
+		const struct edge *e = &u->edges[i];
+		uint8_t pull = pulls[e->side][type];
+
+		if (!pull || pull & 0x80)
+			continue;
+		err = add(e->to, pull - 1);
+		if (!err)
+			continue;
+		memcpy(why, why_text, sizeof(why));
+		refuse(err, "%s: %.200s", said_by(u, e), why);
+	}
+	return err;
+}
+
+static void plan_change(size_t at, uint8_t type)
+{
+	changes = xgrow(changes, nr_changes, sizeof(*changes));
+	changes[nr_changes].at = at;
+	changes[nr_changes++].was = plan[at].type;
+	plan[at].type = type;
+}
+
+/* A job of @u and all those it cannot be without; 0 or -errno, and then some may be planned. */
+static int add(struct unit *u, enum job_type type)
+{
+	bool starts;
+	int merged, err;
+
+	type = resolve(u, type);
+	if (type == JOB_NOTHING)
+		return 0;
+	starts = type == JOB_START || type == JOB_RESTART;
+	err = starts ? check_files(u) : 0;
+	if (err)
+		return err;
+	if (!u->mark) {
+		plan = xgrow(plan, nr_plan, sizeof(*plan));
+		plan[nr_plan++] = (struct planned){ .unit = u, .type = type };
+		u->mark = nr_plan;
+		return add_strong(u, type);
+	}
+	merged = job_merge(u, plan[u->mark - 1].type, type);
+	if (merged < 0)
+		return refuse(-EDEADLK, "%s would have to start and to stop", u->name);
+	if (merged == plan[u->mark - 1].type)
+		return 0;
+	plan_change(u->mark - 1, merged);
+	return add_strong(u, merged);
+}
+
+static void take_back(size_t nr, size_t nr_was)
+{
+	while (nr_changes > nr_was) {
+		nr_changes--;
+		plan[changes[nr_changes].at].type = changes[nr_changes].was;
+	}
+	while (nr_plan > nr)
+		plan[--nr_plan].unit->mark = 0;
+}
+
+/* One that is started by nobody's request has failed as well, if it is for what files say. */
+static void tell_left_out(struct unit *u, const struct unit *by)
+{
+	if (u->gone || !unit_is_down(u) || u->job)
+		return;
+	log_line("%s: not started, wanted by %s: %s", u->name, by->name, why_text);
+	u->outcome = JR_DEPENDENCY + 1;
+	u->result = u->load == UNIT_BAD ? RESULT_BAD_UNIT : RESULT_DEPENDENCY;
+}
+
+static void add_weak(const struct unit *u, enum job_type type)
+{
+	for (size_t i = 0; i < u->nr_edges; i++) {
+		struct unit *to = u->edges[i].to;
+		uint8_t pull = pulls[u->edges[i].side][type];
+		size_t nr = nr_plan, nr_was = nr_changes;
+
+		if (!(pull & 0x80) || !add(to, (pull & 0x7f) - 1))
+			continue;
+		take_back(nr, nr_was);
+		if (pull == WEAK(JOB_START) && to->load != UNIT_NOT_FOUND && to->load != UNIT_MASKED)
+			tell_left_out(to, u);
+	}
+}
+
+static void add_isolated(void)
+{
+	for (size_t i = 0; i < nr_units; i++) {
+		struct unit *u = units[i];
+		size_t nr = nr_plan, nr_was = nr_changes;
+
+		if (u->mark || unit_latest(u)->ignore_on_isolate || (unit_is_down(u) && !u->job))
+			continue;
+		if (add(u, JOB_STOP))
+			take_back(nr, nr_was);
+	}
+}
+
+/* Order */
+
+static bool takes_part(const struct unit *u)
+{
+	return u->mark ? !plan[u->mark - 1].dropped : u->job != NULL;
+}
+
+/* The way of After= from @u to itself, of units with jobs: path[0] is @u; its length, 0: none. */
+static size_t find_cycle(struct unit *u, struct unit **path)
+{
+	struct unit **via = xcalloc(nr_units + 1, sizeof(*via)), *at;
+	struct unit **todo = xcalloc(nr_units + 1, sizeof(*todo));
+	size_t head = 0, tail = 0, nr = 0;
+
+	todo[tail++] = u;
+	while (head < tail && !via[u->id]) {
+		at = todo[head++];
+		for (size_t i = 0; i < at->nr_edges; i++) {
+			struct unit *to = at->edges[i].to;
+
+			if (at->edges[i].side != DEP_AFTER || via[to->id] || !takes_part(to))
+				continue;
+			via[to->id] = at;
+			todo[tail++] = to;
+		}
+	}
+	if (via[u->id]) {
+		at = u;
+		do {
+			path[nr++] = at;
+			at = via[at->id];
+		} while (at != u);
+	}
+	free(via);
+	free(todo);
+	return nr;
+}
+
+/* Takes away the job of @u, and of all that cannot be without it. False: the request is one. */
+static bool drop(struct unit *u)
+{
+	bool more = true;
+
+	if (u->mark == 1)
+		return false;
+	plan[u->mark - 1].dropped = true;
+	while (more) {
+		more = false;
+		for (size_t i = 0; i < nr_plan; i++) {
+			const struct unit *from = plan[i].unit;
+
+			for (size_t k = 0; !plan[i].dropped && k < from->nr_edges; k++) {
+				uint8_t pull = pulls[from->edges[k].side][plan[i].type];
+				const struct unit *to = from->edges[k].to;
+
+				if (pull && !(pull & 0x80) && to->mark && plan[to->mark - 1].dropped)
+					plan[i].dropped = more = true;
+			}
+		}
+	}
+	return !plan[0].dropped;
+}
+
+static bool try_drop(struct unit *u)
+{
+	bool *was = xcalloc(nr_plan, sizeof(*was)), ok;
+
+	for (size_t i = 0; i < nr_plan; i++)
+		was[i] = plan[i].dropped;
+	ok = drop(u);
+	for (size_t i = 0; !ok && i < nr_plan; i++)
+		plan[i].dropped = was[i];
+	free(was);
+	return ok;
+}
+
+static void tell_cycle(struct unit *const *path, size_t nr, const struct unit *victim)
+{
+	char text[768] = "";
+	size_t len = 0;
+
+	/* It was found from its end. */
+	for (size_t i = 0; i <= nr && len < sizeof(text) - 1; i++)
+		len += snprintf(text + len, sizeof(text) - len, "%s%s", i ? " after " : "",
+				path[(nr - i) % nr]->name);
+	refuse(-EDEADLK, "an ordering cycle: %s", text);
+	if (victim)
+		log_line("an ordering cycle: %s; the %s of %s is left out to break it", text,
+			 job_type_name(plan[victim->mark - 1].type), victim->name);
+}
+
+static int break_cycle(struct unit **path, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		struct unit *u = path[i];
+
+		if (!u->mark || !try_drop(u))
+			continue;
+		tell_cycle(path, nr, u);
+		if (plan[u->mark - 1].type == JOB_START && unit_is_down(u)) {
+			u->outcome = JR_DEPENDENCY + 1;
+			u->result = RESULT_DEPENDENCY;
+		}
+		return 0;
+	}
+	tell_cycle(path, nr, NULL);
+	return -EDEADLK;
+}
+
+static int break_cycles(void)
+{
+	struct unit **path = NULL;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < nr_plan; i++) {
+		size_t nr;
+
+		if (!plan[i].unit->cyclic)
+			continue;
+		if (!path)
+			path = xcalloc(nr_units, sizeof(*path));
+		while (!err && !plan[i].dropped && (nr = find_cycle(plan[i].unit, path)))
+			err = break_cycle(path, nr);
+	}
+	free(path);
+	return err;
+}
+
+/* What is there already, and what is to come of it */
+
+static bool redundant(const struct unit *u, enum job_type type)
+{
+	if (u->job)
+		return false;
+	if (type == JOB_STOP)
+		return unit_is_down(u);
+	return (type == JOB_START || type == JOB_VERIFY) && unit_is_up(u);
+}
+
+static int check_destructive(enum job_mode mode)
+{
+	for (size_t i = 0; i < nr_plan; i++) {
+		const struct unit *u = plan[i].unit;
+
+		if (plan[i].dropped || !u->job || job_merge(u, u->job->type, plan[i].type) >= 0)
+			continue;
+		if (mode == JOB_FAIL || (u->job->irreversible && mode != JOB_REPLACE_IRREVERSIBLY))
+			return refuse(-EDEADLK, "%s has a job already: %s", u->name,
+				      job_type_name(u->job->type));
+	}
+	return 0;
+}
+
+static void flush_others(void)
+{
+	for (size_t i = 0; i < nr_units; i++)
+		if (units[i]->job && !takes_part(units[i]))
+			job_cancel(units[i]);
+}
+
+static void install(enum job_mode mode)
+{
+	if (mode == JOB_FLUSH)
+		flush_others();
+	for (size_t i = 0; i < nr_plan; i++)
+		if (!plan[i].dropped && !redundant(plan[i].unit, plan[i].type))
+			job_install(plan[i].unit, plan[i].type, mode);
+}
+
+static int make_plan(struct unit *u, enum job_type type, enum job_mode mode)
+{
+	int err;
+
+	if (mode == JOB_IGNORE_DEPENDENCIES || mode == JOB_IGNORE_REQUIREMENTS) {
+		plan = xgrow(plan, nr_plan, sizeof(*plan));
+		plan[nr_plan++] = (struct planned){ .unit = u, .type = resolve(u, type) };
+		u->mark = nr_plan;
+		return plan[0].type == JOB_STOP ? 0 : check_files(u);
+	}
+	err = add(u, type);
+	for (size_t i = 0; !err && i < nr_plan; i++)
+		add_weak(plan[i].unit, plan[i].type);
+	if (!err && mode == JOB_ISOLATE)
+		add_isolated();
+	return err ? err : break_cycles();
+}
+
+/* The jobs are there then, or none is; 0 or -errno with @why. */
+int transaction(struct unit *u, enum job_type type, enum job_mode mode, const char **why)
+{
+	int err;
+
+	graph_settle();
+	err = make_plan(u, type, mode);
+	if (!err)
+		err = check_destructive(mode);
+	if (!err)
+		install(mode);
+	while (nr_plan)
+		plan[--nr_plan].unit->mark = 0;
+	nr_changes = 0;
+	*why = why_text;
+	return err;
+}
