@@ -66,10 +66,10 @@ without()
 }
 without "$work/theirs.all" >"$work/theirs"
 # A machine id in LogsDirectory= is lost to it where /etc/machine-id is missing.
-without <(grep -v 'LogsDirectory: journal/[0-9a-f]\{32\}' "$work/ours.raw" | sort -u "$work/ours.raw") >"$work/ours"
+without <(grep -v 'LogsDirectory: journal/[0-9a-f]\{32\}' "$work/ours.raw" | sort -u) >"$work/ours"
 diff "$work/theirs" "$work/ours" >"$work/diff" 2>&1
 same=$?
-[ $same -eq 0 ] || sed 's/^/# /' "$work/diff" | head -${SHOW:-60}
+[ $same -eq 0 ] || sed 's/^/# /' "$work/diff" | head -n "${SHOW:-60}"
 nr=$(cut -f1 "$work/ours" | uniq | wc -l)
 echo "# ${#units[@]} units, $nr of them can be started, $(wc -l <"$work/ours") lines"
 [ -z "${KEEP-}" ] || cp -r "$work" "$KEEP"

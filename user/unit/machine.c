@@ -46,13 +46,6 @@ static char *id_in(const char *path)
 	return NULL;
 }
 
-static char *machine_id(void)
-{
-	char *id = id_in("/etc/machine-id");
-
-	return id ? id : id_in("/var/lib/dbus/machine-id");
-}
-
 /* The value of NAME= in a file such as os-release, NULL if there is none. */
 static char *value_in(const char *path, const char *name)
 {
@@ -87,7 +80,9 @@ char *machine_os_release(const char *name)
 
 char *machine_id(void)
 {
-	return id_in("/etc/machine-id");
+	char *id = id_in("/etc/machine-id");
+
+	return id ? id : id_in("/var/lib/dbus/machine-id");
 }
 
 static const struct {
