@@ -360,9 +360,8 @@ static bool is_seen(const struct unit_dirs *d, size_t dir)
 	return false;
 }
 
-struct unit_dirs *unit_dirs_open(const struct unit_options *opt)
+static void open_dirs(struct unit_dirs *d, const struct unit_options *opt)
 {
-	struct unit_dirs *d = xcalloc(1, sizeof(*d));
 	struct stat st;
 
 	copy_options(d, opt);
@@ -380,18 +379,40 @@ struct unit_dirs *unit_dirs_open(const struct unit_options *opt)
 	if (d->nr)
 		qsort(d->entries, d->nr, sizeof(*d->entries), by_name);
 	follow_aliases(d);
+}
+
+static void close_dirs(struct unit_dirs *d)
+{
+	machine_free(d->machine);
+	arena_free(&d->arena);
+	strv_free(&d->dirs);
+	free(d->entries);
+	free(d->ids);
+}
+
+struct unit_dirs *unit_dirs_open(const struct unit_options *opt)
+{
+	struct unit_dirs *d = xcalloc(1, sizeof(*d));
+
+	open_dirs(d, opt);
 	return d;
+}
+
+/* After something in them has changed; @opt may be of @d itself. */
+void unit_dirs_reopen(struct unit_dirs *d, const struct unit_options *opt)
+{
+	struct unit_dirs fresh = { 0 };
+
+	open_dirs(&fresh, opt);
+	close_dirs(d);
+	*d = fresh;
 }
 
 void unit_dirs_close(struct unit_dirs *d)
 {
 	if (!d)
 		return;
-	machine_free(d->machine);
-	arena_free(&d->arena);
-	strv_free(&d->dirs);
-	free(d->entries);
-	free(d->ids);
+	close_dirs(d);
 	free(d);
 }
 

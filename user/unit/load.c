@@ -337,9 +337,9 @@ static char *path_to_read(const struct unit_dirs *d, const struct entry *e)
 }
 
 static enum load read_unit(struct unit_dirs *d, const struct entry *e, const char *name,
-			   struct unit_file **f)
+			   bool install_only, struct unit_file **f)
 {
-	struct parser p = { .opt = &d->opt, .dirs = d };
+	struct parser p = { .opt = &d->opt, .dirs = d, .install_only = install_only };
 	char *path = path_to_read(d, e), *shown = entry_path(d, e);
 
 	if (is_null(AT_FDCWD, path)) {
@@ -351,12 +351,35 @@ static enum load read_unit(struct unit_dirs *d, const struct entry *e, const cha
 	add_names(&p);
 	read_file(&p, path, shown);
 	read_drop_ins(&p);
-	read_links(&p);
+	if (!install_only)
+		read_links(&p);
 	file_finish(&p);
 	free(path);
 	free(shown);
 	*f = &p.file->f;
 	return p.file->f.bad ? LOAD_BAD : LOAD_OK;
+}
+
+/* Its specifiers are those of the instance that it has by default. */
+struct unit_file *unit_read_install(struct unit_dirs *d, const struct entry *e, const char *name)
+{
+	struct unit_file *f = NULL, *again = NULL;
+	const char *instance;
+	char *full = NULL;
+
+	if (unit_name_kind(name) >= UNIT_KINDS)
+		return NULL;
+	read_unit(d, e, name, true, &f);
+	instance = f && f->install ? f->install->default_instance : NULL;
+	if (instance && unit_name_is_template(name))
+		full = unit_name_instantiate(name, instance);
+	if (full)
+		read_unit(d, e, full, true, &again);
+	free(full);
+	if (!again)
+		return f;
+	unit_file_free(f);
+	return again;
 }
 
 static enum load loop_of(struct unit_dirs *d, const struct entry *e, const char *name,
@@ -392,7 +415,7 @@ enum load unit_load(struct unit_dirs *d, const char *name, struct unit_file **f)
 	else if (e->kind == ENTRY_MASK)
 		ret = LOAD_MASKED;
 	else if (e->kind == ENTRY_FILE)
-		ret = read_unit(d, e, final, f);
+		ret = read_unit(d, e, final, false, f);
 	else
 		ret = loop_of(d, e, final, f);
 	free(final);

@@ -211,6 +211,10 @@ void remark(struct parser *p, enum severity severity, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 bool parse_text(struct parser *p, char *text, size_t len);
 
+/* What there is of [Install], of a template, too; NULL: it is masked. */
+struct unit_file *unit_read_install(struct unit_dirs *d, const struct entry *e, const char *name);
+void unit_dirs_reopen(struct unit_dirs *d, const struct unit_options *opt);
+
 /* finish.c */
 struct file *file_new(const char *name);
 void file_finish(struct parser *p);
