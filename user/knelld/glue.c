@@ -17,7 +17,6 @@ WEAK_FN void talk_unwatch(struct unit *u) { (void)u; }
 WEAK_FN void talk_end(struct unit *u, bool again) { (void)u; (void)again; }
 WEAK_FN void talk_exit(void) { }
 WEAK_FN bool talk_await_name(struct unit *u) { (void)u; return false; }
-WEAK_FN const char *logger_fifo(const struct unit_file *f) { (void)f; return NULL; }
 WEAK_FN const struct unit_ops timer_ops, socket_ops;
 WEAK_FN enum unit_state unit_is_enabled(struct unit_dirs *d, const char *name)
 { (void)d; (void)name; return UNIT_STATE_ENABLED; }
