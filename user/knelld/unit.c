@@ -218,7 +218,8 @@ static bool take(struct unit *u, enum load how, struct unit_file *f)
 	u->seen = true;
 	for (size_t i = 0; f && i < f->names.nr; i++)
 		add_name(f->names.v[i], u);
-	if (usable(load) && !fresh && f->hash == old->hash && load == u->load) {
+	/* A target without a file has no text to differ. */
+	if (usable(load) && !fresh && load == u->load && (!f || f->hash == old->hash)) {
 		unit_file_free(f);
 		return false;
 	}
