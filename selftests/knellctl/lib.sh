@@ -14,7 +14,7 @@ unset NO_COLOR XDG_RUNTIME_DIR
 
 fail()
 {
-	echo "# $*"
+	printf '# %s\n' "$*"
 	exit 1
 }
 
@@ -104,6 +104,11 @@ run_tests()
 	nr=0 failures=0
 	for name in $names; do
 		nr=$((nr + 1))
+		# TESTS: only these
+		case " ${TESTS:-$name} " in
+		*" $name "*) ;;
+		*) continue ;;
+		esac
 		if (trap unserve EXIT && "test_$name"); then
 			echo "ok $nr $name"
 		else
@@ -111,6 +116,6 @@ run_tests()
 			failures=$((failures + 1))
 		fi
 	done
-	rm -rf "$dir"
+	[ -n "${KEEP:-}" ] || rm -rf "$dir"
 	[ $failures -eq 0 ]
 }
