@@ -1,10 +1,11 @@
-# shellcheck shell=sh
+#!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # What the tests of knellctl have in common. A test is a function test_NAME; it fails by its exit
 # status or by "fail". All are run by run_tests, which prints TAP.
 #
 # In the environment: KNELLCTL, FAKE and CONFORM, the programs; TEXT, the interface's text.
 
+# shellcheck disable=SC2034 # for those who read this
 here=$(cd "$(dirname "$0")" && pwd)
 dir=$(mktemp -d "${TMPDIR:-/tmp}/knellctl.XXXXXX")
 sock=$dir/control
@@ -40,6 +41,7 @@ unserve()
 run()
 {
 	status=0
+	args=$*
 	timeout -k 5 60 "$KNELLCTL" --socket="$sock" "$@" >"$dir/out" 2>"$dir/err" </dev/null ||
 		status=$?
 	[ $status -lt 99 ] || fail "knellctl $*: exit status $status: $(cat "$dir/err")"
@@ -57,7 +59,7 @@ run_tty()
 
 exits()
 {
-	[ "$status" -eq "$1" ] || fail "exit status $status, not $1: $(cat "$dir/out" "$dir/err")"
+	[ "$status" -eq "$1" ] || fail "$args: exit status $status, not $1: $(cat "$dir/out" "$dir/err")"
 }
 
 prints()

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # knellctl and knelld together, on this machine, without the module.
 
-# shellcheck source=lib.sh
+# shellcheck source=selftests/knellctl/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 units=$dir/units
@@ -327,7 +327,7 @@ test_why_it_is_not_up()
 	status_is over '.why.code == "finished"'
 	status_is timeout '.why.code == "timeout"'
 	status_is waits '.why.code == "waiting" and .why.waitsFor == ["hangs.service"]'
-	status_is hangs '.why.code == "starting" and .holdsUp == ["waits.service"]'
+	status_is hangs '.why.code == "starting" and (.holdsUp | index("waits.service"))'
 	run status cond
 	prints 'Why: ConditionPathExists=!/ was not met (.*/cond.service:2)'
 	run status delay
@@ -433,18 +433,20 @@ test_a_reader_that_does_not_read()
 	exec 4<"$dir/events"
 	read -r _ <&4
 	lost=0
-	for round in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 		for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-			"$KNELLCTL" --socket="$sock" start a a a a a a a a a a || fail 'start failed'
+			"$KNELLCTL" --socket="$sock" start a || fail 'start failed'
 		done
-		echo "$round" >"$dir/round"
 	done
 	run is-active a
 	exits 3
-	# All it could not be sent is told as a number.
-	"$KNELLCTL" --socket="$sock" start a
-	timeout 60 jq -e -n 'first(inputs | select(.kind == "lost" and .lost > 0))' <&4 >"$dir/lost" ||
-		lost=$?
+	# All it could not be sent is told as a number, once it reads again and something happens.
+	timeout 60 jq -e -n 'first(inputs | select(.kind == "lost" and .lost > 0))' <&4 >"$dir/lost" &
+	reading=$!
+	while kill -0 $reading 2>/dev/null; do
+		"$KNELLCTL" --socket="$sock" start a
+	done
+	wait $reading || lost=$?
 	exec 4<&-
 	kill $client 2>/dev/null
 	wait $client 2>/dev/null
