@@ -20,5 +20,3 @@ WEAK_FN bool talk_await_name(struct unit *u) { (void)u; return false; }
 WEAK_FN const struct unit_ops timer_ops, socket_ops;
 WEAK_FN enum unit_state unit_is_enabled(struct unit_dirs *d, const char *name)
 { (void)d; (void)name; return UNIT_STATE_ENABLED; }
-WEAK_FN int manager_reexec(void) { return -95; }
-WEAK_FN void unit_reset_failed(struct unit *u) { (void)u; }

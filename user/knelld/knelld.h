@@ -84,6 +84,7 @@ const struct edge *graph_edge(const struct unit *u, const struct unit *to, uint8
 
 /* transaction.c */
 int transaction(struct unit *u, enum job_type type, enum job_mode mode, const char **why);
+const char *edge_text(const struct unit *u, const struct edge *e);
 int job_merge(const struct unit *u, enum job_type a, enum job_type b);
 
 /* job.c */

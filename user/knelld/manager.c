@@ -223,6 +223,18 @@ void manager_resume_stop(void)
 	stop_all();
 }
 
+/* What is left to the next knelld after a kill -9 is as good for one that comes by its own doing. */
+int manager_reexec(void)
+{
+	if (!manager.queue_name || knell_loop_backend(queue_loop()) != KNELL_BACKEND_KERNEL)
+		return -EOPNOTSUPP;
+	if (manager.stopping)
+		return -ESHUTDOWN;
+	manager.how = END_REEXEC;
+	knell_loop_stop(queue_loop());
+	return 0;
+}
+
 bool manager_over(void)
 {
 	return manager.stopping && !job_count();

@@ -321,6 +321,18 @@ void unit_take_latest(struct unit *u)
 	u->next = NULL;
 }
 
+void unit_reset_failed(struct unit *u)
+{
+	u->limit_begin = 0;
+	u->limit_used = 0;
+	u->restart_step = 0;
+	state_touch(u);
+	if (unit_active(u) != FAILED)
+		return;
+	u->result = RESULT_SUCCESS;
+	unit_set_state(u, 0);
+}
+
 /* History */
 
 void unit_note_ending(struct unit *u, const struct ending *e)
