@@ -263,7 +263,8 @@ static int listen_to_signals(void)
 	if (knell_is_none(knell_add_signal(l, on_stop, NULL, SIGTERM)) ||
 	    knell_is_none(knell_add_signal(l, on_stop, NULL, SIGINT)) ||
 	    knell_is_none(knell_add_signal(l, on_reload, NULL, SIGHUP)) ||
-	    knell_is_none(knell_add_signal(l, on_show, NULL, SIGUSR1)))
+	    knell_is_none(knell_add_signal(l, on_show, NULL, SIGUSR1)) ||
+	    (is_pid1() && pid1_listen(l) < 0))
 		return -errno;
 	let_signals();
 	return 0;
