@@ -3,14 +3,14 @@
 # Completion of knellctl for bash. What there is to choose from is asked of knellctl itself, so that
 # it is never out of date.
 
-# Those of the words that begin as the current one does; names of units may have a backslash.
+# Those of the words that begin as $current does; names of units may have a backslash.
 __knellctl_offer()
 {
 	local word
 
 	COMPREPLY=()
 	while IFS= read -r word; do
-		[[ $word == "${COMP_WORDS[COMP_CWORD]}"* ]] || continue
+		[[ $word == "${current-}"* ]] || continue
 		COMPREPLY+=("$(printf %q "$word")")
 	done
 }
