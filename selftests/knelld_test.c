@@ -234,7 +234,7 @@ TEST_F_TIMEOUT(knelld, a_failed_requirement_fails_the_dependant, LIMIT_S)
 	EXPECT_NE(0, access(path_of(self, "b.ran"), F_OK));
 }
 
-TEST_F_TIMEOUT(knelld, a_cycle_fails_its_units_only, LIMIT_S)
+TEST_F_TIMEOUT(knelld, a_cycle_is_broken, LIMIT_S)
 {
 	unit(self, "a.service", "[Unit]\nDescription=x\nAfter=b.service\n" SLEEPER);
 	unit(self, "b.service", "[Unit]\nBefore=a.service\nAfter=c.service\n" SLEEPER);
@@ -244,16 +244,18 @@ TEST_F_TIMEOUT(knelld, a_cycle_fails_its_units_only, LIMIT_S)
 	unit(self, "self.service", "[Unit]\nAfter=self.service\n" SLEEPER);
 	unit(self, "needy.service", "[Unit]\nRequires=a.service\n" SLEEPER);
 	ASSERT_TRUE(start(self));
-	ASSERT_TRUE(told(self, "startup finished: 3 started, 4 failed"));
-	EXPECT_TRUE(has(self, "a.service:3: After=b.service: an ordering cycle (a.service -> "
-			"b.service -> c.service -> a.service)"));
-	EXPECT_TRUE(has(self, "b.service:3: After=c.service: an ordering cycle"));
-	EXPECT_TRUE(has(self, "c.service:4: After=a.service: an ordering cycle"));
+	/* As systemd breaks it: without one of those that nobody requires. */
+	ASSERT_TRUE(told(self, "startup finished: 6 started, 1 failed"));
+	EXPECT_TRUE(has(self, "an ordering cycle: a.service after b.service after c.service after "
+			"a.service; the start of c.service is left out to break it"));
+	EXPECT_TRUE(has(self, "a.service: started"));
+	EXPECT_TRUE(has(self, "b.service: started"));
+	EXPECT_FALSE(has(self, "c.service: started"));
 	EXPECT_TRUE(has(self, "behind.service: started"));
 	EXPECT_TRUE(has(self, "ahead.service: started"));
 	EXPECT_TRUE(has(self, "self.service:2: a dependency on itself, ignored"));
 	EXPECT_TRUE(has(self, "self.service: started"));
-	EXPECT_TRUE(has(self, "needy.service:2: Requires=a.service: it did not start"));
+	EXPECT_TRUE(has(self, "needy.service: started"));
 	ASSERT_EQ(0, stop(self));
 }
 

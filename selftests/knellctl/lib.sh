@@ -1,10 +1,11 @@
-# shellcheck shell=sh
+#!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # What the tests of knellctl have in common. A test is a function test_NAME; it fails by its exit
 # status or by "fail". All are run by run_tests, which prints TAP.
 #
 # In the environment: KNELLCTL, FAKE and CONFORM, the programs; TEXT, the interface's text.
 
+# shellcheck disable=SC2034 # for those who read this
 here=$(cd "$(dirname "$0")" && pwd)
 dir=$(mktemp -d "${TMPDIR:-/tmp}/knellctl.XXXXXX")
 sock=$dir/control
@@ -14,7 +15,7 @@ unset NO_COLOR XDG_RUNTIME_DIR
 
 fail()
 {
-	echo "# $*"
+	printf '# %s\n' "$*"
 	exit 1
 }
 
@@ -40,6 +41,7 @@ unserve()
 run()
 {
 	status=0
+	args=$*
 	timeout -k 5 60 "$KNELLCTL" --socket="$sock" "$@" >"$dir/out" 2>"$dir/err" </dev/null ||
 		status=$?
 	[ $status -lt 99 ] || fail "knellctl $*: exit status $status: $(cat "$dir/err")"
@@ -57,7 +59,7 @@ run_tty()
 
 exits()
 {
-	[ "$status" -eq "$1" ] || fail "exit status $status, not $1: $(cat "$dir/out" "$dir/err")"
+	[ "$status" -eq "$1" ] || fail "$args: exit status $status, not $1: $(cat "$dir/out" "$dir/err")"
 }
 
 prints()
@@ -104,6 +106,11 @@ run_tests()
 	nr=0 failures=0
 	for name in $names; do
 		nr=$((nr + 1))
+		# TESTS: only these
+		case " ${TESTS:-$name} " in
+		*" $name "*) ;;
+		*) continue ;;
+		esac
 		if (trap unserve EXIT && "test_$name"); then
 			echo "ok $nr $name"
 		else
@@ -111,6 +118,6 @@ run_tests()
 			failures=$((failures + 1))
 		fi
 	done
-	rm -rf "$dir"
+	[ -n "${KEEP:-}" ] || rm -rf "$dir"
 	[ $failures -eq 0 ]
 }

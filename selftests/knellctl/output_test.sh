@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What knellctl prints and asks for, and how it exits, beside a server that answers as it is told.
 
-# shellcheck source=lib.sh
+# shellcheck source=selftests/knellctl/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 answers=$here/answers.json

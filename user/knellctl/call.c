@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Talks to knelld. One connection, made when it is needed first, is enough. */
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,15 +165,7 @@ int call_next(json_t **reply)
 
 int call_wait(int timeout_ms)
 {
-	struct pollfd p = { .fd = waiting.fd, .events = POLLIN };
-	int n;
-
-	size_t left = waiting.in.len - waiting.in.pos;
-
-	if (left && memchr(waiting.in.data + waiting.in.pos, '\0', left))
-		return 1;
-	n = poll(&p, 1, timeout_ms);
-	return n < 0 ? -errno : n;
+	return varlink_wait(&waiting, timeout_ms);
 }
 
 const char *call_error(void)

@@ -261,7 +261,7 @@ static int cat_file(const char *path, json_t *list)
 static int cat_unit(struct unit_dirs *d, const char *name, json_t *list, bool first)
 {
 	struct unit_file *f = NULL;
-	const char *path = unit_dirs_find(d, name);
+	char *path = unit_dirs_find(d, name);
 	int status = EX_OK, err;
 
 	if (!path) {
@@ -270,9 +270,11 @@ static int cat_unit(struct unit_dirs *d, const char *name, json_t *list, bool fi
 	}
 	if (!first && !list)
 		putchar('\n');
-	if (unit_load(d, name, &f) != LOAD_OK || !f)
-		return cat_file(path, list);
-	for (size_t i = 0; i < f->nr_files; i++) {
+	unit_load(d, name, &f);
+	if (!f)
+		status = cat_file(path, list);
+	free(path);
+	for (size_t i = 0; f && i < f->nr_files; i++) {
 		if (i && !list)
 			putchar('\n');
 		err = cat_file(f->sources[i], list);

@@ -85,7 +85,7 @@ struct verb {
 int call(const char *method, json_t *params, json_t **reply);
 int call_many(const char *method, json_t *params);
 int call_next(json_t **reply);
-/* Waits so long for the next reply (-1: for ever); 0 there is none yet, 1, or -errno. */
+/* Waits so long for the next reply (-1: for ever): 1, or 0, there is none yet. */
 int call_wait(int timeout_ms);
 const char *call_error(void);
 bool call_error_is(const char *name);

@@ -145,6 +145,16 @@ static const char *error_of(int err)
 	}
 }
 
+/* RefuseManualStart= and its like are about such requests alone. */
+static bool refused(const struct unit *u, enum job_type type)
+{
+	const struct unit_file *f = unit_latest(u);
+	bool stops = type == JOB_STOP || type == JOB_RESTART || type == JOB_TRY_RESTART;
+	bool starts = type == JOB_START || type == JOB_RESTART || type == JOB_RELOAD_OR_RESTART;
+
+	return (stops && f->refuse_manual_stop) || (starts && f->refuse_manual_start);
+}
+
 static void ask_one(struct outcome *o, enum job_type type, enum job_mode mode, bool wait)
 {
 	const char *why = NULL;
@@ -153,6 +163,11 @@ static void ask_one(struct outcome *o, enum job_type type, enum job_mode mode, b
 	o->unit = unit_get(o->name);
 	if (!o->unit) {
 		o->error = no_unit(o->name) + sizeof(CONTROL_INTERFACE);
+		return;
+	}
+	if (refused(o->unit, type)) {
+		o->error = "UnitRefused";
+		o->text = xstrdup("it is not to be started or stopped by hand");
 		return;
 	}
 	o->request->left++;

@@ -118,7 +118,8 @@ void tty_revert(const struct exec_context *ctx);
 int tty_open(const struct exec_context *ctx, enum tty_mode mode);
 
 /* logger.c */
-const char *logger_fifo(const struct unit_file *f);
+const char *logger_fifo(const struct unit_file *f, const struct exec_context *ctx);
+void logger_release(const struct unit_file *f);
 char *log_tail(const struct exec_context *ctx, unsigned int lines);
 
 /* exec_env.c */

@@ -10,21 +10,24 @@
 
 static bool dirty = true;
 
-/* Side @side of an edge as seen from the other end. */
-static const uint8_t inverse[DEP_KINDS] = {
-	[DEP_AFTER] = DEP_BEFORE,
-	[DEP_BEFORE] = DEP_AFTER,
-	[DEP_PROPAGATES_RELOAD_TO] = DEP_RELOAD_PROPAGATED_FROM,
-	[DEP_RELOAD_PROPAGATED_FROM] = DEP_PROPAGATES_RELOAD_TO,
-	[DEP_PROPAGATES_STOP_TO] = DEP_STOP_PROPAGATED_FROM,
-	[DEP_STOP_PROPAGATED_FROM] = DEP_PROPAGATES_STOP_TO,
-};
-
 static uint8_t other_side(uint8_t side)
 {
-	if (side >= DEP_KINDS)
-		return side - DEP_KINDS;
-	return side == DEP_AFTER || inverse[side] ? inverse[side] : DEP_INVERSE(side);
+	switch (side) {
+	case DEP_AFTER:
+		return DEP_BEFORE;
+	case DEP_BEFORE:
+		return DEP_AFTER;
+	case DEP_PROPAGATES_RELOAD_TO:
+		return DEP_RELOAD_PROPAGATED_FROM;
+	case DEP_RELOAD_PROPAGATED_FROM:
+		return DEP_PROPAGATES_RELOAD_TO;
+	case DEP_PROPAGATES_STOP_TO:
+		return DEP_STOP_PROPAGATED_FROM;
+	case DEP_STOP_PROPAGATED_FROM:
+		return DEP_PROPAGATES_STOP_TO;
+	default:
+		return side < DEP_KINDS ? DEP_INVERSE(side) : side - DEP_KINDS;
+	}
 }
 
 const char *edge_name(uint8_t side)

@@ -212,8 +212,8 @@ static void fail_dependents(struct unit *u)
 			continue;
 		if (!to->job || (to->job->type != JOB_START && to->job->type != JOB_VERIFY))
 			continue;
-		log_line("%s: %s=%s: it did not start; the unit fails", to->name,
-			 edge_name(side - DEP_KINDS), u->name);
+		log_line("%s: it did not start; the unit fails",
+			 edge_text(to, graph_edge(to, u, side - DEP_KINDS)));
 		if (unit_is_down(to))
 			to->result = RESULT_DEPENDENCY;
 		job_finish(to, JR_DEPENDENCY);
@@ -466,7 +466,8 @@ static void start(struct unit *u)
 	}
 	bond = missing_bond(u);
 	if (bond) {
-		log_line("%s: BindsTo=%s: it is not up; the unit fails", u->name, bond->name);
+		log_line("%s: it is not up; the unit fails",
+			 edge_text(u, graph_edge(u, bond, DEP_BINDS_TO)));
 		fail_start(u, RESULT_DEPENDENCY, JR_DEPENDENCY);
 	} else if (start_limit_hit(u)) {
 		give_up_starting(u);

@@ -12,7 +12,7 @@
  * talk.c    what a service says: notify.c, fdstore.c, bus.c
  * queue.c   the queue of /dev/knell and the loop on it, which is libknell's; plain.c: without one
  * state.c   what the next knelld cannot see in a kept queue; takeover.c reads both
- * pid1.c    what only the first process does
+ * pid1.c    what only the first process does; unmount.c: last of all
  */
 #ifndef _KNELLD_H
 #define _KNELLD_H
@@ -84,6 +84,7 @@ const struct edge *graph_edge(const struct unit *u, const struct unit *to, uint8
 
 /* transaction.c */
 int transaction(struct unit *u, enum job_type type, enum job_mode mode, const char **why);
+const char *edge_text(const struct unit *u, const struct edge *e);
 int job_merge(const struct unit *u, enum job_type a, enum job_type b);
 
 /* job.c */
@@ -271,7 +272,11 @@ int plain_begin(struct knell_loop *l);
 /* pid1.c */
 bool is_pid1(void);
 void pid1_begin(void);
+int pid1_listen(struct knell_loop *l);
 void pid1_end(enum ending_how how) __attribute__((noreturn));
 void pid1_hang(void) __attribute__((noreturn));
+
+/* unmount.c */
+size_t unmount_all(void);
 
 #endif /* _KNELLD_H */

@@ -189,6 +189,14 @@ static void hold_signals(void)
 	sigprocmask(SIG_SETMASK, &all, NULL);
 }
 
+static void let_signals(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 /* Services get 0, 1 and 2, and nothing else that we may have been given. */
 static void settle_descriptors(void)
 {
@@ -251,15 +259,14 @@ static void on_show(struct knell_loop *l, const struct knell_call *call, void *a
 static int listen_to_signals(void)
 {
 	struct knell_loop *l = queue_loop();
-	sigset_t none;
 
 	if (knell_is_none(knell_add_signal(l, on_stop, NULL, SIGTERM)) ||
 	    knell_is_none(knell_add_signal(l, on_stop, NULL, SIGINT)) ||
 	    knell_is_none(knell_add_signal(l, on_reload, NULL, SIGHUP)) ||
-	    knell_is_none(knell_add_signal(l, on_show, NULL, SIGUSR1)))
+	    knell_is_none(knell_add_signal(l, on_show, NULL, SIGUSR1)) ||
+	    (is_pid1() && pid1_listen(l) < 0))
 		return -errno;
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	let_signals();
 	return 0;
 }
 
@@ -300,9 +307,6 @@ static int run(void)
 	struct knell_loop *l = queue_loop();
 	int err;
 
-	if (knell_loop_backend(l) == KNELL_BACKEND_KERNEL &&
-	    knell_is_none(knell_add_record(l, on_record, NULL)))
-		return -errno;
 	err = knell_add_prepare(l, before_sleep, NULL);
 	if (!err)
 		err = knell_loop_run(l, KNELL_RUN_DEFAULT);
@@ -374,6 +378,11 @@ static int begin(void)
 	/* Nobody gets in the way of another one on other directories. */
 	if (control_path || !manager_options.dirs.nr)
 		control_begin();
+	if (knell_loop_backend(queue_loop()) == KNELL_BACKEND_KERNEL &&
+	    knell_is_none(knell_add_record(queue_loop(), on_record, NULL))) {
+		log_line("cannot wait for records: %s", strerror(errno));
+		return -errno;
+	}
 	if (tenure == QUEUE_TAKEN)
 		takeover_resume();
 	if (stopping)
@@ -381,6 +390,29 @@ static int begin(void)
 	else
 		manager_begin();
 	return 0;
+}
+
+/* The program that is on disk now goes on with what is here; comes back only if it cannot. */
+static void reexec(char **argv)
+{
+	static char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	const char *gone = " (deleted)";
+	char *end;
+
+	path[n > 0 ? n : 0] = '\0';
+	end = strstr(path, gone);
+	if (end && !end[strlen(gone)])
+		*end = '\0';
+	log_line("%s goes on", path);
+	control_end();
+	hold_signals();
+	settle(NULL, NULL, NULL);
+	execv(path, argv);
+	log_line("cannot run %s: %s", path, strerror(errno));
+	manager.how = END_EXIT;
+	let_signals();
+	control_begin();
 }
 
 int main(int argc, char **argv)
@@ -403,7 +435,11 @@ int main(int argc, char **argv)
 	log_line("version " KNELL_VERSION ", pid %d", getpid());
 	if (begin() < 0)
 		return fail();
-	err = run();
+	do {
+		err = run();
+		if (!err && manager.how == END_REEXEC)
+			reexec(argv);
+	} while (!err && !manager.stopping);
 	if (err < 0) {
 		log_line("cannot wait on %s: %s", KNELL_DEVICE, strerror(-err));
 		return fail();

@@ -223,6 +223,18 @@ void manager_resume_stop(void)
 	stop_all();
 }
 
+/* What is left to the next knelld after a kill -9 is as good for one that comes by its own doing. */
+int manager_reexec(void)
+{
+	if (!manager.queue_name || knell_loop_backend(queue_loop()) != KNELL_BACKEND_KERNEL)
+		return -EOPNOTSUPP;
+	if (manager.stopping)
+		return -ESHUTDOWN;
+	manager.how = END_REEXEC;
+	knell_loop_stop(queue_loop());
+	return 0;
+}
+
 bool manager_over(void)
 {
 	return manager.stopping && !job_count();
@@ -233,8 +245,8 @@ void manager_emergency(enum emergency what, const struct unit *u, const char *wh
 {
 	static const enum ending_how ends[] = {
 		[EMERGENCY_REBOOT] = END_REBOOT, [EMERGENCY_REBOOT_FORCE] = END_REBOOT,
-		[EMERGENCY_REBOOT_IMMEDIATE] = END_REBOOT, [EMERGENCY_KEXEC] = END_REBOOT,
-		[EMERGENCY_KEXEC_FORCE] = END_REBOOT, [EMERGENCY_SOFT_REBOOT] = END_REBOOT,
+		[EMERGENCY_REBOOT_IMMEDIATE] = END_REBOOT, [EMERGENCY_KEXEC] = END_KEXEC,
+		[EMERGENCY_KEXEC_FORCE] = END_KEXEC, [EMERGENCY_SOFT_REBOOT] = END_REBOOT,
 		[EMERGENCY_SOFT_REBOOT_FORCE] = END_REBOOT,
 		[EMERGENCY_POWEROFF] = END_POWEROFF, [EMERGENCY_POWEROFF_FORCE] = END_POWEROFF,
 		[EMERGENCY_POWEROFF_IMMEDIATE] = END_POWEROFF,
@@ -255,6 +267,7 @@ void manager_emergency(enum emergency what, const struct unit *u, const char *wh
 	log_line("%s: action %s for its %s", u->name, unit_emergency_name(what), why);
 	if (status == UNSET)
 		status = WIFEXITED(u->status) ? WEXITSTATUS(u->status) : 1;
+	manager.reboot_argument = f->reboot_argument;
 	manager_stop(ends[what], status);
 }
 

@@ -315,13 +315,14 @@ const char *edge_name(uint8_t side);			/* "Requires", "RequiredBy" */
 
 /* The manager as a whole: manager.c */
 
-enum ending_how { END_EXIT, END_POWEROFF, END_REBOOT, END_HALT, END_REEXEC };
+enum ending_how { END_EXIT, END_POWEROFF, END_REBOOT, END_HALT, END_REEXEC, END_KEXEC };
 
 struct manager {
 	const char *default_target;	/* its name */
 	bool user;			/* --user */
 	bool stopping;			/* all is being stopped, no new starts */
 	enum ending_how how;		/* what comes after */
+	const char *reboot_argument;	/* RebootArgument= of the unit that asked for it */
 	int exit_status;
 	uint64_t started;		/* CLOCK_MONOTONIC ns */
 	uint64_t finished;		/* when the boot's jobs were over, 0: they are not */

@@ -4,13 +4,20 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kd.h>
+#include <linux/reboot.h>
+#include <net/if.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "knelld.h"
@@ -18,17 +25,31 @@
 #define INIT_PID_NS	0xeffffffcU	/* inode number of the first pid namespace, for ever */
 #define TERM_NS		(5 * NSEC_PER_SEC)	/* to heed SIGTERM */
 #define KILL_NS		(2 * NSEC_PER_SEC)	/* to die of SIGKILL */
+#define UNMOUNT_MS	30000		/* for servers that do not answer any more */
 
 bool is_pid1(void)
 {
 	return getpid() == 1;
 }
 
+enum place { MACHINE, CONTAINER, WITHOUT_PROC };
+
+/* Are we the machine's first process, or that of some namespace? Then the machine is others'. */
+static enum place place(void)
+{
+	struct stat st;
+
+	if (stat("/proc/self/ns/pid", &st))
+		return WITHOUT_PROC;
+	return st.st_ino == INIT_PID_NS ? MACHINE : CONTAINER;
+}
+
 static bool mounted(const char *dir)
 {
-	struct stat root, st;
+	struct statx st;
 
-	return !stat("/", &root) && !stat(dir, &st) && st.st_dev != root.st_dev;
+	return !statx(AT_FDCWD, dir, AT_NO_AUTOMOUNT, STATX_TYPE, &st) &&
+	       st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
 }
 
 static void mount_missing(const char *type, const char *dir, unsigned long flags,
@@ -37,8 +58,44 @@ static void mount_missing(const char *type, const char *dir, unsigned long flags
 	if (mounted(dir))
 		return;
 	mkdir(dir, 0755);
-	if (mount(type, dir, type, flags, options) < 0 && errno != EBUSY)
+	/* An older kernel may not know the options. */
+	if (mount(type, dir, type, flags, options) < 0 &&
+	    (errno != EINVAL || mount(type, dir, type, flags, NULL) < 0) && errno != EBUSY)
 		log_line("cannot mount %s on %s: %s", type, dir, strerror(errno));
+}
+
+static void mount_all(void)
+{
+	static const struct {
+		const char *type, *dir;
+		unsigned long flags;
+		const char *options;
+	} mounts[] = {
+		{ "proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL },
+		{ "sysfs", "/sys", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL },
+		{ "devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "mode=0620,gid=5,ptmxmode=0666" },
+		{ "tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777" },
+		{ "tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=0755" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(mounts); i++)
+		mount_missing(mounts[i].type, mounts[i].dir, mounts[i].flags, mounts[i].options);
+	if (!access("/sys/fs/cgroup", F_OK) && place() == MACHINE)
+		mount_missing("cgroup2", "/sys/fs/cgroup", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+			      "nsdelegate,memory_recursiveprot");
+}
+
+/* What programs expect in /dev and the kernel does not put there. */
+static void make_links(void)
+{
+	static const char *const links[][2] = {
+		{ "/proc/self/fd", "/dev/fd" }, { "/proc/self/fd/0", "/dev/stdin" },
+		{ "/proc/self/fd/1", "/dev/stdout" }, { "/proc/self/fd/2", "/dev/stderr" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
+		if (symlink(links[i][0], links[i][1]) < 0 && errno != EEXIST)
+			log_line("cannot make %s: %s", links[i][1], strerror(errno));
 }
 
 /* Whoever started us without descriptors 0, 1 and 2: the console is the only place to talk. */
@@ -55,11 +112,49 @@ static void open_console(void)
 		fcntl(fd, F_SETFD, 0);
 }
 
-static bool in_container(void)
+/* The first line of /etc/hostname that is no comment. */
+static void set_hostname(void)
 {
-	struct stat st;
+	size_t len;
+	char *text = file_text(AT_FDCWD, "/etc/hostname", &len), *rest = text, *line = NULL;
 
-	return !stat("/proc/self/ns/pid", &st) && st.st_ino != INIT_PID_NS;
+	while ((line = strsep(&rest, "\n"))) {
+		line += strspn(line, " \t");
+		line[strcspn(line, " \t\r")] = '\0';
+		if (*line && *line != '#')
+			break;
+	}
+	if (line && sethostname(line, strlen(line)) < 0)
+		log_line("cannot set the host's name to %s: %s", line, strerror(errno));
+	free(text);
+}
+
+/* Nobody else does it in a small system, and much listens there. */
+static void loopback_up(void)
+{
+	struct ifreq ifr = { .ifr_name = "lo" };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return;
+	if (!ioctl(fd, SIOCGIFFLAGS, &ifr) && !(ifr.ifr_flags & IFF_UP)) {
+		ifr.ifr_flags |= IFF_UP;
+		if (ioctl(fd, SIOCSIFFLAGS, &ifr) < 0)
+			log_line("cannot bring up lo: %s", strerror(errno));
+	}
+	close(fd);
+}
+
+/* Alt-ArrowUp becomes our SIGWINCH, where there is a virtual console. */
+static void ask_for_keyboard_request(void)
+{
+	int fd = open("/dev/tty0", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (ioctl(fd, KDSIGACCEPT, SIGWINCH) < 0)
+		log_line("cannot ask for the keyboard request: %s", strerror(errno));
+	close(fd);
 }
 
 /* Makes the system one in which a service can run. */
@@ -67,12 +162,57 @@ void pid1_begin(void)
 {
 	mount_missing("devtmpfs", "/dev", MS_NOSUID, "mode=0755");
 	open_console();
-	mount_missing("proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
-	mount_missing("sysfs", "/sys", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
-	mount_missing("tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=0755");
+	mount_all();
+	make_links();
+	if (place() != MACHINE)
+		return;
+	set_hostname();
+	loopback_up();
+	ask_for_keyboard_request();
 	/* Ctrl-Alt-Del becomes our SIGINT. */
-	if (!in_container() && reboot(RB_DISABLE_CAD) < 0)
+	if (reboot(RB_DISABLE_CAD) < 0)
 		log_line("cannot take over Ctrl-Alt-Del: %s", strerror(errno));
+}
+
+/* SIGRTMIN+3 and on, as containers' managers know them from systemd. */
+static void on_end_signal(struct knell_loop *l, const struct knell_call *call, void *arg)
+{
+	static const enum ending_how hows[] = { END_HALT, END_POWEROFF, END_REBOOT, END_KEXEC };
+	int sig = call->sig->si_signo;
+
+	(void)l;
+	(void)arg;
+	if (manager.stopping)
+		return;
+	log_line("SIGRTMIN+%d: stopping all services", sig - SIGRTMIN);
+	manager_stop(hows[sig - SIGRTMIN - 3], 0);
+}
+
+/* A signal that is for a target: only if there is one. */
+static void on_target_signal(struct knell_loop *l, const struct knell_call *call, void *arg)
+{
+	struct unit *u = unit_get(arg);
+	const char *why = "there is no such unit";
+
+	(void)l;
+	if (!u || u->load != UNIT_LOADED ||
+	    job_ask(u, JOB_START, JOB_REPLACE, NULL, NULL, &why) < 0)
+		log_line("%s: cannot start %s: %s", signal_name(call->sig->si_signo),
+			 (const char *)arg, why);
+}
+
+/* The signals that only the first process knows; 0 or -errno. */
+int pid1_listen(struct knell_loop *l)
+{
+	static char keyboard[] = "kbrequest.target", power[] = "sigpwr.target";
+
+	for (int i = 3; i <= 6; i++)
+		if (knell_is_none(knell_add_signal(l, on_end_signal, NULL, SIGRTMIN + i)))
+			return -errno;
+	if (knell_is_none(knell_add_signal(l, on_target_signal, keyboard, SIGWINCH)) ||
+	    knell_is_none(knell_add_signal(l, on_target_signal, power, SIGPWR)))
+		return -errno;
+	return 0;
 }
 
 /* Does /proc/@name belong to a living process with a program, not to us or the kernel? */
@@ -157,11 +297,13 @@ static void end_the_rest(void)
 	if (!watch_the_rest())
 		return;
 	log_line("SIGTERM to what is left");
+	log_flush();
 	kill(-1, SIGTERM);
 	kill(-1, SIGCONT);
 	if (wait_alone(TERM_NS))
 		return;
 	log_line("SIGKILL to what is left");
+	log_flush();
 	kill(-1, SIGKILL);
 	wait_alone(KILL_NS);
 }
@@ -175,6 +317,39 @@ void pid1_hang(void)
 		pause();
 }
 
+/*
+ * In a process of its own, for which is waited so long and no longer: what hangs in there would
+ * keep the machine from going down.
+ */
+static void unmount_within(int ms)
+{
+	pid_t pid = fork();
+	struct pollfd fd = { .events = POLLIN };
+
+	if (!pid) {
+		if (!unmount_all())
+			_exit(0);
+		log_line("some file systems are in use");
+		log_flush();
+		_exit(1);
+	}
+	fd.fd = pid > 0 ? syscall(SYS_pidfd_open, pid, 0) : -1;
+	if (fd.fd < 0)
+		return;
+	if (poll(&fd, 1, ms) <= 0)
+		log_line("unmounting takes too long, no longer waited for");
+	close(fd.fd);
+}
+
+static void end_machine(int cmd)
+{
+	if (cmd == RB_AUTOBOOT && manager.reboot_argument)
+		syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2,
+			LINUX_REBOOT_CMD_RESTART2, manager.reboot_argument);
+	reboot(cmd);
+	log_line("reboot(2): %s", strerror(errno));
+}
+
 /* After all units are down: the machine ends so; in a container just leave. */
 void pid1_end(enum ending_how how)
 {
@@ -186,16 +361,23 @@ void pid1_end(enum ending_how how)
 		[END_POWEROFF] = { RB_POWER_OFF, "power off" },
 		[END_REBOOT] = { RB_AUTOBOOT, "restart" },
 		[END_HALT] = { RB_HALT_SYSTEM, "halt" },
+		[END_KEXEC] = { RB_KEXEC, "another kernel" },
 	};
 
 	end_the_rest();
 	sync();
-	if (in_container())
+	if (place() == CONTAINER)
 		exit(manager.exit_status);
-	mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL);
+	/* Where one cannot tell reboot(2) ends no more than what is ours, but this would. */
+	if (place() == MACHINE) {
+		unmount_within(UNMOUNT_MS);
+		mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL);
+	}
 	log_line("%s", ends[how].text);
 	log_flush();
-	reboot(ends[how].cmd);
-	log_line("reboot(2): %s", strerror(errno));
+	end_machine(ends[how].cmd);
+	/* No kernel was loaded, say. */
+	if (how == END_KEXEC)
+		end_machine(RB_AUTOBOOT);
 	pid1_hang();
 }

@@ -111,6 +111,8 @@ static void finish(struct unit *u)
 	again = verdict_restarts(u) || (u->job && u->job->type == JOB_RESTART);
 	talk_end(u, again);
 	exec_stopped(unit_exec(u), again);
+	if (!again)
+		logger_release(u->file);
 	if (verdict_restarts(u)) {
 		await_restart(u);
 		return;

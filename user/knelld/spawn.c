@@ -61,19 +61,28 @@ static int enrol(void *arg)
 	return tree_enrol_self(arg);
 }
 
+/* As if the process had exited with the status of the step that failed. */
+static enum result step_failed(struct unit *u, enum exec_kind kind, int status)
+{
+	if (kind == EXEC_START) {
+		u->ran = true;
+		u->status = W_EXITCODE(status, 0);
+	}
+	return RESULT_EXIT_CODE;
+}
+
 /* The process is made here; what fails before the program runs is told at once. */
 static enum result make(struct unit *u, enum exec_kind kind, struct exec_request *rq)
 {
-	enum result result = RESULT_EXIT_CODE;
+	enum result result = RESULT_RESOURCES;
 	struct launch l;
 	struct enrol e;
 	int err = exec_prepare(&l, rq);
 	pid_t pid;
 
 	if (err > 0)
-		goto out;
-	result = RESULT_RESOURCES;
-	if (err < 0 || tree_enrol(u, kind, &e) < 0)
+		result = step_failed(u, kind, err);
+	if (err || tree_enrol(u, kind, &e) < 0)
 		goto out;
 	rq->enrol = e.nr_ops ? enrol : NULL;
 	rq->arg = &e;
@@ -86,7 +95,7 @@ static enum result make(struct unit *u, enum exec_kind kind, struct exec_request
 	tree_unborn(u, kind, &e, pid);
 	if (pid > 0) {
 		exec_tell(&l);
-		result = RESULT_EXIT_CODE;
+		result = step_failed(u, kind, exec_status(&l));
 	} else {
 		log_line("%s: cannot make a process: %s", u->name, strerror(-pid));
 	}
@@ -113,8 +122,7 @@ enum result spawn(struct unit *u, enum exec_kind kind, const struct command *cmd
 	};
 	enum result result;
 
-	if (s && s->logger)
-		rq.log = logger_fifo(u->file);
+	rq.log = logger_fifo(u->file, rq.ctx);
 	set_env(u, kind, &env);
 	talk_pass(u, kind, &rq, &env);
 	result = make(u, kind, &rq);

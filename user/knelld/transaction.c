@@ -105,19 +105,18 @@ static int check_files(const struct unit *u)
 	const char *bad = unit_latest(u)->bad;
 
 	if (u->gone || u->load == UNIT_NOT_FOUND)
-		return refuse(-ENOENT, "there is no unit %s", u->name);
+		return refuse(-ENOENT, "there is no such unit");
 	if (u->load == UNIT_MASKED)
-		return refuse(-EPERM, "%s is masked", u->name);
+		return refuse(-EPERM, "it is masked");
 	if (u->load == UNIT_BAD)
-		return refuse(-EPERM, "%s cannot be started: %s", u->name,
-			      bad ? bad : "its file is bad");
+		return refuse(-EPERM, "its file is bad%s%s", bad ? ": " : "", bad ? bad : "");
 	return 0;
 }
 
 static int add(struct unit *u, enum job_type type);
 
-/* Whose file says so, for a message. */
-static const char *said_by(const struct unit *u, const struct edge *e)
+/* Whose file says so, for a message: in a static buffer. */
+const char *edge_text(const struct unit *u, const struct edge *e)
 {
 	static char buf[512];
 
@@ -141,7 +140,7 @@ static int add_strong(struct unit *u, enum job_type type)
 		if (!err)
 			continue;
 		memcpy(why, why_text, sizeof(why));
-		refuse(err, "%s: %.200s", said_by(u, e), why);
+		refuse(err, "%s: %.200s", edge_text(u, e), why);
 	}
 	return err;
 }
@@ -175,7 +174,7 @@ static int add(struct unit *u, enum job_type type)
 	}
 	merged = job_merge(u, plan[u->mark - 1].type, type);
 	if (merged < 0)
-		return refuse(-EDEADLK, "%s would have to start and to stop", u->name);
+		return refuse(-EDEADLK, "it would have to start and to stop");
 	if (merged == plan[u->mark - 1].type)
 		return 0;
 	plan_change(u->mark - 1, merged);

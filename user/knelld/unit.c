@@ -218,7 +218,8 @@ static bool take(struct unit *u, enum load how, struct unit_file *f)
 	u->seen = true;
 	for (size_t i = 0; f && i < f->names.nr; i++)
 		add_name(f->names.v[i], u);
-	if (usable(load) && !fresh && f->hash == old->hash && load == u->load) {
+	/* A target without a file has no text to differ. */
+	if (usable(load) && !fresh && load == u->load && (!f || f->hash == old->hash)) {
 		unit_file_free(f);
 		return false;
 	}
@@ -318,6 +319,18 @@ void unit_take_latest(struct unit *u)
 	unit_file_free(u->file);
 	u->file = u->next;
 	u->next = NULL;
+}
+
+void unit_reset_failed(struct unit *u)
+{
+	u->limit_begin = 0;
+	u->limit_used = 0;
+	u->restart_step = 0;
+	state_touch(u);
+	if (unit_active(u) != FAILED)
+		return;
+	u->result = RESULT_SUCCESS;
+	unit_set_state(u, 0);
 }
 
 /* History */

@@ -411,7 +411,7 @@ enum load unit_load(struct unit_dirs *d, const char *name, struct unit_file **f)
 		return LOAD_FOREIGN;
 	e = resolve(d, name, &final);
 	if (!e)
-		ret = LOAD_NOT_FOUND;
+		ret = load_logger(d, name, f);
 	else if (e->kind == ENTRY_MASK)
 		ret = LOAD_MASKED;
 	else if (e->kind == ENTRY_FILE)

@@ -13,6 +13,7 @@
  * dirs.c       the search path as it is on disk
  * parse.c      one text; load.c one unit: its file, drop-ins and links; finish.c their sum
  * condition.c  whether conditions hold; virt.c: in what this system runs
+ * logger.c     the units that X-Knell-Logger= makes
  * install.c    links of [Install]; verify.c
  */
 #ifndef _UNIT_PRIVATE_H
@@ -272,6 +273,10 @@ char *machine_architecture(void);		/* as systemd calls it; to be freed, as are t
 char *machine_id(void);				/* NULL: there is none */
 char *machine_os_release(const char *name);	/* "" if it isn't there */
 void machine_free(struct machine *m);
+
+/* logger.c */
+void add_logger_deps(struct file *file);
+enum load load_logger(struct unit_dirs *d, const char *name, struct unit_file **f);
 
 /* virt.c: their names, NULL: in none */
 const char *virt_container(void);

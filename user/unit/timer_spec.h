@@ -26,20 +26,12 @@
 #include <stdint.h>
 
 #include "calendar.h"
+#include "unit_file.h"
 
 #define TIMER_NEVER	UINT64_MAX
 
-enum timer_base {
-	TIMER_ACTIVE,		/* OnActiveSec=: since the timer unit was started */
-	TIMER_BOOT,		/* OnBootSec= */
-	TIMER_STARTUP,		/* OnStartupSec=: since the manager was started */
-	TIMER_UNIT_ACTIVE,	/* OnUnitActiveSec=: since the unit was last started */
-	TIMER_UNIT_INACTIVE,	/* OnUnitInactiveSec=: since it last became inactive */
-	TIMER_CALENDAR,		/* OnCalendar= */
-};
-
 struct timer_when {
-	enum timer_base base;
+	enum timer_base base;		/* of unit_file.h */
 	uint64_t span;			/* TIMER_NEVER (infinity): it does not elapse */
 	const struct calendar *calendar;	/* of TIMER_CALENDAR, which has no span */
 };

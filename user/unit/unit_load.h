@@ -84,6 +84,12 @@ struct unit_file *unit_builtin(const char *name, const char *description);
 
 void unit_file_free(struct unit_file *f);
 
+/*
+ * The unit that X-Knell-Logger= makes or names, to be freed; NULL: the service has none. Its FIFO
+ * is %t/knell/log/ and that name.
+ */
+char *unit_logger_name(const struct unit_file *f);
+
 /**
  * cond_test - do the conditions of a unit hold on this machine, now?
  * @asserts: its asserts instead

@@ -223,6 +223,15 @@ int varlink_next(struct varlink_client *c, json_t **reply)
 	return more;
 }
 
+int varlink_wait(const struct varlink_client *c, int timeout_ms)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLIN };
+
+	if (buf_left(&c->in) && memchr(c->in.data + c->in.pos, 0, buf_left(&c->in)))
+		return 1;
+	return poll(&p, 1, timeout_ms) > 0;
+}
+
 int varlink_call(struct varlink_client *c, const char *method, json_t *params, json_t **reply)
 {
 	int err = send_call(c, method, params, NULL);

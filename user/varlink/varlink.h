@@ -302,5 +302,14 @@ int varlink_oneway(struct varlink_client *c, const char *method, json_t *params)
 int varlink_call_many(struct varlink_client *c, const char *method, json_t *params);
 /** varlink_next - the next reply. Return: 1 there will be more, 0 the last; or as varlink_call() */
 int varlink_next(struct varlink_client *c, json_t **reply);
+/**
+ * varlink_wait - wait for the next reply, but not take it
+ * @c: connection
+ * @timeout_ms: how long, -1: for ever
+ *
+ * Return: 1 varlink_next() will find something, be it that the server has gone; 0 nothing yet, or a
+ * signal came
+ */
+int varlink_wait(const struct varlink_client *c, int timeout_ms);
 
 #endif /* _VARLINK_H */
