@@ -97,7 +97,7 @@ static int take_command(struct parser *p, const char **s, struct command *cmd)
 	program = take_prefixes(p->scratch, &cmd->flags, &argv0);
 	mayfail = cmd->flags & CMD_IGNORE_FAILURE;
 	cmd->path = expand(p, program);
-	if (!cmd->path || !(program_ok(cmd->path) || cmd->flags & CMD_SHELL))
+	if (!cmd->path || !*cmd->path || !(program_ok(cmd->path) || cmd->flags & CMD_SHELL))
 		return mayfail ? 1 : -1;
 	if (!argv0)
 		arena_add(&p->file->arena, &cmd->argv, arena_str(&p->file->arena, cmd->path));

@@ -174,21 +174,10 @@ static void free_target(struct target *t)
 	free(t->path);
 }
 
-/* What is linked: an instance, or with a template its default one; the template if it has none. */
-static char *name_to_link(const struct target *t)
-{
-	const char *instance = t->f->install ? t->f->install->default_instance : NULL;
-	char *name = NULL;
-
-	if (unit_name_is_template(t->name) && instance)
-		name = unit_name_instantiate(t->name, instance);
-	return name ? name : xstrdup(t->name);
-}
-
 static int link_wants(struct install_run *run, const struct target *t, const struct strv *list,
 		      const char *suffix)
 {
-	char *name = name_to_link(t), *path;
+	char *name = install_name(t->name, t->f), *path;
 	int ret = 0, err;
 
 	for (size_t i = 0; i < list->nr; i++) {
@@ -266,11 +255,6 @@ static void add_also(struct strv *names, const struct unit_file *f)
 		add_name(names, f->install->also.v[i]);
 }
 
-static bool has_rules(const struct install *in)
-{
-	return in && (in->wanted_by.nr || in->required_by.nr || in->upheld_by.nr || in->alias.nr);
-}
-
 static int enable_one(struct install_run *run, struct strv *names, const char *name)
 {
 	const struct install *in;
@@ -282,7 +266,7 @@ static int enable_one(struct install_run *run, struct strv *names, const char *n
 		return ret;
 	in = t.f->install;
 	if (in) {
-		run->carried += has_rules(in) || in->also.nr;
+		run->carried += install_has_rules(in) || in->also.nr;
 		ret = link_aliases(run, &t);
 		err = link_wants(run, &t, &in->wanted_by, ".wants");
 		ret = ret ? ret : err;
@@ -635,131 +619,4 @@ int unit_unmask(struct install_run *run, const struct strv *names)
 		free(path);
 	}
 	return ret;
-}
-
-static const char *const state_names[UNIT_STATES] = {
-	[UNIT_STATE_ENABLED] = "enabled", [UNIT_STATE_ENABLED_RUNTIME] = "enabled-runtime",
-	[UNIT_STATE_LINKED] = "linked", [UNIT_STATE_LINKED_RUNTIME] = "linked-runtime",
-	[UNIT_STATE_ALIAS] = "alias", [UNIT_STATE_MASKED] = "masked",
-	[UNIT_STATE_MASKED_RUNTIME] = "masked-runtime", [UNIT_STATE_STATIC] = "static",
-	[UNIT_STATE_DISABLED] = "disabled", [UNIT_STATE_INDIRECT] = "indirect",
-	[UNIT_STATE_BAD] = "bad", [UNIT_STATE_NOT_FOUND] = "not-found",
-};
-
-const char *unit_state_name(enum unit_state state)
-{
-	return state < UNIT_STATES ? state_names[state] : NULL;
-}
-
-/* Links to a unit in one directory of the search path. */
-struct links {
-	const struct unit_file *f;
-	const char *name, *file;	/* what it is linked as, what its file is called */
-	bool instance;			/* that was asked for, not its template */
-	bool known;			/* as its [Install] says */
-	bool other;			/* by another name */
-};
-
-static void look_at(struct links *l, const char *name, const char *target, bool wants)
-{
-	const char *slash = strrchr(target, '/');
-	bool known = wants && !strcmp(name, l->name);
-
-	if (strcmp(slash ? slash + 1 : target, l->file))
-		return;
-	for (size_t i = 0; l->f->install && i < l->f->install->alias.nr; i++)
-		known |= !strcmp(l->f->install->alias.v[i], name) &&
-			 !(l->instance && unit_name_is_template(name));
-	l->known |= known;
-	l->other |= !known && strcmp(name, l->file);
-}
-
-static int look_at_wants(void *arg, int dirfd, const char *name)
-{
-	char target[PATH_MAX];
-	ssize_t len = readlinkat(dirfd, name, target, sizeof(target) - 1);
-
-	if (len < 0)
-		return 0;
-	target[len] = '\0';
-	look_at(arg, name, target, true);
-	return 0;
-}
-
-static void look_in(struct unit_dirs *d, size_t dir, struct links *l)
-{
-	for (size_t i = 0; i < d->nr; i++) {
-		const struct entry *e = &d->entries[i];
-		char *path;
-
-		if (e->dir != dir)
-			continue;
-		if (e->kind == ENTRY_DIR && strcmp(strrchr(e->name, '.'), ".d")) {
-			path = entry_path(d, e);
-			scan_names(path, look_at_wants, l);
-			free(path);
-		} else if (e->target) {
-			look_at(l, e->name, e->target, false);
-		}
-	}
-}
-
-static enum unit_state state_of(struct unit_dirs *d, const struct entry *e, const char *asked,
-				struct unit_file *f)
-{
-	struct target t = { .name = (char *)asked, .f = f };
-	char *name = name_to_link(&t);
-	struct links sum = { 0 }, l;
-	enum unit_state state = UNIT_STATES;
-
-	for (size_t i = 0; i < d->dirs.nr && state == UNIT_STATES; i++) {
-		l = (struct links){
-			.f = f, .name = name, .file = e->name,
-			.instance = unit_name_is_instance(asked),
-		};
-		look_in(d, i, &l);
-		if (l.known && i < 2)
-			state = i ? UNIT_STATE_ENABLED_RUNTIME : UNIT_STATE_ENABLED;
-		sum.known |= l.known;
-		sum.other |= l.other && i < 2 && !unit_name_is_instance(asked);
-	}
-	free(name);
-	if (state != UNIT_STATES)
-		return state;
-	if (sum.known && unit_name_is_instance(asked))
-		return UNIT_STATE_STATIC;
-	if (e->target && e->dir < 2)
-		return e->dir ? UNIT_STATE_LINKED_RUNTIME : UNIT_STATE_LINKED;
-	if (sum.other)
-		return UNIT_STATE_INDIRECT;
-	if (has_rules(f->install))
-		return UNIT_STATE_DISABLED;
-	return f->install && f->install->also.nr ? UNIT_STATE_INDIRECT : UNIT_STATE_STATIC;
-}
-
-enum unit_state unit_is_enabled(struct unit_dirs *d, const char *name)
-{
-	enum unit_state state = UNIT_STATE_NOT_FOUND;
-	struct unit_file *f = NULL;
-	const struct entry *e;
-	char *final = NULL;
-
-	if (!unit_name_ok(name))
-		return state;
-	e = resolve(d, name, &final);
-	if (e && (e->kind == ENTRY_LOOP || e->kind == ENTRY_ALIAS))
-		state = UNIT_STATE_BAD;
-	else if (e && e->kind == ENTRY_MASK)
-		state = e->dir == 1 ? UNIT_STATE_MASKED_RUNTIME : UNIT_STATE_MASKED;
-	else if (e && strcmp(final, name) && !unit_name_is_instance(final))
-		state = UNIT_STATE_ALIAS;
-	else if (e)
-		f = unit_read_install(d, e, final);
-	if (f)
-		state = state_of(d, e, final, f);
-	else if (state == UNIT_STATE_NOT_FOUND && e)
-		state = UNIT_STATE_MASKED;
-	unit_file_free(f);
-	free(final);
-	return state;
 }

@@ -14,7 +14,7 @@
  * parse.c      one text; load.c one unit: its file, drop-ins and links; finish.c their sum
  * condition.c  whether conditions hold; virt.c: in what this system runs
  * logger.c     the units that X-Knell-Logger= makes
- * install.c    links of [Install]; verify.c
+ * install.c    links of [Install]; enabled.c; verify.c
  */
 #ifndef _UNIT_PRIVATE_H
 #define _UNIT_PRIVATE_H
@@ -215,6 +215,10 @@ bool parse_text(struct parser *p, char *text, size_t len);
 /* What there is of [Install], of a template, too; NULL: it is masked. */
 struct unit_file *unit_read_install(struct unit_dirs *d, const struct entry *e, const char *name);
 void unit_dirs_reopen(struct unit_dirs *d, const struct unit_options *opt);
+
+/* enabled.c */
+char *install_name(const char *name, const struct unit_file *f);
+bool install_has_rules(const struct install *in);
 
 /* finish.c */
 struct file *file_new(const char *name);

@@ -440,6 +440,8 @@ static enum verdict take_capabilities(struct parser *p, const struct key *key, c
 		bad |= cap < 0;
 		sum |= cap < 0 ? 0 : 1ULL << cap;
 	}
+	if (bad && !sum)
+		return VALUE_IGNORED;
 	if (!sum || *set == (key->arg ? 0 : UINT64_MAX))
 		*set = invert ? ~sum : sum;
 	else

@@ -1,0 +1,763 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Units as they are on disk: search path, drop-ins, templates, aliases, masks, links; what is no
+ * unit file at all; verifying; and texts that were mutated.
+ *
+ * usage: load_test [MUTATIONS [SEED]]
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "private.h"
+#undef ARRAY_SIZE
+#include "tap.h"
+#include "unit_install.h"
+
+static char root[] = "/tmp/knell-unit-test.XXXXXX";
+static struct unit_dirs *dirs;
+static size_t told;
+static char last_told[1000], all_told[20000];
+
+static void listen_to(void *arg, enum severity severity, const char *file, unsigned int line,
+		      const char *text)
+{
+	(void)arg, (void)severity;
+	told++;
+	snprintf(last_told, sizeof(last_told), "%s:%u: %s", file, line, text);
+	if (strlen(all_told) + strlen(last_told) + 2 < sizeof(all_told))
+		strcat(strcat(all_told, last_told), "\n");
+}
+
+static void make_parents(char *path)
+{
+	for (char *s = strchr(path + strlen(root) + 1, '/'); s; s = strchr(s + 1, '/')) {
+		*s = '\0';
+		mkdir(path, 0755);
+		*s = '/';
+	}
+}
+
+static char *path_of(const char *name)
+{
+	char *path = xasprintf("%s/%s", root, name);
+
+	make_parents(path);
+	return path;
+}
+
+static void put(const char *name, const char *text, size_t len)
+{
+	char *path = path_of(name);
+	FILE *f = fopen(path, "we");
+
+	if (!f || fwrite(text, 1, len, f) != len || fclose(f)) {
+		perror(path);
+		exit(1);
+	}
+	free(path);
+}
+
+static void file(const char *name, const char *text)
+{
+	put(name, text, strlen(text));
+}
+
+static void link_to(const char *name, const char *target)
+{
+	char *path = path_of(name);
+
+	if (symlink(target, path) < 0) {
+		perror(path);
+		exit(1);
+	}
+	free(path);
+}
+
+static void remove_all(void)
+{
+	char *command = xasprintf("rm -rf %s/*", root);
+
+	if (system(command))
+		exit(1);
+	free(command);
+}
+
+/* Directories a, b and c, the first of which counts most; below @root, which is what they are of. */
+static void reopen(void)
+{
+	struct unit_options opt = { .say = listen_to, .root = root };
+
+	strv_add(&opt.dirs, xstrdup("/a"));
+	strv_add(&opt.dirs, xstrdup("/b"));
+	strv_add(&opt.dirs, xstrdup("/c"));
+	unit_dirs_close(dirs);
+	dirs = unit_dirs_open(&opt);
+	strv_free(&opt.dirs);
+}
+
+static struct unit_file *load(const char *name, enum load expected)
+{
+	struct unit_file *f;
+	enum load ret;
+
+	told = 0;
+	*last_told = *all_told = '\0';
+	reopen();
+	ret = unit_load(dirs, name, &f);
+	if (ret != expected)
+		bad("%s: %d, not %d; %s", name, ret, expected, last_told);
+	return f;
+}
+
+static void expect(const char *name, const char *description)
+{
+	struct unit_file *f = load(name, LOAD_OK);
+
+	if (f && strcmp(f->description, description))
+		bad("%s: \"%s\", not \"%s\"", name, f->description, description);
+	unit_file_free(f);
+}
+
+static void refused(const char *name, enum load expected, const char *why)
+{
+	struct unit_file *f = load(name, expected);
+
+	if (why && !strstr(all_told, why))
+		bad("%s: told %s, not %s", name, all_told, why);
+	unit_file_free(f);
+}
+
+#define UNIT(d)	"[Unit]\nDescription=" d "\n"
+#define SERVICE	"[Service]\nExecStart=/bin/true\n"
+
+static void search_path(void)
+{
+	file("c/x.service", UNIT("c") SERVICE);
+	expect("x.service", "c");
+	file("b/x.service", UNIT("b") SERVICE);
+	expect("x.service", "b");
+	file("a/x.service", UNIT("a") SERVICE);
+	expect("x.service", "a");
+	refused("y.service", LOAD_NOT_FOUND, NULL);
+	refused("x.mount", LOAD_FOREIGN, NULL);
+	refused("x", LOAD_NOT_FOUND, NULL);
+	refused("../x.service", LOAD_NOT_FOUND, NULL);
+	link_to("a/null.service", "/dev/null");
+	file("b/null.service", UNIT("b") SERVICE);
+	refused("null.service", LOAD_MASKED, NULL);
+	file("a/empty.service", "");
+	file("b/empty.service", UNIT("b") SERVICE);
+	refused("empty.service", LOAD_MASKED, NULL);
+	file("b/masked.service", UNIT("b") SERVICE);
+	file("a/masked.service.d/x.conf", UNIT("drop-in"));
+	expect("masked.service", "drop-in");
+}
+
+static void drop_ins(void)
+{
+	struct unit_file *f;
+
+	file("c/a-b.service", UNIT("main") SERVICE "Environment=A=0\nNice=1\n");
+	file("c/service.d/50.conf", "[Service]\nEnvironment=TYPE=1\nNice=2\n");
+	file("c/a-.service.d/40.conf", "[Service]\nEnvironment=PREFIX=1\nNice=3\n");
+	file("c/a-b.service.d/30.conf", "[Service]\nEnvironment=OWN=1\nNice=4\n");
+	/* In the order of their names, wherever they are. */
+	f = load("a-b.service", LOAD_OK);
+	if (f && (f->service->exec.nice != 2 || f->service->exec.env.nr != 4 ||
+		  strcmp(f->service->exec.env.v[1], "OWN=1") ||
+		  strcmp(f->service->exec.env.v[2], "PREFIX=1") ||
+		  strcmp(f->service->exec.env.v[3], "TYPE=1")))
+		bad("nice %d, %zu", f->service->exec.nice, f->service->exec.env.nr);
+	if (f && (f->nr_files != 4 || f->nr_sources != 4 || !strstr(f->sources[1], "30.conf")))
+		bad("%zu files", f->nr_files);
+	unit_file_free(f);
+	/* The unit's own hides that of its type, and a nearer directory a farther one. */
+	file("c/a-b.service.d/50.conf", "[Service]\nEnvironment=\n");
+	file("b/a-b.service.d/30.conf", "[Service]\nEnvironment=NEAR=1\n");
+	link_to("a/a-b.service.d/40.conf", "/dev/null");
+	file("a/a-b.service.d/60.notconf", "[Service]\nEnvironment=BAD=1\n");
+	file("a/a-b.service.d/60.conf", "[Service]\nEnvironment=LAST=1\n");
+	f = load("a-b.service", LOAD_OK);
+	if (f && (f->service->exec.env.nr != 1 || strcmp(f->service->exec.env.v[0], "LAST=1") ||
+		  f->service->exec.nice != 1))
+		bad("%zu in the environment, nice %d", f->service->exec.env.nr, f->service->exec.nice);
+	unit_file_free(f);
+	/* A template's go before, by name, those of its instance. */
+	file("c/t@.service", UNIT("%i") SERVICE);
+	file("c/t@.service.d/60.conf", "[Service]\nNice=5\n");
+	file("c/t@x.service.d/70.conf", "[Service]\nNice=6\n");
+	f = load("t@x.service", LOAD_OK);
+	if (f && (f->service->exec.nice != 6 || strcmp(f->description, "x")))
+		bad("nice %d", f->service->exec.nice);
+	unit_file_free(f);
+	f = load("t@y.service", LOAD_OK);
+	if (f && f->service->exec.nice != 5)
+		bad("nice %d", f->service->exec.nice);
+	unit_file_free(f);
+	/* Where in which file. */
+	file("c/w.service", UNIT("w") SERVICE);
+	file("c/w.service.d/a.conf", "\n[Unit]\nAfter=x.service\n");
+	f = load("w.service", LOAD_OK);
+	if (f && (f->nr_deps != 1 || f->deps[0].where.line != 3 ||
+		  !strstr(f->sources[f->deps[0].where.file], "w.service.d/a.conf")))
+		bad("not where it is");
+	unit_file_free(f);
+}
+
+static void aliases(void)
+{
+	struct unit_file *f;
+
+	file("c/real.service", UNIT("%n") SERVICE);
+	link_to("a/alias.service", "/c/real.service");
+	link_to("b/second.service", "alias.service");
+	link_to("b/missing.service", "../c/gone.service");
+	file("c/alias.service.d/x.conf", "[Service]\nNice=9\n");
+	f = load("second.service", LOAD_OK);
+	if (f && (strcmp(f->name, "real.service") || f->names.nr != 2 ||
+		  strcmp(f->names.v[0], "alias.service") || f->service->exec.nice != 9))
+		bad("%s with %zu names, nice %d", f->name, f->names.nr, f->service->exec.nice);
+	unit_file_free(f);
+	refused("missing.service", LOAD_NOT_FOUND, NULL);
+	/* To a file that is elsewhere: its own name stays. */
+	file("elsewhere/odd-name", UNIT("%n %N") SERVICE);
+	link_to("a/linked.service", "/elsewhere/odd-name");
+	expect("linked.service", "linked.service linked");
+	/* In a circle. */
+	link_to("a/l1.service", "l2.service");
+	link_to("a/l2.service", "l1.service");
+	refused("l1.service", LOAD_BAD, "back to itself");
+	link_to("a/self.service", "self.service");
+	refused("self.service", LOAD_BAD, "back to itself");
+	/* Of another kind. */
+	link_to("a/kind.timer", "/c/real.service");
+	refused("kind.timer", LOAD_NOT_FOUND, NULL);
+	/* Templates. */
+	file("c/t@.service", UNIT("%n") SERVICE);
+	link_to("a/u@.service", "/c/t@.service");
+	expect("u@1.service", "t@1.service");
+	link_to("a/v@2.service", "/c/t@.service");
+	expect("v@2.service", "t@2.service");
+	file("b/t@3.service", UNIT("its own") SERVICE);
+	expect("t@3.service", "its own");
+	refused("t@.service", LOAD_NOT_FOUND, NULL);
+	file("c/p.service", UNIT("p") SERVICE "[Unit]\nAfter=t@.service\n");
+	f = load("p.service", LOAD_OK);
+	if (f && (f->nr_deps != 1 || strcmp(f->deps[0].name, "t@p.service")))
+		bad("after %zu units", f->nr_deps);
+	unit_file_free(f);
+}
+
+static void wants(void)
+{
+	struct unit_file *f;
+
+	file("c/w.target", "[Unit]\nWants=x.service x.service\nRequires=x.service\n");
+	link_to("a/w.target.wants/y.service", "../y.service");
+	link_to("b/w.target.wants/z.service", "../z.service");
+	link_to("a/w.target.wants/z.service", "/dev/null");
+	link_to("b/w.target.requires/r@.service", "../r@.service");
+	link_to("b/w.target.upholds/u.service", "../u.service");
+	link_to("b/w.target.wants/x.service", "../x.service");
+	file("b/w.target.wants/plain.service", "");
+	file("b/w.target.wants/odd.service", UNIT("x"));
+	f = load("w.target", LOAD_OK);
+	if (f) {
+		static const struct {
+			const char *name;
+			enum dep_kind kind;
+			bool linked;
+		} expected[] = {
+			{ "x.service", DEP_WANTS, false }, { "x.service", DEP_REQUIRES, false },
+			{ "y.service", DEP_WANTS, true }, { "r@w.service", DEP_REQUIRES, true },
+			{ "u.service", DEP_UPHOLDS, true },
+		};
+
+		if (f->nr_deps != ARRAY_SIZE(expected))
+			bad("%zu dependencies", f->nr_deps);
+		for (size_t i = 0; i < f->nr_deps && i < ARRAY_SIZE(expected); i++)
+			if (strcmp(f->deps[i].name, expected[i].name) ||
+			    f->deps[i].kind != expected[i].kind ||
+			    f->deps[i].linked != expected[i].linked)
+				bad("dependency %zu: %s", i, f->deps[i].name);
+		if (!strstr(all_told, "odd.service") || told != 1)
+			bad("told %zu times: %s", told, all_told);
+	}
+	unit_file_free(f);
+}
+
+static void names(void)
+{
+	struct strv v = { 0 };
+	char *path;
+
+	file("a/x.service", SERVICE);
+	file("b/x.service", SERVICE);
+	link_to("b/y@.timer", "x@.timer");
+	file("b/README", "no unit");
+	file("b/x.service.d/a.conf", "");
+	reopen();
+	unit_dirs_names(dirs, &v);
+	if (v.nr != 2 || strcmp(v.v[0], "x.service") || strcmp(v.v[1], "y@.timer"))
+		bad("%zu names, the first %s", v.nr, v.nr ? v.v[0] : "none");
+	path = unit_dirs_find(dirs, "x.service");
+	if (!path || strncmp(path, root, strlen(root)) || strcmp(path + strlen(root), "/a/x.service"))
+		bad("found at %s", path);
+	free(path);
+	strv_free(&v);
+}
+
+/* What a name of the manual's has. */
+static void specifiers(void)
+{
+	static const char *const tests[][2] = {
+		{ "%n", "foo-bar@a-b\\x2dc.service" }, { "%N", "foo-bar@a-b\\x2dc" },
+		{ "%p", "foo-bar" }, { "%P", "foo/bar" }, { "%i", "a-b\\x2dc" }, { "%I", "a/b-c" },
+		{ "%j", "bar" }, { "%J", "bar" }, { "%f", "/a/b-c" }, { "%t", "/run" },
+		{ "%S", "/var/lib" }, { "%C", "/var/cache" }, { "%L", "/var/log" }, { "%E", "/etc" },
+		{ "%U", NULL }, { "%u", NULL }, { "%%", "%" }, { "%", "%" }, { "100% x", "100% x" },
+		{ "%%n", "%n" }, { "a%ib", "aa-b\\x2dcb" }, { "%y", NULL }, { "%Y", NULL },
+	};
+	char uid[16];
+
+	snprintf(uid, sizeof(uid), "%u", getuid());
+	for (size_t i = 0; i < ARRAY_SIZE(tests); i++) {
+		char *text = xasprintf("[Unit]\nDescription=%s\n%s", tests[i][0], SERVICE), *expected;
+
+		if (tests[i][1])
+			expected = xstrdup(tests[i][1]);
+		else if (!strcmp(tests[i][0], "%U"))
+			expected = xstrdup(uid);
+		else if (!strcmp(tests[i][0], "%u"))
+			expected = xstrdup(getuid() ? getenv("USER") : "root");
+		else
+			expected = xasprintf("%s/c%s", root, tests[i][0][1] == 'y' ?
+					     "/foo-bar@.service" : "");
+		file("c/foo-bar@.service", text);
+		expect("foo-bar@a-b\\x2dc.service", expected);
+		free(expected);
+		free(text);
+	}
+	/* Without an instance the prefix is what %f is of. */
+	file("c/mnt-x.service", UNIT("%f|%i|%j|%p") SERVICE);
+	expect("mnt-x.service", "/mnt/x||x|mnt-x");
+	file("c/none.service", UNIT("%Q") SERVICE);
+	refused("none.service", LOAD_OK, "%Q is no specifier");
+	file("c/cmd.service", "[Service]\nExecStart=/bin/a %d\n");
+	refused("cmd.service", LOAD_BAD, "%d");
+}
+
+static void no_files(void)
+{
+	char *path, *text;
+
+	path = path_of("a/fifo.service");
+	if (mkfifo(path, 0644))
+		bad("mkfifo");
+	free(path);
+	refused("fifo.service", LOAD_BAD, "not a regular file");
+	path = path_of("a/dir.service");
+	mkdir(path, 0755);
+	free(path);
+	refused("dir.service", LOAD_BAD, "directory");
+	link_to("a/gone.service", "/nowhere/x.service");
+	refused("gone.service", LOAD_BAD, "No such file");
+	put("a/nul.service", "[Unit]\nDescription=x\0y\n" SERVICE, 50);
+	refused("nul.service", LOAD_BAD, ":2: a NUL byte");
+	file("a/utf8.service", "[Unit]\nDescription=\xff\n" SERVICE);
+	refused("utf8.service", LOAD_OK, ":2: expected UTF-8");
+	text = xcalloc(TEXT_MAX + 2, 1);
+	memset(text, '#', TEXT_MAX + 1);
+	put("a/huge.service", text, TEXT_MAX + 1);
+	refused("huge.service", LOAD_BAD, "larger than 1 MiB");
+	put("a/large.service", text, TEXT_MAX);
+	refused("large.service", LOAD_BAD, "ExecStart= is missing");
+	free(text);
+	file("a/drop.service", SERVICE);
+	link_to("a/drop.service.d/x.conf", "/dev/zero");
+	refused("drop.service", LOAD_BAD, "not a regular file");
+}
+
+/* Time and memory stay bounded; the test's own time limit is what would show it. */
+static void large(void)
+{
+	char *text = xcalloc(TEXT_MAX, 1), *end = text, name[64];
+	struct unit_file *f;
+	struct arena *arena;
+
+	end = stpcpy(end, "[Service]\nExecStart=/bin/true");
+	for (int i = 0; i < 100000; i++)
+		end = stpcpy(end, " x\\\n");
+	put("a/lines.service", text, end - text);
+	f = load("lines.service", LOAD_OK);
+	if (f && f->service->cmds[EXEC_START].v[0].argv.nr != 100001)
+		bad("%zu words", f->service->cmds[EXEC_START].v[0].argv.nr);
+	unit_file_free(f);
+	/* Remarks about every line. */
+	for (end = text; end < text + TEXT_MAX - 10;)
+		end = stpcpy(end, "x=1\n");
+	memcpy(text, "[Unit]\n#", 8);
+	put("a/unknown.service", text, end - text);
+	refused("unknown.service", LOAD_BAD, "more is wrong");
+	if (told > SAY_MAX + 5)
+		bad("told %zu times", told);
+	/* Dependencies on as many units as there is room for, twice. */
+	end = stpcpy(text, "[Unit]\nAfter=");
+	for (int i = 0; end < text + TEXT_MAX - 100; i++)
+		end += sprintf(end, "%d.target ", i % 30000);
+	strcpy(end, "\n" SERVICE);
+	file("a/deps.service", text);
+	f = load("deps.service", LOAD_OK);
+	if (f && f->nr_deps != 30000)
+		bad("%zu dependencies", f->nr_deps);
+	unit_file_free(f);
+	/* Three bytes that become 255. */
+	end = stpcpy(text, SERVICE "Environment=");
+	while (end < text + TEXT_MAX - 100)
+		end = stpcpy(end, "A=%n ");
+	file("a/" "n123456789012345678901234567890123456789012345678901234567890"
+	     "1234567890123456789012345678901234567890123456789012345678901234567890.service", text);
+	f = load("n123456789012345678901234567890123456789012345678901234567890"
+		 "1234567890123456789012345678901234567890123456789012345678901234567890.service",
+		 LOAD_BAD);
+	arena = f ? &((struct file *)f)->arena : NULL;
+	if (arena && (arena->used > ARENA_MAX + 2 * TEXT_MAX || !strstr(all_told, "too large")))
+		bad("%zu bytes used; %.200s", arena->used, all_told);
+	unit_file_free(f);
+	free(text);
+	/* Many drop-ins, and many names in a directory. */
+	file("a/many.service", SERVICE);
+	for (int i = 0; i < SOURCES_MAX + 1; i++) {
+		snprintf(name, sizeof(name), "a/many.service.d/%d.conf", i);
+		file(name, "[Service]\nNice=1\n");
+	}
+	refused("many.service", LOAD_BAD, "cannot be read");
+	for (int i = 0; i <= DIR_ENTRIES_MAX; i++) {
+		char *path = xasprintf("%s/b/%d", root, i);
+
+		if (!i)
+			make_parents(path);
+		if (mknod(path, S_IFREG | 0644, 0) < 0)
+			bad("mknod: %s", strerror(errno));
+		free(path);
+	}
+	file("b/in-many.service", SERVICE);
+	refused("in-many.service", LOAD_NOT_FOUND, "more than 65536 names");
+	file("c/beside.service", SERVICE);
+	refused("beside.service", LOAD_OK, NULL);
+}
+
+static void hashes(void)
+{
+	uint64_t first, second;
+	struct unit_file *f;
+
+	file("a/h.service", UNIT("1") SERVICE);
+	f = load("h.service", LOAD_OK);
+	first = f->hash;
+	unit_file_free(f);
+	f = load("h.service", LOAD_OK);
+	if (f->hash != first)
+		bad("not the same twice");
+	unit_file_free(f);
+	file("a/service.d/x.conf", "# a comment\n");
+	f = load("h.service", LOAD_OK);
+	second = f->hash;
+	if (second == first)
+		bad("a drop-in shows not");
+	unit_file_free(f);
+	link_to("a/h.service.wants/y.service", "../y.service");
+	f = load("h.service", LOAD_OK);
+	if (f->hash == second)
+		bad("a link shows not");
+	unit_file_free(f);
+}
+
+static void check_verify(const char *name, int expected, const char *told_of)
+{
+	struct unit_options opt = { .say = listen_to, .root = root, .quiet_ignored = true };
+	struct strv v = { 0 };
+	size_t errors, warnings;
+	int ret;
+
+	*all_told = '\0';
+	strv_add(&opt.dirs, xstrdup("/a"));
+	strv_add(&v, xstrdup(name));
+	ret = unit_verify(&opt, &v, &errors, &warnings);
+	if (ret != expected || (told_of && !strstr(all_told, told_of)) || (!told_of && *all_told))
+		bad("%s: %d, %zu errors, %zu warnings: %s", name, ret, errors, warnings, all_told);
+	strv_free(&v);
+	strv_free(&opt.dirs);
+}
+
+static void verifying(void)
+{
+	char *program = path_of("bin/true");
+
+	file("bin/true", "#!");
+	chmod(program, 0755);
+	file("a/good.service", "[Unit]\nAfter=network.target missing.service\nWants=other.service\n"
+	     SERVICE "ExecReload=true\n[Install]\nWantedBy=multi-user.target\n");
+	file("a/other.service", SERVICE);
+	check_verify("good.service", 0, NULL);
+	file("a/program.service", "[Service]\nExecStart=/bin/false\n");
+	check_verify("program.service", 2, "program.service:2: ExecStart=: there is no program /bin/false");
+	file("a/path.service", SERVICE "ExecStop=nowhere\n");
+	check_verify("path.service", 2, ":3: ExecStop=: there is no program nowhere");
+	file("a/mayfail.service", SERVICE "ExecStop=-/bin/nowhere\n");
+	check_verify("mayfail.service", 1, ":3: ExecStop=: there is no program");
+	file("a/noexec.service", "[Service]\nType=simple\n");
+	check_verify("noexec.service", 2, "ExecStart= is missing");
+	file("a/value.service", SERVICE "Restart=perhaps\n");
+	check_verify("value.service", 2, "value.service:3: Restart=perhaps: expected no, always");
+	file("a/key.service", SERVICE "Restrat=no\n");
+	check_verify("key.service", 1, ":3: Restrat=: not a key that is known in [Service]");
+	file("a/require.service", "[Unit]\nRequires=gone.service\n" SERVICE);
+	check_verify("require.service", 2, ":2: Requires: there is no unit gone.service");
+	file("a/want.service", "[Unit]\nWants=gone.service\n" SERVICE);
+	check_verify("want.service", 1, ":2: Wants: there is no unit gone.service");
+	file("a/bind.service", "[Unit]\nBindsTo=noexec.service\n" SERVICE);
+	check_verify("bind.service", 2, "noexec.service cannot be started");
+	file("a/lonely.timer", "[Timer]\nOnBootSec=1\n");
+	check_verify("lonely.timer", 2, "there is no unit lonely.service");
+	file("a/c1.service", "[Unit]\nAfter=c2.service\nWants=c2.service\n" SERVICE);
+	file("a/c2.service", "[Unit]\nWants=c3.service\nAfter=c3.service\n" SERVICE);
+	file("a/c3.service", "[Unit]\nBefore=c2.service\nAfter=c1.service\n" SERVICE);
+	check_verify("c1.service", 0, NULL);
+	file("a/d1.service", "[Unit]\nAfter=d2.service\n" SERVICE);
+	file("a/d2.service", "[Unit]\nBefore=d1.service\nAfter=d1.service\n" SERVICE);
+	check_verify("d1.service", 2, "d2.service, d1.service");
+	check_verify("nowhere.service", 2, "no such unit");
+	check_verify("t@.service", 2, "no such unit");
+	file("a/t@.service", SERVICE);
+	check_verify("t@.service", 0, NULL);
+	link_to("a/mask.service", "/dev/null");
+	check_verify("mask.service", 1, "is masked");
+	file("a/cwd.service", SERVICE "WorkingDirectory=/nowhere\nEnvironmentFile=/nowhere\n");
+	check_verify("cwd.service", 1, ":4: EnvironmentFile=: there is no /nowhere");
+	free(program);
+}
+
+/* Words are separated by "|" in what is expected; "!" at its end: an unclosed quote. */
+static void words(void)
+{
+	static const char *const tests[][2] = {
+		{ "a b  c\t d", "a|b|c|d|" }, { "\"a b\" 'c d'e f\"g\"", "a b|c de|fg|" },
+		{ "a\\ b", "a\\ b|" }, { "\\x41\\102\\u00e9\\t\\s\\\\", "AB\xc3\xa9\t \\|" },
+		{ "\\U0001f514 \\xZZ \\q \\400", "\xf0\x9f\x94\x94|\\xZZ|\\q|\\400|" },
+		{ "\\x00 \\000 \\ud800", "\\x00|\\000|\\ud800|" }, { "'' \"\"", "||" },
+		{ "'a\"b' \"a'b\"", "a\"b|a'b|" }, { "a \"b", "a|b|!" }, { "a\\", "a\\|" },
+		{ "\"a\\\"b\"", "a\"b|" }, { "'a\\'b'", "a'b|" }, { "", "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(tests); i++) {
+		char got[256] = "", *word;
+		const char *s = tests[i][0];
+		int ret;
+
+		while ((ret = word_next(&s, &word))) {
+			strcat(strcat(got, word), "|");
+			free(word);
+			if (ret < 0)
+				break;
+		}
+		if (ret < 0)
+			strcat(got, "!");
+		if (strcmp(got, tests[i][1]))
+			bad("<%s> gave <%s>", tests[i][0], got);
+	}
+}
+
+static void lines(void)
+{
+	static const char *const tests[][2] = {
+		{ "a\nb", "1a|2b|" }, { "a\\\nb\nc", "1a b|3c|" },
+		{ "a \\\n# no\n ; no\n  b\\\nc\n\nd", "1a  b c|7d|" }, { "a\\\\\nb", "1a\\\\|2b|" },
+		{ "  # x\n\n \t \n;y\n z \r\n", "5z|" }, { "a\\", "1a|" }, { "\\\n\\\n", "" },
+		{ "a\\\n\nb", "1a|3b|" }, { "a\r\nb\rc", "1a|2b|3c|" }, { "a\\\r\nb", "1a b|" },
+		{ "a\\ \nb", "1a\\|2b|" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(tests); i++) {
+		char *text = xstrdup(tests[i][0]), got[256] = "", *line;
+		struct lines l = { .pos = text };
+		unsigned int nr;
+
+		while ((line = lines_next(&l, &nr)))
+			sprintf(got + strlen(got), "%u%s|", nr, line);
+		if (strcmp(got, tests[i][1]))
+			bad("test %zu gave <%s>, not <%s>", i, got, tests[i][1]);
+		free(text);
+	}
+}
+
+static void unit_names(void)
+{
+	static const struct {
+		const char *name;
+		enum unit_kind kind;
+	} tests[] = {
+		{ "a.service", UNIT_SERVICE }, { "a@b.timer", UNIT_TIMER }, { "a@.socket", UNIT_SOCKET },
+		{ "a\\x2db:c_d.target", UNIT_TARGET }, { "-.mount", UNIT_FOREIGN },
+		{ "a.b.service", UNIT_SERVICE }, { "a", UNIT_NOT_A_NAME }, { ".service", UNIT_NOT_A_NAME },
+		{ "@.service", UNIT_NOT_A_NAME }, { "@a.service", UNIT_NOT_A_NAME },
+		{ "a b.service", UNIT_NOT_A_NAME }, { "a/b.service", UNIT_NOT_A_NAME },
+		{ "a.foo", UNIT_NOT_A_NAME }, { "a.", UNIT_NOT_A_NAME }, { "", UNIT_NOT_A_NAME },
+		{ "a@b@c.service", UNIT_SERVICE }, { "a.Service", UNIT_NOT_A_NAME },
+	};
+	char long_name[300];
+
+	for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
+		if (unit_name_kind(tests[i].name) != tests[i].kind)
+			bad("%s: %d", tests[i].name, unit_name_kind(tests[i].name));
+	memset(long_name, 'a', sizeof(long_name));
+	strcpy(long_name + 247, ".service");
+	if (unit_name_kind(long_name) != UNIT_SERVICE)
+		bad("255 characters");
+	strcpy(long_name + 248, ".service");
+	if (unit_name_kind(long_name) != UNIT_NOT_A_NAME)
+		bad("256 characters");
+}
+
+static const char *const seeds[] = {
+	"[Unit]\nDescription=Redis %n\nAfter=b.service c.service\nRequires=b.service\n"
+	"Wants=d@.service\nBefore=e.service\nStartLimitBurst=3\nStartLimitIntervalSec=1min 30s\n"
+	"ConditionPathExists=|!/x/%i\nAssertUser=%u\nRequiresMountsFor=/a \"/b c\"\n"
+	"[Service]\nType=simple\nExecStartPre=-/bin/a \"b c\" 'd' ; /bin/e \\; \\x41\n"
+	"ExecStart=@/bin/f argv0 $A ${B} $$C \\\n # comment\n more\nExecStopPost=+/bin/g\n"
+	"Restart=on-failure\nRestartSec=100ms\nEnvironment=A=1 \"B=2 3\"\nEnvironment=\n"
+	"EnvironmentFile=-/etc/x\nWorkingDirectory=~\nUser=u\nGroup=1\nTimeoutStartSec=infinity\n"
+	"StandardInputText=a\\tb%%\nStandardInputData=YWJj\nCPUAffinity=0-3,5\nLimitNOFILE=1:2\n"
+	"TimeoutStopSec=5\n[Install]\nWantedBy=multi-user.target\nAlias=%p-x.service\n",
+	"[Service]\nType=forking\nPIDFile=run/%N.pid\nExecStart=/bin/a\nExecStop=/bin/b $MAINPID\n"
+	"ExecStartPost=/bin/c\nKillMode=mixed\nKillSignal=SIGRTMIN+3\nSendSIGKILL=no\n"
+	"SuccessExitStatus=0 255 SIGKILL\nRestartPreventExitStatus=\nFinalKillSignal=6\n"
+	"RuntimeDirectory=a b:c\nStateDirectoryMode=0700\nCapabilityBoundingSet=~CAP_KILL\n"
+	"SecureBits=noroot\nIOSchedulingClass=idle\nCoredumpFilter=default 0x7\nUMask=022\n",
+	"[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/a\nExecStart=/bin/b\n"
+	"ExecStart=\nExecStart=c\nTimeoutSec=1.5h\nProtectSystem=strict\nPrivateTmp=yes\n",
+	"\xef\xbb\xbf[Unit]\nDescription=x\\\ny\n[X-Own]\na=b\n[Service]\nExecStart=/bin/true",
+	"[Unit]\nDescription=%f\n[Timer]\nOnCalendar=Mon..Fri *-*-1/2 12:00:00 UTC\nOnBootSec=1h 5min\n"
+	"AccuracySec=1us\nRandomizedDelaySec=5\nUnit=x.service\nPersistent=true\n",
+	"[Socket]\nListenStream=[::1]:80\nListenStream=/run/x\nListenDatagram=1.2.3.4:5\n"
+	"ListenFIFO=/f\nListenSpecial=/s\nAccept=yes\nSocketMode=0600\nIPTOS=low-delay\n"
+	"BindToDevice=eth0\nSymlinks=/a\nFileDescriptorName=x\nExecStartPre=/bin/a\n",
+};
+
+/* Anything may become of a text: bytes, runs, pieces of other texts, its length. */
+static size_t mutate(char *text, size_t len, size_t room)
+{
+	static const char *const pieces[] = {
+		"\\", "\n", "=", "[", "]", "\"", "'", "%", "%n", "%I", "%f", "$", "${", "}", "\\x",
+		"\\U0010ffff", " ; ", "\\;", "ExecStart=", "infinity", "#", "\r", "-", "@", "[Service]\n",
+		"../", "/", ":", "~", "|!", "0", "99999999999999999999", "=\n", "\xc3\xa9", "..", "*",
+	};
+
+	for (uint32_t n = 1 + below(8); n; n--) {
+		uint32_t at = below(len + 1), what = below(4);
+		const char *piece = pieces[below(ARRAY_SIZE(pieces))];
+		size_t size = what == 1 ? strlen(piece) : below(20);
+
+		if (what == 0 && at < len) {
+			text[at] = below(256);
+		} else if (what == 1 && len + size < room) {
+			memmove(text + at + size, text + at, len - at);
+			memcpy(text + at, piece, size);
+			len += size;
+		} else if (what == 2 && at + size <= len) {
+			memmove(text + at, text + at + size, len - at - size);
+			len -= size;
+		} else if (what == 3 && at + size <= len && len + size < room) {
+			memmove(text + at + size, text + at, len - at);
+			len += size;
+		}
+	}
+	return len;
+}
+
+/* What is promised of all that comes out. */
+static void check_invariants(const struct unit_file *f, enum load ret)
+{
+	const struct commands *cmds = f->service ? f->service->cmds : f->socket ? f->socket->cmds : NULL;
+
+	if ((ret == LOAD_BAD) != !!f->bad || !f->description || !f->nr_sources)
+		bad("%s: %d, bad: %s", f->name, ret, f->bad);
+	for (size_t i = 0; i < f->nr_deps; i++)
+		if (!unit_name_ok(f->deps[i].name) || unit_name_is_template(f->deps[i].name) ||
+		    f->deps[i].kind >= DEP_KINDS || f->deps[i].where.file >= f->nr_sources)
+			bad("dependency on %s", f->deps[i].name);
+	for (int k = 0; cmds && k < EXEC_KINDS; k++)
+		for (size_t i = 0; i < cmds[k].nr; i++) {
+			const struct command *c = &cmds[k].v[i];
+
+			if (!c->argv.nr || c->argv.v[c->argv.nr] || !*c->path ||
+			    (*c->path != '/' && strchr(c->path, '/') && !(c->flags & CMD_SHELL)))
+				bad("command %s", c->path);
+		}
+	if (ret == LOAD_OK && f->timer && !f->timer->nr && !f->timer->on_clock_change &&
+	    !f->timer->on_timezone_change)
+		bad("a timer without a time");
+}
+
+static void mutations(int nr)
+{
+	static const char *const kinds[] = { "a-b@c.service", "x.timer", "x@y\\x2d.socket", "x.target",
+					     "a-b.service" };
+	const size_t room = 4096;
+	char *text = xcalloc(room, 1), *exact;
+	int good = 0;
+
+	reopen();
+	for (int i = 0; i < nr; i++) {
+		uint32_t s = below(ARRAY_SIZE(seeds));
+		const char *name = below(4) ? s == 4 ? kinds[1] : s == 5 ? kinds[2] : kinds[0] :
+				   kinds[below(ARRAY_SIZE(kinds))];
+		size_t len = mutate(strcpy(text, seeds[s]), strlen(seeds[s]), room);
+		struct unit_file *f;
+		enum load ret;
+
+		/* No byte more than there is, so that reading one shows. */
+		exact = memcpy(xcalloc(len, 1), text, len);
+		ret = unit_parse(dirs, name, "mutated", exact, len, &f);
+		check_invariants(f, ret);
+		good += ret == LOAD_OK;
+		unit_file_free(f);
+		free(exact);
+	}
+	free(text);
+	printf("# %d of %d can be started\n", good, nr);
+	if (good < nr / 20)
+		bad("only %d of %d can be started", good, nr);
+}
+
+#define RUN(test, name)	(test, remove_all(), tap(name))
+
+int main(int argc, char **argv)
+{
+	if (!mkdtemp(root))
+		return 1;
+	if (argc > 2)
+		random_state += strtoul(argv[2], NULL, 10) * 0x9e3779b97f4a7c15;
+	RUN(words(), "words");
+	RUN(lines(), "lines");
+	RUN(unit_names(), "names of units");
+	RUN(search_path(), "search path and masks");
+	RUN(drop_ins(), "drop-ins");
+	RUN(aliases(), "aliases, links and templates");
+	RUN(wants(), "links that make dependencies");
+	RUN(names(), "names of all units");
+	RUN(specifiers(), "specifiers");
+	RUN(no_files(), "what is no unit file");
+	RUN(large(), "what is too large");
+	RUN(hashes(), "hashes");
+	RUN(verifying(), "verifying");
+	RUN(mutations(argc > 1 ? atoi(argv[1]) : 20000), "mutated texts");
+	unit_dirs_close(dirs);
+	rmdir(root);
+	return tap_done();
+}
