@@ -196,7 +196,9 @@ static void tell_left_out(struct unit *u, const struct unit *by)
 {
 	if (u->gone || !unit_is_down(u) || u->job)
 		return;
-	log_line("%s: not started, wanted by %s: %s", u->name, by->name, why_text);
+	/* What is wrong with its file was told when it was read. */
+	if (u->load != UNIT_BAD)
+		log_line("%s: not started, wanted by %s: %s", u->name, by->name, why_text);
 	u->outcome = JR_DEPENDENCY + 1;
 	u->result = u->load == UNIT_BAD ? RESULT_BAD_UNIT : RESULT_DEPENDENCY;
 }
