@@ -16,8 +16,6 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-#include "timer_spec.h"		/* enum timer_base */
-
 #define NSEC_PER_SEC	1000000000ULL
 #define NSEC_PER_MSEC	1000000ULL
 #define FOREVER		UINT64_MAX	/* the time span "infinity" */
@@ -320,6 +318,11 @@ struct service {
 };
 
 /* [Timer]; systemd.timer(5) */
+
+enum timer_base {
+	TIMER_ACTIVE, TIMER_BOOT, TIMER_STARTUP, TIMER_UNIT_ACTIVE, TIMER_UNIT_INACTIVE,
+	TIMER_CALENDAR,
+};
 
 struct timer_value {
 	uint8_t base;			/* enum timer_base */
