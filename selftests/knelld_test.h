@@ -31,7 +31,9 @@
 #pragma GCC diagnostic ignored "-Wunused-function"
 
 #ifndef PATIENCE_S
+#ifndef PATIENCE_S
 #define PATIENCE_S	180	/* for one line of the log; only a failure takes so long */
+#endif
 #endif
 #define LIMIT_S		600	/* for one test */
 #define LOG_ROOM	(4U << 20)

@@ -144,6 +144,16 @@ static bool within_limit(struct unit *u)
 
 static void listen_again(struct unit *u);
 
+static void service_is_down(struct unit *u, const struct unit *service)
+{
+	if (service->result != RESULT_START_LIMIT) {
+		listen_again(u);
+		return;
+	}
+	log_line("%s: %s may not be started again: no more", u->name, service->name);
+	fail(u, RESULT_START_LIMIT);
+}
+
 static void on_started(void *arg, struct unit *service, uint32_t id, enum job_result result)
 {
 	struct unit *u = arg;
@@ -151,7 +161,7 @@ static void on_started(void *arg, struct unit *service, uint32_t id, enum job_re
 	(void)id;
 	/* It could not even be tried: nobody else will tell that it is down. */
 	if (result != JR_DONE && u->state == SOCKET_RUNNING && !is_busy(service))
-		listen_again(u);
+		service_is_down(u, service);
 }
 
 static void start_service(struct unit *u)
@@ -488,12 +498,7 @@ static void socket_triggered(struct unit *u, struct unit *by)
 		unwatch(u);
 		unit_set_state(u, SOCKET_RUNNING);
 	} else if (u->state == SOCKET_RUNNING && !is_busy(by)) {
-		if (by->result == RESULT_START_LIMIT) {
-			log_line("%s: %s may not be started again: no more", u->name, by->name);
-			fail(u, RESULT_START_LIMIT);
-		} else {
-			listen_again(u);
-		}
+		service_is_down(u, by);
 	}
 }
 
