@@ -41,6 +41,7 @@
 /* What is tested without the module says so: knelld/host.h. */
 #ifndef BACKEND
 #define BACKEND "--backend=kernel"
+#define MORE_OPTIONS
 #endif
 
 enum how { ORDINARY, NO_WAIT, NO_DEVICE, FIRST, FIRST_NO_DEVICE };
@@ -328,7 +329,8 @@ static bool start_with(fixture *self, enum how how, const char *option)
 		dup2(self->into, STDOUT_FILENO);
 		dup2(self->into, STDERR_FILENO);
 		prepare(how);
-		execl(knelld, "knelld", "--unit-dir", self->dir, BACKEND, option, (char *)NULL);
+		execl(knelld, "knelld", "--unit-dir", self->dir, BACKEND, MORE_OPTIONS
+		      option, (char *)NULL);
 		_exit(95);
 	}
 	return self->pid > 0;
