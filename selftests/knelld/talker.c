@@ -23,6 +23,7 @@
  *	own=NAME	a name on the system bus
  *	disown=NAME
  *	wait=FIFO	until somebody has opened it for writing and closed it
+ *	now		prints CLOCK_MONOTONIC, ns
  *	put=TEXT	prints it
  *	daemon		goes on in a process of a session of its own, and says MAINPID=
  *	pause		for ever
@@ -200,6 +201,14 @@ static void write_to(char *arg)
 	check(write(atoi(arg), text, strlen(text)) == (ssize_t)strlen(text), "write");
 }
 
+static void show_time(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	put("now %llu", ts.tv_sec * 1000000000ULL + ts.tv_nsec);
+}
+
 static void wait_at(const char *fifo)
 {
 	int fd = open(fifo, O_RDONLY | O_CLOEXEC);
@@ -278,6 +287,8 @@ int main(int argc, char **argv)
 			check(sd_bus_release_name(bus, v) >= 0, "disown");
 		else if (IS("wait"))
 			wait_at(v);
+		else if (IS("now"))
+			show_time();
 		else if (IS("put"))
 			put("%s", v);
 		else if (IS("daemon"))
