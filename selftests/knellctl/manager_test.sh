@@ -605,9 +605,9 @@ test_timers_and_sockets()
 		[Timer]
 		OnActiveSec=1h
 		OnUnitActiveSec=1h
-		Unit=done.service
+		Unit=work.service
 	END
-	unit done.service <<-'END'
+	unit work.service <<-'END'
 		[Service]
 		Type=oneshot
 		ExecStart=/bin/true
@@ -628,10 +628,10 @@ test_timers_and_sockets()
 	until_true is tick.timer active
 	run timers --json
 	"$CONFORM" "$TEXT" reply Timers <"$dir/out" || fail "$(cat "$dir/out")"
-	json '.timers[0] | .unit == "tick.timer" and .activates == "done.service" and .next.monotonicUsec > 0 and (has("last") | not)'
-	status_is tick.timer '.triggers == ["done.service"] and .next.monotonicUsec > 0'
-	status_is done '.why.code == "trigger" and .why.triggeredBy == ["tick.timer"]'
-	run status done
+	json '.timers[0] | .unit == "tick.timer" and .activates == "work.service" and .next.monotonicUsec > 0 and (has("last") | not)'
+	status_is tick.timer '.triggers == ["work.service"] and .next.monotonicUsec > 0'
+	status_is work '.why.code == "trigger" and .why.triggeredBy == ["tick.timer"]'
+	run status work
 	prints 'Why: it is started by tick.timer'
 	until_true is web.socket active
 	status_is web.socket '.listen == ["ListenStream='"$dir"'/web"] and .triggers == ["web.service"]'
