@@ -30,7 +30,7 @@ INSTALL ?= install
 
 kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)/kmod $(if $(WERROR),KCFLAGS=-Werror)
 
-all: module libknell unit knelld
+all: module libknell unit knelld knellctl
 
 module:
 	$(kbuild) modules

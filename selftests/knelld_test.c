@@ -226,7 +226,7 @@ TEST_F_TIMEOUT(knelld, a_failed_requirement_fails_the_dependant, LIMIT_S)
 	EXPECT_TRUE(has(self, "b.service:2: Requires=a.service: it did not start"));
 	EXPECT_TRUE(has(self, "e.service:3: Requires=b.service: it did not start"));
 	EXPECT_TRUE(has(self, "d.service:3: Requires=gone.service: there is no such unit"));
-	EXPECT_TRUE(has(self, "f.service:2: Requires=broken.service: it did not start"));
+	EXPECT_TRUE(has(self, "f.service:2: Requires=broken.service: its file is bad"));
 	EXPECT_TRUE(has(self, "broken.service:2: ExecStart=not/absolute: expected an absolute"));
 	EXPECT_TRUE(has(self, "c.service: started"));
 	EXPECT_TRUE(has(self, "g.service: started"));
@@ -253,7 +253,7 @@ TEST_F_TIMEOUT(knelld, a_cycle_is_broken, LIMIT_S)
 	EXPECT_FALSE(has(self, "c.service: started"));
 	EXPECT_TRUE(has(self, "behind.service: started"));
 	EXPECT_TRUE(has(self, "ahead.service: started"));
-	EXPECT_TRUE(has(self, "self.service:2: a dependency on itself, ignored"));
+	EXPECT_TRUE(has(self, "self.service:2: After=: the unit itself, ignored"));
 	EXPECT_TRUE(has(self, "self.service: started"));
 	EXPECT_TRUE(has(self, "needy.service: started"));
 	ASSERT_EQ(0, stop(self));
@@ -400,7 +400,7 @@ TEST_F_TIMEOUT(knelld, environment, LIMIT_S)
 	ASSERT_TRUE(start(self));
 	ASSERT_TRUE(told(self, "a.service: finished"));
 	ASSERT_TRUE(told(self, "b.service: finished"));
-	ASSERT_TRUE(told(self, "c.service: failed, result exit-code"));
+	ASSERT_TRUE(told(self, "c.service: failed, result resources"));
 	EXPECT_STREQ("[1][two words][x=y][file][from file][two  words three][onetwo][][unset]"
 		     "[/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin]\n",
 		     contents(self, "out"));
@@ -465,7 +465,8 @@ TEST_F_TIMEOUT(knelld, a_service_inherits_nothing, LIMIT_S)
 	ASSERT_TRUE(start(self));
 	signal(SIGCHLD, SIG_DFL);
 	ASSERT_TRUE(told(self, "a.service: finished"));
-	EXPECT_STREQ("SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n",
+	/* SIGPIPE alone, unless IgnoreSIGPIPE=no. */
+	EXPECT_STREQ("SigBlk:\t0000000000000000\nSigIgn:\t0000000000001000\n",
 		     contents(self, "signals"));
 	EXPECT_STREQ("/dev/null\n", contents(self, "stdin"));
 	EXPECT_STREQ("0\n1\n2\n", strndupa(contents(self, "fds"), 6));
@@ -526,21 +527,20 @@ TEST_F_TIMEOUT(knelld, unreadable_unit_files, LIMIT_S)
 	unit(self, "other.timer", "[Timer]\nOnActiveSec=3s\n");
 	unit(self, "good.service", SLEEPER);
 	ASSERT_TRUE(start(self));
-	ASSERT_TRUE(told(self, "startup finished: 1 started, 11 failed"));
-	EXPECT_TRUE(has(self, "directory.service: cannot read the unit file: Is a directory"));
-	EXPECT_TRUE(has(self, "fifo.service: cannot read the unit file: not a regular file"));
-	EXPECT_TRUE(has(self, "dangling.service: cannot read the unit file: No such file"));
-	EXPECT_TRUE(has(self, "loop.service: cannot read the unit file: Too many levels"));
-	EXPECT_TRUE(has(self, "huge.service: cannot read the unit file: larger than 1 MiB"));
+	ASSERT_TRUE(told(self, "startup finished: 2 started, 11 failed"));
+	EXPECT_TRUE(has(self, "directory.service: cannot be read: Is a directory"));
+	EXPECT_TRUE(has(self, "fifo.service: cannot be read: not a regular file"));
+	EXPECT_TRUE(has(self, "dangling.service: cannot be read: No such file"));
+	EXPECT_TRUE(has(self, "loop.service: a link that leads back to itself"));
+	EXPECT_TRUE(has(self, "huge.service: cannot be read: larger than 1 MiB"));
 	EXPECT_TRUE(has(self, "binary.service:3: a NUL byte"));
 	EXPECT_TRUE(has(self, "header.service:1: [Service: expected [Section]"));
 	EXPECT_TRUE(has(self, "nothing.service: ExecStart= is missing"));
-	EXPECT_TRUE(has(self, "two.service:3: ExecStart=: more than one command"));
-	EXPECT_TRUE(has(self, "notify.service:2: Type=notify: expected simple, oneshot or"));
+	EXPECT_TRUE(has(self, "two.service: ExecStart=: more than one command"));
+	EXPECT_TRUE(has(self, "notify.service: failed, result protocol"));
 	EXPECT_TRUE(has(self, "quote.service:2: ExecStart=/bin/echo \"a: expected"));
 	EXPECT_TRUE(has(self, "masked.service: masked"));
-	EXPECT_TRUE(has(self, "template@.service: a template"));
-	EXPECT_TRUE(has(self, "other.timer: knelld knows *.service only"));
+	EXPECT_FALSE(has(self, "template@.service"));
 	ASSERT_EQ(0, stop(self));
 }
 
@@ -553,13 +553,13 @@ TEST_F_TIMEOUT(knelld, unknown_and_bad_values_are_ignored, LIMIT_S)
 	ASSERT_TRUE(start(self));
 	ASSERT_TRUE(told(self, "startup finished: 1 started, 0 failed"));
 	EXPECT_TRUE(has(self, "a.service:1: assignment outside of a section"));
-	EXPECT_TRUE(has(self, "a.service:4: NoSuchKey=: not a key that knelld knows in [Unit]"));
+	EXPECT_TRUE(has(self, "a.service:4: NoSuchKey=: not a key that is known in [Unit]"));
 	EXPECT_TRUE(has(self, "a.service:6: [Nonsense]: not a section"));
 	EXPECT_TRUE(has(self, "a.service:12: Restart=perhaps: expected no, always,"));
 	EXPECT_TRUE(has(self, "a.service:13: RestartSec=soon: expected a time span"));
 	EXPECT_TRUE(has(self, "a.service:14: TimeoutStopSec=1 fortnight: expected a time span"));
-	EXPECT_TRUE(has(self, "a.service:15: no \"=\" in"));
-	EXPECT_TRUE(has(self, "a.service:16: ProtectSystem=: not a key"));
+	EXPECT_TRUE(has(self, "a.service:15: no equals sign: expected KEY=VALUE"));
+	EXPECT_TRUE(has(self, "a.service:16: ProtectSystem=: accepted, not enforced"));
 	EXPECT_FALSE(has(self, "Mine"));
 	EXPECT_FALSE(has(self, "X-Own"));
 	EXPECT_FALSE(has(self, "WantedBy"));

@@ -31,7 +31,9 @@
 #pragma GCC diagnostic ignored "-Wunused-function"
 
 #ifndef PATIENCE_S
+#ifndef PATIENCE_S
 #define PATIENCE_S	180	/* for one line of the log; only a failure takes so long */
+#endif
 #endif
 #define LIMIT_S		600	/* for one test */
 #define LOG_ROOM	(4U << 20)
@@ -39,6 +41,7 @@
 /* What is tested without the module says so: knelld/host.h. */
 #ifndef BACKEND
 #define BACKEND "--backend=kernel"
+#define MORE_OPTIONS
 #endif
 
 enum how { ORDINARY, NO_WAIT, NO_DEVICE, FIRST, FIRST_NO_DEVICE };
@@ -326,7 +329,8 @@ static bool start_with(fixture *self, enum how how, const char *option)
 		dup2(self->into, STDOUT_FILENO);
 		dup2(self->into, STDERR_FILENO);
 		prepare(how);
-		execl(knelld, "knelld", "--unit-dir", self->dir, BACKEND, option, (char *)NULL);
+		execl(knelld, "knelld", "--unit-dir", self->dir, BACKEND, MORE_OPTIONS
+		      option, (char *)NULL);
 		_exit(95);
 	}
 	return self->pid > 0;

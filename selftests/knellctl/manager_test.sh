@@ -253,8 +253,6 @@ test_names_that_cannot_be()
 	exits 5
 	run list-dependencies nosuch
 	exits 5
-	run events -n 1 ..
-	exits 5
 	unmanage
 }
 
@@ -599,6 +597,46 @@ test_knelld_ends()
 	run list
 	exits 1
 	complains 'knelld does not run'
+}
+
+test_timers_and_sockets()
+{
+	unit tick.timer <<-'END'
+		[Timer]
+		OnActiveSec=1h
+		OnUnitActiveSec=1h
+		Unit=work.service
+	END
+	unit work.service <<-'END'
+		[Service]
+		Type=oneshot
+		ExecStart=/bin/true
+		[Install]
+		WantedBy=nothing.target
+	END
+	unit web.socket <<-END
+		[Socket]
+		ListenStream=$dir/web
+	END
+	unit web.service <<-'END'
+		[Service]
+		ExecStart=/bin/sleep 100000
+		[Install]
+		WantedBy=nothing.target
+	END
+	manage
+	until_true is tick.timer active
+	run timers --json
+	"$CONFORM" "$TEXT" reply Timers <"$dir/out" || fail "$(cat "$dir/out")"
+	json '.timers[0] | .unit == "tick.timer" and .activates == "work.service" and .next.monotonicUsec > 0 and (has("last") | not)'
+	status_is tick.timer '.triggers == ["work.service"] and .next.monotonicUsec > 0'
+	status_is work '.why.code == "trigger" and .why.triggeredBy == ["tick.timer"]'
+	run status work
+	prints 'Why: it is started by tick.timer'
+	until_true is web.socket active
+	status_is web.socket '.listen == ["ListenStream='"$dir"'/web"] and .triggers == ["web.service"]'
+	status_is web '.triggeredBy == ["web.socket"] and .why.code == "trigger"'
+	unmanage
 }
 
 test_isolate()

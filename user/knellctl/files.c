@@ -234,11 +234,9 @@ int cmd_is_enabled(const struct verb *cmd, char **args, size_t nr)
 /* A file as it is; @list gets it with --json. */
 static int cat_file(const char *path, json_t *list)
 {
-	char *full = xasprintf("%s%s", opt.root ? opt.root : "", path);
 	size_t len = 0;
-	char *text = file_text(AT_FDCWD, full, &len);
+	char *text = file_text(AT_FDCWD, path, &len);
 
-	free(full);
 	if (!text) {
 		complain("%s: %s", path, strerror(errno));
 		return EX_FAILED;
@@ -334,7 +332,8 @@ int cmd_verify(const struct verb *cmd, char **args, size_t nr)
 	else if (!status)
 		print(GREEN, "%zu unit%s: nothing is wrong.\n", names.nr, names.nr == 1 ? "" : "s");
 	else
-		print(PLAIN, "%zu errors, %zu warnings.\n", errors, warnings);
+		print(PLAIN, "%zu error%s, %zu warning%s.\n", errors, errors == 1 ? "" : "s",
+		      warnings, warnings == 1 ? "" : "s");
 	strv_free(&names);
 	strv_free(&o.dirs);
 	return status;

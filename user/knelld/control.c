@@ -45,14 +45,26 @@ static const char *no_unit(const char *name)
 	return unit_name_kind(name) < UNIT_KINDS ? ERROR("NoSuchUnit") : ERROR("BadName");
 }
 
+/* Is it but a name: no file, and no other unit speaks of it? */
+static bool is_nothing(const struct unit *u)
+{
+	if (u->load != UNIT_NOT_FOUND || u->nr_history || u->job)
+		return false;
+	for (size_t i = 0; i < u->nr_edges; i++)
+		if (u->edges[i].side >= DEP_KINDS && u->edges[i].to->load == UNIT_LOADED)
+			return false;
+	return true;
+}
+
 struct unit *control_unit(struct varlink_call *call, json_t *params)
 {
 	const char *name = json_string_value(json_object_get(params, "name"));
 	struct unit *u = find(call, name);
 
-	if (!u)
-		varlink_error(call, no_unit(name), json_pack("{s:o}", "name", json_text(name)));
-	return u;
+	if (u && !is_nothing(u))
+		return u;
+	refuse_name(call, no_unit(name), name, NULL);
+	return NULL;
 }
 
 /* Jobs: one call may make many, and is answered when all of them have ended. */
@@ -332,6 +344,9 @@ static void done_or_error(struct varlink_call *call, int err)
 {
 	if (err == -ESHUTDOWN)
 		varlink_error(call, ERROR("ShuttingDown"), json_object());
+	else if (err == -EOPNOTSUPP)
+		varlink_error(call, ERROR("NotSupported"), json_pack("{s:s}", "text",
+			"that takes the module, and a kept queue"));
 	else if (err < 0)
 		varlink_error(call, ERROR("SystemError"), json_pack("{s:i, s:s}", "errno", -err,
 								    "text", strerror(-err)));

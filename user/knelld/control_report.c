@@ -132,14 +132,15 @@ static int latest_first(const void *a, const void *b)
 
 void control_history(struct varlink_call *call, json_t *params, void *arg)
 {
-	struct unit *only = json_object_get(params, "name") ? control_unit(call, params) : NULL;
 	json_t *list, *limit = json_object_get(params, "limit");
+	bool one = json_object_get(params, "name");
+	struct unit *only = one ? control_unit(call, params) : NULL;
 	struct event_of *v = NULL;
 	const struct ending *e;
 	size_t nr = 0, max = limit ? (size_t)json_integer_value(limit) : 100;
 
 	(void)arg;
-	if (json_object_get(params, "name") && !only)
+	if (one && !only)
 		return;
 	for (size_t i = 0; i < nr_units; i++)
 		for (size_t k = 0; (!only || only == units[i]) && (e = unit_ending(units[i], k)); k++) {
@@ -211,8 +212,9 @@ void control_timers(struct varlink_call *call, json_t *params, void *arg)
 		for (size_t k = 0; k < v[i]->nr_edges; k++)
 			if (v[i]->edges[k].side == DEP_TRIGGERS)
 				activates = v[i]->edges[k].to->name;
-		json_array_append_new(list, json_pack("{s:s, s:s, s:o*, s:i}", "unit", v[i]->name,
-			"activates", activates, "next", json_instant(v[i]->deadline), "elapsed", 0));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:o*, s:o*}", "unit",
+			v[i]->name, "activates", activates, "next", json_instant(v[i]->deadline),
+			"last", json_instant(timer_last(v[i]))));
 	}
 	free(v);
 	varlink_reply(call, json_pack("{s:o}", "timers", list));

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "control.h"
+#include "fdstore.h"
 #include "knelld.h"
 
 #define HELD_MAX	64		/* units in holdsUp */
@@ -387,7 +388,7 @@ json_t *json_details(const struct unit *u, size_t exits)
 {
 	json_t *d = json_files(u), *more = json_pack(
 		"{s:o, s:s*, s:o*, s:I, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o, s:o, s:o, s:o, "
-		"s:o*, s:o*, s:o*, s:o, s:o*}",
+		"s:o*, s:o*, s:o*, s:o*, s:o*, s:o, s:o*}",
 		"unit", json_unit(u), "control", u->control ? unit_exec_name(u->exec) : NULL,
 		"controlPid", u->control ? json_pid(u->control->pid) : NULL,
 		"members", (json_int_t)(u->trees ? tree_count(u) : 0),
@@ -403,6 +404,8 @@ json_t *json_details(const struct unit *u, size_t exits)
 		"triggeredBy", json_sides(u, DEP_INVERSE(DEP_TRIGGERS)),
 		"listen", u->kind == UNIT_SOCKET ? json_listen(u) : NULL,
 		"next", u->kind == UNIT_TIMER ? json_instant(u->deadline) : NULL,
+		"last", u->kind == UNIT_TIMER ? json_instant(timer_last(u)) : NULL,
+		"storedFds", u->fds ? json_integer(u->fds->nr) : NULL,
 		"watchdog", json_instant(u->watchdog_deadline), "exits", json_exits(u, exits),
 		"logFile", json_text(log_file(u)));
 

@@ -15,12 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "knelld.h"
 #include "listen.h"
-
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-
-void log_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-char *xstrdup(const char *s);
 
 static int parse_number(const char *s, unsigned long max)
 {

@@ -74,6 +74,19 @@ static bool is_wanted(const struct unit *u)
 	return state == UNIT_STATE_ENABLED || state == UNIT_STATE_ENABLED_RUNTIME;
 }
 
+/* What a timer or a socket starts waits for that, unless it is enabled itself. */
+static void leave_to_triggers(const struct unit *u)
+{
+	const struct unit_file *f = unit_latest(u);
+
+	for (size_t i = 0; u->wanted && i < f->nr_deps; i++) {
+		struct unit *to = f->deps[i].kind == DEP_TRIGGERS ? unit_get(f->deps[i].name) : NULL;
+
+		if (to && to != u && !unit_latest(to)->install)
+			to->wanted = false;
+	}
+}
+
 /* Without a default target all that is there is started, but for what waits to be enabled. */
 static void want_all(void)
 {
@@ -91,6 +104,8 @@ static void want_all(void)
 		if (u)
 			u->wanted = is_wanted(u);
 	}
+	for (size_t i = 0; i < nr_units; i++)
+		leave_to_triggers(units[i]);
 	strv_free(&names);
 	graph_changed();
 }

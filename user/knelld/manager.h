@@ -163,6 +163,9 @@ struct unit_ops {
 
 extern const struct unit_ops service_ops, target_ops, timer_ops, socket_ops;
 
+/* For who asks: when a timer triggered last, CLOCK_MONOTONIC ns, 0: never. Next is unit.deadline. */
+uint64_t timer_last(const struct unit *u);
+
 /* What a kind keeps about its unit while it lives, beyond what follows. */
 struct timer_run;
 struct socket_run;

@@ -85,6 +85,7 @@ void service_bus_name(struct unit *u, bool owned)
 		u->ready = true;
 		service_ready(u);
 	} else if (u->state == STATE_RUN) {
-		service_stops_itself(u);
+		log_line("%s: it has lost its name %s", u->name, u->file->service->bus_name);
+		u->ops->stop(u);
 	}
 }

@@ -866,6 +866,7 @@ static void resume_timer(struct unit *u)
 /* Goes on from there: does what was announced but not done. */
 static void resume(struct unit *u)
 {
+	talk_resume(u);
 	resume_timer(u);
 	switch (u->state) {
 	case STATE_RUN:

@@ -10,6 +10,8 @@
  * what it was started for would come again and again: the trigger limit, and the service's own
  * start limit, end that, and the unit fails.
  *
+ * After a takeover connections that have an instance are its own; they are not counted any more.
+ *
  * With Accept=yes each connection has an instance of NAME@.service of its own. They are numbered by
  * places, of which there are MaxConnections=, so that units are used again.
  */
@@ -17,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "knelld.h"
@@ -141,6 +144,16 @@ static bool within_limit(struct unit *u)
 
 static void listen_again(struct unit *u);
 
+static void service_is_down(struct unit *u, const struct unit *service)
+{
+	if (service->result != RESULT_START_LIMIT) {
+		listen_again(u);
+		return;
+	}
+	log_line("%s: %s may not be started again: no more", u->name, service->name);
+	fail(u, RESULT_START_LIMIT);
+}
+
 static void on_started(void *arg, struct unit *service, uint32_t id, enum job_result result)
 {
 	struct unit *u = arg;
@@ -148,7 +161,7 @@ static void on_started(void *arg, struct unit *service, uint32_t id, enum job_re
 	(void)id;
 	/* It could not even be tried: nobody else will tell that it is down. */
 	if (result != JR_DONE && u->state == SOCKET_RUNNING && !is_busy(service))
-		listen_again(u);
+		service_is_down(u, service);
 }
 
 static void start_service(struct unit *u)
@@ -409,6 +422,68 @@ static void socket_start(struct unit *u)
 	}
 }
 
+/* Is it the socket that was opened for @l? */
+static bool is_it(int fd, const struct listen *l)
+{
+	union address wanted, is = { 0 };
+	socklen_t len, is_len = sizeof(is);
+
+	return !address_parse(l->address, &wanted, &len) && !getsockname(fd, &is.sa, &is_len) &&
+	       is_len == len && !memcmp(&is, &wanted, len);
+}
+
+/*
+ * The former knelld was killed and its descriptors with it, but a service that runs still has what
+ * it was given: taken from there, clients and what they sent go on as if nothing had happened.
+ */
+static int take_back(const struct unit *service, const struct listen *l)
+{
+	int pidfd = syscall(SYS_pidfd_open, service->pid, 0), fd = -1;
+
+	for (int i = 0; pidfd >= 0 && i < 64; i++) {
+		fd = syscall(SYS_pidfd_getfd, pidfd, 3 + i, 0);
+		if (fd >= 0 && is_it(fd, l))
+			break;
+		if (fd >= 0)
+			close(fd);
+		fd = -1;
+	}
+	if (pidfd >= 0)
+		close(pidfd);
+	return fd;
+}
+
+static void take_all_back(struct unit *u, const struct unit *service)
+{
+	struct socket_run *r = u->socket_run;
+	const struct socket *c = conf_of(u);
+
+	r->v = xcalloc(c->nr_listen, sizeof(*r->v));
+	for (size_t i = 0; i < c->nr_listen; i++) {
+		int fd = take_back(service, &c->listen[i]);
+
+		if (fd >= 0)
+			r->v[r->nr++] = (struct listener){ u, &c->listen[i], fd, KNELL_NONE };
+		else
+			open_one(u, &c->listen[i], (struct owner){ -1, -1 });
+	}
+}
+
+static void socket_resume(struct unit *u)
+{
+	const struct unit *service = conf_of(u)->accept ? NULL : service_of(u);
+
+	u->socket_run = xcalloc(1, sizeof(*u->socket_run));
+	if (u->state != SOCKET_LISTENING && u->state != SOCKET_RUNNING)
+		go_down(u);
+	else if (is_busy(service) && service->pid)
+		take_all_back(u, service);
+	else if (open_all(u))
+		fail(u, RESULT_RESOURCES);
+	if (!is_busy(service) && u->socket_run->nr)
+		listen_again(u);
+}
+
 static void socket_stop(struct unit *u)
 {
 	go_down(u);
@@ -423,12 +498,7 @@ static void socket_triggered(struct unit *u, struct unit *by)
 		unwatch(u);
 		unit_set_state(u, SOCKET_RUNNING);
 	} else if (u->state == SOCKET_RUNNING && !is_busy(by)) {
-		if (by->result == RESULT_START_LIMIT) {
-			log_line("%s: %s may not be started again: no more", u->name, by->name);
-			fail(u, RESULT_START_LIMIT);
-		} else {
-			listen_again(u);
-		}
+		service_is_down(u, by);
 	}
 }
 
@@ -490,4 +560,5 @@ const struct unit_ops socket_ops = {
 	.start = socket_start,
 	.stop = socket_stop,
 	.triggered = socket_triggered,
+	.resume = socket_resume,
 };

@@ -26,7 +26,8 @@ struct talk {
 	uint8_t access;			/* enum notify_access, NOTIFYACCESS= heard */
 	bool uid_known;
 	uid_t uid;			/* of its User= */
-	uint64_t complained;
+	uint64_t complained;		/* then, of that */
+	const char *complaint;
 	int line[2];			/* s6's newline: read here, write there; -1 */
 	knell_task reading;
 	struct bus_watch *bus;
@@ -82,9 +83,10 @@ static void complain(struct unit *u, const struct notify *n, const char *why)
 {
 	uint64_t now = now_ns();
 
-	if (u->talk->complained && now - u->talk->complained < COMPLAINT_NS)
+	if (u->talk->complaint == why && now - u->talk->complained < COMPLAINT_NS)
 		return;
 	u->talk->complained = now;
+	u->talk->complaint = why;
 	log_line("%s: message of process %d, uid %u, ignored: %s", u->name, n->pid, n->uid, why);
 }
 
@@ -362,6 +364,16 @@ int talk_begin(struct unit *u)
 		log_line("%s: cannot bind %s: %s", u->name, path, strerror(-err));
 	free(path);
 	return err;
+}
+
+void talk_resume(struct unit *u)
+{
+	uint64_t watchdog = u->watchdog_ns;
+
+	talk_begin(u);
+	u->watchdog_ns = watchdog;
+	if (u->type == TYPE_DBUS)
+		talk_await_name(u);
 }
 
 void talk_end(struct unit *u, bool again)

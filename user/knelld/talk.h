@@ -28,6 +28,8 @@ struct unit;
 
 /* 0, or -errno: it could not be heard and must not be started; was logged. */
 int talk_begin(struct unit *u);
+/* The same after a takeover, of a run that goes on. */
+void talk_resume(struct unit *u);
 /*
  * What the process is given: NOTIFY_SOCKET, WATCHDOG_USEC, LISTEN_FDS and their like go to @env,
  * descriptors (of the main process) and pids to @rq.

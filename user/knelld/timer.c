@@ -315,6 +315,18 @@ static void trigger(struct unit *u, const struct timer_elapse *elapse)
 	unit_set_state(u, TIMER_FAILED);
 }
 
+uint64_t timer_last(const struct unit *u)
+{
+	const struct timer_state *s = u->timer_run ? &u->timer_run->state : NULL;
+	uint64_t t = TIMER_NEVER;
+
+	if (s && s->last_mono != TIMER_NEVER)
+		t = timer_shift(s->last_mono, clock_ns(clock_of(u, MONO)), now_ns());
+	else if (s)
+		t = timer_shift(s->last_real, clock_ns(CLOCK_REALTIME), now_ns());
+	return t == TIMER_NEVER ? 0 : t;
+}
+
 static void on_time(struct knell_loop *l, const struct knell_call *call, void *arg)
 {
 	struct unit *u = arg;

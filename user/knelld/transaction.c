@@ -196,7 +196,9 @@ static void tell_left_out(struct unit *u, const struct unit *by)
 {
 	if (u->gone || !unit_is_down(u) || u->job)
 		return;
-	log_line("%s: not started, wanted by %s: %s", u->name, by->name, why_text);
+	/* What is wrong with its file was told when it was read. */
+	if (u->load != UNIT_BAD)
+		log_line("%s: not started, wanted by %s: %s", u->name, by->name, why_text);
 	u->outcome = JR_DEPENDENCY + 1;
 	u->result = u->load == UNIT_BAD ? RESULT_BAD_UNIT : RESULT_DEPENDENCY;
 }
@@ -267,13 +269,12 @@ static size_t find_cycle(struct unit *u, struct unit **path)
 	return nr;
 }
 
-/* Takes away the job of @u, and of all that cannot be without it. False: the request is one. */
-static bool drop(struct unit *u)
+/* Takes away the job of @u, and of all that cannot be without it: how many; 0: all of it is in vain. */
+static size_t drop(struct unit *u)
 {
+	size_t nr = 1;
 	bool more = true;
 
-	if (u->mark == 1)
-		return false;
 	plan[u->mark - 1].dropped = true;
 	while (more) {
 		more = false;
@@ -284,25 +285,45 @@ static bool drop(struct unit *u)
 				uint8_t pull = pulls[from->edges[k].side][plan[i].type];
 				const struct unit *to = from->edges[k].to;
 
-				if (pull && !(pull & 0x80) && to->mark && plan[to->mark - 1].dropped)
-					plan[i].dropped = more = true;
+				if (!pull || pull & 0x80 || !to->mark || !plan[to->mark - 1].dropped)
+					continue;
+				plan[i].dropped = more = true;
+				nr++;
 			}
 		}
 	}
-	return !plan[0].dropped;
+	return plan[0].dropped ? 0 : nr;
 }
 
-static bool try_drop(struct unit *u)
+static void keep_dropped(bool *was, bool put_back)
 {
-	bool *was = xcalloc(nr_plan, sizeof(*was)), ok;
+	for (size_t i = 0; i < nr_plan; i++) {
+		if (put_back)
+			plan[i].dropped = was[i];
+		else
+			was[i] = plan[i].dropped;
+	}
+}
 
-	for (size_t i = 0; i < nr_plan; i++)
-		was[i] = plan[i].dropped;
-	ok = drop(u);
-	for (size_t i = 0; !ok && i < nr_plan; i++)
-		plan[i].dropped = was[i];
+/* Whose job the request can do without, at the least cost; NULL: nobody's. */
+static struct unit *find_victim(struct unit *const *path, size_t nr)
+{
+	bool *was = xcalloc(nr_plan, sizeof(*was));
+	struct unit *victim = NULL;
+	size_t least = SIZE_MAX;
+
+	keep_dropped(was, false);
+	for (size_t i = 0; i < nr; i++) {
+		size_t cost = path[i]->mark ? drop(path[i]) : 0;
+
+		keep_dropped(was, true);
+		if (cost && cost < least) {
+			least = cost;
+			victim = path[i];
+		}
+	}
 	free(was);
-	return ok;
+	return victim;
 }
 
 static void tell_cycle(struct unit *const *path, size_t nr, const struct unit *victim)
@@ -320,22 +341,23 @@ static void tell_cycle(struct unit *const *path, size_t nr, const struct unit *v
 			 job_type_name(plan[victim->mark - 1].type), victim->name);
 }
 
-static int break_cycle(struct unit **path, size_t nr)
+static int break_cycle(struct unit *const *path, size_t nr)
 {
-	for (size_t i = 0; i < nr; i++) {
-		struct unit *u = path[i];
+	struct unit *victim = find_victim(path, nr);
 
-		if (!u->mark || !try_drop(u))
+	tell_cycle(path, nr, victim);
+	if (!victim)
+		return -EDEADLK;
+	drop(victim);
+	for (size_t i = 0; i < nr_plan; i++) {
+		struct unit *u = plan[i].unit;
+
+		if (!plan[i].dropped || plan[i].type != JOB_START || !unit_is_down(u))
 			continue;
-		tell_cycle(path, nr, u);
-		if (plan[u->mark - 1].type == JOB_START && unit_is_down(u)) {
-			u->outcome = JR_DEPENDENCY + 1;
-			u->result = RESULT_DEPENDENCY;
-		}
-		return 0;
+		u->outcome = JR_DEPENDENCY + 1;
+		u->result = RESULT_DEPENDENCY;
 	}
-	tell_cycle(path, nr, NULL);
-	return -EDEADLK;
+	return 0;
 }
 
 static int break_cycles(void)
