@@ -5,6 +5,7 @@
  *
  * usage: dump_helper DIRECTORY UNIT...
  */
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -338,10 +339,13 @@ static void exec(const struct exec_context *e)
 		line("TTYVHangup: %s", yes(e->tty_vhangup));
 		line("TTYVTDisallocate: %s", yes(e->tty_disallocate));
 	}
-	if (e->user.name)
-		line("User: %s", e->user.name);
-	if (e->group.name)
-		line("Group: %s", e->group.name);
+	/* It makes up one that is called as the unit is. */
+	if (e->user.name || e->dynamic_user)
+		printf("%s\tUser: %.*s\n", unit, e->user.name ? INT_MAX : (int)strcspn(unit, "@."),
+		       e->user.name ? e->user.name : unit);
+	if (e->group.name || e->dynamic_user)
+		printf("%s\tGroup: %.*s\n", unit, e->group.name ? INT_MAX : (int)strcspn(unit, "@."),
+		       e->group.name ? e->group.name : unit);
 	list("SupplementaryGroup", &e->groups);
 	line("DynamicUser: %s", yes(e->dynamic_user));
 	if (e->caps_bounding_set && ~e->caps_bounding & ((1ULL << 41) - 1))
@@ -470,8 +474,10 @@ static void socket_unit(const struct socket *s)
 		line("SocketUser: %s", s->user.name);
 	if (s->group.name)
 		line("SocketGroup: %s", s->group.name);
+	/* A port alone it shows as one of any address, and as if that had been written. */
 	for (size_t i = 0; i < s->nr_listen; i++)
-		line("%s: %s", unit_listen_name(s->listen[i].kind), s->listen[i].address);
+		line("%s: %s", unit_listen_name(s->listen[i].kind), s->listen[i].address +
+		     (strncmp(s->listen[i].address, "[::]:", 5) ? 0 : 5));
 	killing(&s->kill);
 	exec(&s->exec);
 	commands("ExecStartPre", &s->cmds[EXEC_START_PRE]);
