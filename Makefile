@@ -80,6 +80,7 @@ lint:
 install: all modules_install
 	$(INSTALL) -D -m 0755 $(build)/knelld $(DESTDIR)$(PREFIX)/sbin/knelld
 	$(INSTALL) -D -m 0644 Documentation/man/knell.4 $(DESTDIR)$(mandir)/man4/knell.4
+	$(INSTALL) -D -m 0644 Documentation/man/knell.unit.5 $(DESTDIR)$(mandir)/man5/knell.unit.5
 	$(INSTALL) -D -m 0644 Documentation/man/knelld.8 $(DESTDIR)$(mandir)/man8/knelld.8
 	$(MAKE) -C user/libknell BUILD=$(CURDIR)/$(build) install
 	$(MAKE) -C user/knellctl BUILD=$(CURDIR)/$(build) install
