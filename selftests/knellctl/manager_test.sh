@@ -473,6 +473,39 @@ test_files_are_read_again()
 	unmanage
 }
 
+test_last_lines()
+{
+	unit a.service <<-END
+		[Service]
+		Type=oneshot
+		RemainAfterExit=yes
+		ExecStart=/bin/sh -c 'printf "one\\n\\033[2Jtwo\\n\\377three\\n"'
+		StandardOutput=file:$dir/output
+	END
+	unit b.service <<-'END'
+		[Service]
+		ExecStart=/bin/sleep 100000
+		X-Knell-Logger=/bin/cat
+	END
+	rm -f "$dir/output"
+	manage
+	until_true is a active
+	run status -n 2 a
+	prints "^  $dir/output:$"
+	prints '^  \\x1b.2Jtwo$'
+	prints 'three$'
+	prints_not one
+	# Whoever may not read the file is not told what is in it by knelld.
+	chmod 755 "$dir"
+	chmod 600 "$dir/output"
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$KNELLCTL" --socket="$sock" status a \
+		>"$dir/out" 2>"$dir/err"
+	prints "^  $dir/output:$"
+	prints_not two
+	status_is b '.logger == "logger-b.service"'
+	unmanage
+}
+
 test_dependencies()
 {
 	unit a.service <<-'END'

@@ -55,13 +55,16 @@ void control_list_units(struct varlink_call *call, json_t *params, void *arg)
 
 void control_unit_status(struct varlink_call *call, json_t *params, void *arg)
 {
-	json_t *exits = json_object_get(params, "exits");
+	json_t *exits = json_object_get(params, "exits"), *lines = json_object_get(params, "lines");
+	size_t nr_exits = exits ? json_integer_value(exits) : HISTORY_MAX;
+	size_t nr_lines = lines ? json_integer_value(lines) : 10;
 	struct unit *u = control_unit(call, params);
 
 	(void)arg;
+	/* The file may be one that the caller must not read. */
 	if (u)
-		varlink_reply(call, json_pack("{s:o}", "status", json_details(u,
-			exits ? (size_t)json_integer_value(exits) : HISTORY_MAX)));
+		varlink_reply(call, json_pack("{s:o}", "status", json_details(u, nr_exits,
+			varlink_call_privileged(call) ? nr_lines : 0)));
 }
 
 static const char *manager_state(size_t failed)

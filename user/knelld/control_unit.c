@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "control.h"
+#include "exec.h"
 #include "fdstore.h"
 #include "knelld.h"
 
@@ -349,13 +350,25 @@ static json_t *json_listen(const struct unit *u)
 	return list;
 }
 
-/* Where what it writes goes, if that is a file. */
-static const char *log_file(const struct unit *u)
+/* Where what it writes goes, and the last lines of it. */
+static void add_log(json_t *d, const struct unit *u, size_t lines)
 {
-	const struct stdio *out = u->file->service ? &u->file->service->exec.out : NULL;
+	const struct exec_context *exec = u->file->service ? &u->file->service->exec : NULL;
+	char *text = exec && lines ? log_tail(exec, lines) : NULL, *rest = text, *line;
+	char *logger = unit_logger_name(u->file);
+	json_t *list = json_array();
 
-	return out && (out->kind == STDIO_FILE || out->kind == STDIO_APPEND ||
-		       out->kind == STDIO_TRUNCATE) ? out->path : NULL;
+	while ((line = strsep(&rest, "\n")) && (*line || rest))
+		json_array_append_new(list, json_text(line));
+	if (text)
+		json_object_set(d, "log", list);
+	if (exec && exec->out.kind >= STDIO_FILE && exec->out.kind <= STDIO_TRUNCATE)
+		json_object_set_new(d, "logFile", json_text(exec->out.path));
+	if (logger)
+		json_object_set_new(d, "logger", json_text(logger));
+	json_decref(list);
+	free(logger);
+	free(text);
 }
 
 static json_t *json_exits(const struct unit *u, size_t nr)
@@ -384,11 +397,11 @@ static json_t *json_files(const struct unit *u)
 		"type", f->service ? unit_type_name(f->service->type) : NULL);
 }
 
-json_t *json_details(const struct unit *u, size_t exits)
+json_t *json_details(const struct unit *u, size_t exits, size_t lines)
 {
 	json_t *d = json_files(u), *more = json_pack(
 		"{s:o, s:s*, s:o*, s:I, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o, s:o, s:o, s:o, "
-		"s:o*, s:o*, s:o*, s:o*, s:o*, s:o, s:o*}",
+		"s:o*, s:o*, s:o*, s:o*, s:o*, s:o}",
 		"unit", json_unit(u), "control", u->control ? unit_exec_name(u->exec) : NULL,
 		"controlPid", u->control ? json_pid(u->control->pid) : NULL,
 		"members", (json_int_t)(u->trees ? tree_count(u) : 0),
@@ -406,10 +419,10 @@ json_t *json_details(const struct unit *u, size_t exits)
 		"next", u->kind == UNIT_TIMER ? json_instant(u->deadline) : NULL,
 		"last", u->kind == UNIT_TIMER ? json_instant(timer_last(u)) : NULL,
 		"storedFds", u->fds ? json_integer(u->fds->nr) : NULL,
-		"watchdog", json_instant(u->watchdog_deadline), "exits", json_exits(u, exits),
-		"logFile", json_text(log_file(u)));
+		"watchdog", json_instant(u->watchdog_deadline), "exits", json_exits(u, exits));
 
 	json_object_update(d, more);
 	json_decref(more);
+	add_log(d, u, lines);
 	return d;
 }
