@@ -304,11 +304,12 @@ static char *step_of(const struct unit *u)
 static json_t *json_condition(const struct unit *u)
 {
 	const struct unit_file *f = u->file;
-	const struct condition *c = f->conditions + u->unmet - 1;
+	const struct condition *c;
 
 	/* The file may be another one by now. */
 	if (!u->unmet || u->unmet > f->nr_conditions)
 		return NULL;
+	c = &f->conditions[u->unmet - 1];
 	return json_pack("{s:o, s:o, s:s*, s:i}", "name",
 		json_sprintf("%s%s", c->assert ? "Assert" : "Condition",
 			     unit_condition_name(c->kind)),
