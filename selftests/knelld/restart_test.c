@@ -106,7 +106,7 @@ TEST_F_TIMEOUT(knelld, the_limit_holds_and_is_forgotten_on_request, LIMIT_S)
 	ask(self, "ResetFailed", "a.service", "");
 	EXPECT_TRUE(is(self, "a.service", "inactive"));
 	EXPECT_TRUE(asked(self, "StartUnits", "a.service", "\"done\""));
-	ASSERT_TRUE(told_times(self, 2, "a.service: start limit hit"));
+	ASSERT_TRUE(told_times(self, 3, "a.service: start limit hit"));
 	EXPECT_EQ(6, occurrences(self, "a.service: main process"));
 	ENDS;
 }

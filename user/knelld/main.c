@@ -388,7 +388,7 @@ static int begin(void)
 	if (stopping)
 		manager_resume_stop();
 	else
-		manager_begin();
+		manager_begin(known);
 	return 0;
 }
 
