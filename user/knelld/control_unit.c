@@ -99,13 +99,11 @@ static json_t *json_waits_for(const struct unit *u)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < u->nr_edges; i++) {
-		const struct unit *to = u->edges[i].to;
-		bool before = false;
+		const struct edge *e = &u->edges[i];
 
-		for (size_t k = 0; k < i; k++)
-			before |= u->edges[k].to == to;
-		if (!before && to->job && job_waits_for(u, to))
-			add_name(list, to);
+		if ((e->side == DEP_AFTER || e->side == DEP_BEFORE) && e->to->job &&
+		    job_waits_for(u, e->to))
+			add_name(list, e->to);
 	}
 	return list;
 }
