@@ -133,7 +133,7 @@ METHODS(HANDLER)
 
 /* Of any method; which has which is the interface's to say. */
 static const struct varlink_param params_of_all[] = {
-	{ "names", VARLINK_STRINGS, true }, { "patterns", VARLINK_STRINGS, true },
+	{ "names", VARLINK_STRINGS, true },
 	{ "units", VARLINK_STRINGS, true }, { "kinds", VARLINK_STRINGS, true },
 	{ "name", VARLINK_STRING, true }, { "mode", VARLINK_STRING, true },
 	{ "whom", VARLINK_STRING, true }, { "filter", VARLINK_STRING, true },

@@ -93,7 +93,8 @@ test_units_are_listed()
 	"$CONFORM" "$TEXT" reply ListUnits <"$dir/out" || fail "$(cat "$dir/out")"
 	json '[.units[].name] == (["a.service", "b\\x2db.service", "basic.target", "default.target",
 		"sysinit.target"] | sort)'
-	json 'any(.units[]; .name == "a.service" and .active == "active" and .sub == "running" and .mainPid > 1)'
+	json 'any(.units[]; .name == "a.service" and .active == "active" and .sub == "running" and
+		.mainPid > 1)'
 	run list --all --json 'b*' nosuch
 	json '[.units[].name] == ["b\\x2db.service", "basic.target"]'
 	unmanage
@@ -117,7 +118,8 @@ test_start_and_stop_wait()
 	is slow activating || fail 'it does not start'
 	run list-jobs
 	prints 'slow.service  *start  *running'
-	status_is slow '.why.code == "starting" and (.why.step | startswith("ExecStart=/bin/sh")) and .why.pid > 1'
+	status_is slow '.why.code == "starting" and
+		(.why.step | startswith("ExecStart=/bin/sh")) and .why.pid > 1'
 	"$KNELLCTL" --socket="$sock" start slow &
 	client=$!
 	touch "$dir/go"
@@ -188,7 +190,8 @@ test_a_failed_start_is_explained()
 	exits 1
 	complains 'bad.service was not started: it failed'
 	complains 'Why: its main process /bin/sh (process [0-9]*) exited with status 42'
-	status_is bad '.unit.active == "failed" and .why.code == "process" and .why.exit.status == 42'
+	status_is bad '.unit.active == "failed" and .why.code == "process" and
+		.why.exit.status == 42'
 	run is-failed bad
 	exits 0
 	run start far
@@ -196,7 +199,8 @@ test_a_failed_start_is_explained()
 	complains 'far.service was not started: a unit that it requires did not come up'
 	complains 'Why: it needs dep.service, which needs bad.service, which is not up'
 	complains 'Origin: bad.service: its main process /bin/sh'
-	status_is far '.why.code == "dependency" and .why.chain == ["far.service", "dep.service", "bad.service"]'
+	status_is far '.why.code == "dependency" and
+		.why.chain == ["far.service", "dep.service", "bad.service"]'
 	status_is bad '.holdsUp == ["dep.service", "far.service"]'
 	run why
 	exits 3
@@ -317,10 +321,13 @@ test_why_it_is_not_up()
 	run start cond
 	exits 0
 	complains 'cond.service: '
-	status_is cond '.why.code == "condition" and .why.condition.name == "ConditionPathExists" and .why.condition.parameter == "!/" and .why.condition.line == 2'
+	status_is cond '.why.code == "condition" and
+		.why.condition.name == "ConditionPathExists" and
+		.why.condition.parameter == "!/" and .why.condition.line == 2'
 	status_is assert '.why.code == "assertion" and .why.condition.parameter == "/nonexistent"'
 	status_is limit '.why.code == "start_limit" and .why.exit.signal == "SIGSEGV"'
-	status_is delay '.why.code == "delay" and .why.exit.status == 1 and .why.until.monotonicUsec > 0'
+	status_is delay '.why.code == "delay" and .why.exit.status == 1 and
+		.why.until.monotonicUsec > 0'
 	status_is pre '.why.code == "command" and .why.exit.role == "ExecStartPre"'
 	status_is over '.why.code == "finished"'
 	status_is timeout '.why.code == "timeout"'
@@ -334,7 +341,8 @@ test_why_it_is_not_up()
 	prints 'Why: its start job waits for hangs.service'
 	run list-jobs --json
 	"$CONFORM" "$TEXT" reply ListJobs <"$dir/out" || fail "$(cat "$dir/out")"
-	json 'any(.jobs[]; .unit == "waits.service" and (.running | not) and .waitsFor == ["hangs.service"])'
+	json 'any(.jobs[]; .unit == "waits.service" and (.running | not) and
+		.waitsFor == ["hangs.service"])'
 	run cancel "$(jq '.jobs[] | select(.unit == "waits.service") | .id' "$dir/out")"
 	exits 0
 	is waits inactive || fail 'it was not canceled'
@@ -352,7 +360,8 @@ test_history_kill_and_tree()
 	manage
 	until_true is a active
 	run tree --json a
-	json '.units[0] | .unit == "a.service" and ([.processes[].name] | sort) == ["sleep", "sleep"]'
+	json '.units[0] | .unit == "a.service" and
+		([.processes[].name] | sort) == ["sleep", "sleep"]'
 	json '.units[0].members >= 1 and .units[0].rssKiB > 0'
 	run tree
 	prints '^b.service$'
@@ -439,7 +448,8 @@ test_a_reader_that_does_not_read()
 	run is-active a
 	exits 3
 	# All it could not be sent is told as a number, once it reads again and something happens.
-	timeout 60 jq -e -n 'first(inputs | select(.kind == "lost" and .lost > 0))' <&4 >"$dir/lost" &
+	timeout 60 jq -e -n 'first(inputs | select(.kind == "lost" and
+		.lost > 0))' <&4 >"$dir/lost" &
 	reading=$!
 	while kill -0 $reading 2>/dev/null; do
 		"$KNELLCTL" --socket="$sock" start a
@@ -470,6 +480,39 @@ test_files_are_read_again()
 	until_true is new active
 	run restart a
 	status_is a '.changed == false'
+	unmanage
+}
+
+test_last_lines()
+{
+	unit a.service <<-END
+		[Service]
+		Type=oneshot
+		RemainAfterExit=yes
+		ExecStart=/bin/sh -c 'printf "one\\n\\033[2Jtwo\\n\\377three\\n"'
+		StandardOutput=file:$dir/output
+	END
+	unit b.service <<-'END'
+		[Service]
+		ExecStart=/bin/sleep 100000
+		X-Knell-Logger=/bin/cat
+	END
+	rm -f "$dir/output"
+	manage
+	until_true is a active
+	run status -n 2 a
+	prints "^  $dir/output:$"
+	prints '^  \\x1b.2Jtwo$'
+	prints 'three$'
+	prints_not one
+	# Whoever may not read the file is not told what is in it by knelld.
+	chmod 755 "$dir"
+	chmod 600 "$dir/output"
+	setpriv --reuid=65534 --regid=65534 --clear-groups "$KNELLCTL" --socket="$sock" status a \
+		>"$dir/out" 2>"$dir/err"
+	prints "^  $dir/output:$"
+	prints_not two
+	status_is b '.logger == "logger-b.service"'
 	unmanage
 }
 
@@ -628,13 +671,15 @@ test_timers_and_sockets()
 	until_true is tick.timer active
 	run timers --json
 	"$CONFORM" "$TEXT" reply Timers <"$dir/out" || fail "$(cat "$dir/out")"
-	json '.timers[0] | .unit == "tick.timer" and .activates == "work.service" and .next.monotonicUsec > 0 and (has("last") | not)'
+	json '.timers[0] | .unit == "tick.timer" and .activates == "work.service" and
+		.next.monotonicUsec > 0 and (has("last") | not)'
 	status_is tick.timer '.triggers == ["work.service"] and .next.monotonicUsec > 0'
 	status_is work '.why.code == "trigger" and .why.triggeredBy == ["tick.timer"]'
 	run status work
 	prints 'Why: it is started by tick.timer'
 	until_true is web.socket active
-	status_is web.socket '.listen == ["ListenStream='"$dir"'/web"] and .triggers == ["web.service"]'
+	status_is web.socket '.listen == ["ListenStream='"$dir"'/web"] and
+		.triggers == ["web.service"]'
 	status_is web '.triggeredBy == ["web.socket"] and .why.code == "trigger"'
 	unmanage
 }

@@ -97,8 +97,11 @@ tick.timer" ] || fail "$(cat "$dir/out")"
 	[ "$(cut -d' ' -f1 "$dir/out")" = lost.service ] || fail "$(cat "$dir/out")"
 	run list --plain --failed
 	[ "$(wc -l <"$dir/out")" -eq 1 ] || fail "$(cat "$dir/out")"
-	run list 'b*' nginx
-	called '.parameters.patterns == ["b*", "nginx.service"]'
+	run list --plain 'b*' good 'l*'
+	[ "$(cut -d' ' -f1 "$dir/out")" = "bad.service
+good.service" ] || fail "$(cat "$dir/out")"
+	run list 'b*' slow
+	prints '^2 of 2 units.$'
 	run list --all --json --type=timer
 	json '.units | length == 1 and .[0].name == "tick.timer"'
 }
@@ -185,7 +188,7 @@ test_jobs_that_cannot_be()
 	run start 'nothing*'
 	exits 0
 	complains 'no unit matches'
-	run stop 'b*' good
+	run stop '[ab]*.service' good
 	called '.parameters.names == ["bad.service", "good.service"]'
 	run start a/b@
 	exits 5
@@ -374,7 +377,8 @@ test_kill()
 	serve "$answers"
 	run kill -s HUP --kill-whom=main good
 	exits 0
-	called '.method == "KillUnit" and .parameters == {"name": "good.service", "signal": 1, "whom": "main"}'
+	called '.method == "KillUnit" and
+		.parameters == {"name": "good.service", "signal": 1, "whom": "main"}'
 	run kill good
 	called '.parameters.signal == 15 and .parameters.whom == "all"'
 	run kill bad
@@ -456,7 +460,8 @@ test_plot_is_xml()
 	prints 'class="failed"'
 	prints 'app.target: 4s after the start of knelld'
 	prints_not later.service
-	[ "$(xmllint --xpath 'count(//*[local-name()="rect" and @class!="page" and @class!="up"])' "$dir/out")" -eq 4 ] ||
+	[ "$(xmllint --xpath 'count(//*[local-name()="rect" and @class!="page" and
+		@class!="up"])' "$dir/out")" -eq 4 ] ||
 		fail "$(cat "$dir/out")"
 	run blame
 	[ "$(grep -o '[a-z]\+\.[a-z]\+' "$dir/out" | tr '\n' ' ')" = \

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* bus.c: names come and go on a bus of the test's own, with libsystemd's client as the other side. */
+/* bus.c: names come and go on a bus of the test's own; libsystemd's client is the other side. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

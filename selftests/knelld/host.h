@@ -73,15 +73,15 @@ static const char *ask(fixture *self, const char *method, const char *unit_name,
 	static char reply[65536];
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	size_t len = 0;
+	bool many = strstr(method, "Units") || !strcmp(method, "ResetFailed");
 	char call[512];
 	ssize_t n = 1;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	strcpy(to.sun_path, path_of(self, "control"));
 	snprintf(call, sizeof(call), "{\"method\":\"io.knell.Manager.%s\",\"parameters\":"
-		 "{\"%s\":%s%s%s%s}}", method, strstr(method, "Units") ? "names" : "name",
-		 strstr(method, "Units") ? "[\"" : "\"", unit_name,
-		 strstr(method, "Units") ? "\"]" : "\"", more);
+		 "{\"%s\":%s%s%s%s}}", method, many ? "names" : "name",
+		 many ? "[\"" : "\"", unit_name, many ? "\"]" : "\"", more);
 	if (!connect(fd, (struct sockaddr *)&to, sizeof(to)) &&
 	    write(fd, call, strlen(call) + 1) == (ssize_t)strlen(call) + 1)
 		while (n > 0 && (!len || reply[len - 1]) && len < sizeof(reply) - 1) {

@@ -68,7 +68,7 @@ FIXTURE_SETUP(notify)
 	ASSERT_NE(NULL, self->l);
 	self->seen = xcalloc(MAX_SEEN, sizeof(*self->seen));
 	self->kept = -1;
-	self->s = notify_open(self->l, self->path, "t.service", on_notify, self);
+	self->s = notify_open(self->l, -1, self->path, "t.service", on_notify, self);
 	ASSERT_NE(NULL, self->s);
 	setenv("NOTIFY_SOCKET", self->path, 1);
 }
@@ -133,7 +133,7 @@ TEST_F(notify, every_key_of_libsystemd)
 	EXPECT_EQ(500, s->n.watchdog_usec);
 	EXPECT_EQ(UINT64_MAX, s->n.extend_usec);
 	EXPECT_EQ(12, s->n.monotonic_usec);
-	EXPECT_EQ(2, s->n.access);
+	EXPECT_EQ(NOTIFY_EXEC, s->n.access);
 	EXPECT_EQ(getpid(), s->n.pid);
 	EXPECT_EQ(getuid(), s->n.uid);
 }
@@ -458,9 +458,9 @@ TEST_F(notify, paths)
 	memset(path, 'a', sizeof(path));
 	path[0] = '/';
 	path[sizeof(path) - 1] = '\0';
-	EXPECT_EQ(NULL, notify_open(self->l, path, "x", on_notify, NULL));
+	EXPECT_EQ(NULL, notify_open(self->l, -1, path, "x", on_notify, NULL));
 	EXPECT_EQ(ENAMETOOLONG, errno);
-	EXPECT_EQ(NULL, notify_open(self->l, "/nowhere/socket", "x", on_notify, NULL));
+	EXPECT_EQ(NULL, notify_open(self->l, -1, "/nowhere/socket", "x", on_notify, NULL));
 	EXPECT_EQ(ENOENT, errno);
 }
 

@@ -21,7 +21,7 @@ static int connect_to(const char *path, int type)
 }
 
 /* What the service answers to @text, with its pid before it: that, 0: it said nothing. */
-static pid_t ask(int fd, const char *text)
+static pid_t exchange(int fd, const char *text)
 {
 	char reply[256] = "";
 	ssize_t n;
@@ -43,19 +43,19 @@ TEST_F_TIMEOUT(knelld, started_by_who_comes, LIMIT_S)
 	ASSERT_TRUE(start(self));
 	fd = connect_to(path_of(self, "s"), SOCK_STREAM);
 	ASSERT_LE(0, fd);
-	pid = ask(fd, "hello");
+	pid = exchange(fd, "hello");
 	ASSERT_LT(1, pid);
 	ASSERT_TRUE(told(self, "talker: 2 fds: x x"));
-	EXPECT_EQ(pid, ask(fd, "again"));
+	EXPECT_EQ(pid, exchange(fd, "again"));
 	other = connect_to(path_of(self, "s"), SOCK_STREAM);
 	close(fd);
-	EXPECT_EQ(pid, ask(other, "and again"));
+	EXPECT_EQ(pid, exchange(other, "and again"));
 	close(other);
 	/* It is gone, and the next one that comes brings it back. */
 	kill(pid, SIGKILL);
 	ASSERT_TRUE(told(self, "a.service: failed, result signal"));
 	fd = connect_to(path_of(self, "s"), SOCK_STREAM);
-	next = ask(fd, "hello");
+	next = exchange(fd, "hello");
 	ASSERT_LT(1, next);
 	EXPECT_NE(pid, next);
 	close(fd);
@@ -75,7 +75,7 @@ TEST_F_TIMEOUT(knelld, nobody_is_turned_away, LIMIT_S)
 	for (int i = 0; i < 10; i++)
 		fd[i] = connect_to(path_of(self, "s"), SOCK_STREAM);
 	for (int i = 0; i < 10; i++) {
-		ASSERT_LT(1, ask(fd[i], "hello"));
+		ASSERT_LT(1, exchange(fd[i], "hello"));
 		close(fd[i]);
 	}
 	ASSERT_TRUE(told(self, "talker: 1 fds: a.socket"));
@@ -116,7 +116,7 @@ TEST_F_TIMEOUT(knelld, an_instance_for_each, LIMIT_S)
 	ASSERT_TRUE(start(self));
 	for (int i = 0; i < 2; i++) {
 		fd[i] = connect_to(path_of(self, "s"), SOCK_STREAM);
-		pids[i] = ask(fd[i], "hello");
+		pids[i] = exchange(fd[i], "hello");
 		ASSERT_LT(1, pids[i]);
 	}
 	EXPECT_NE(pids[0], pids[1]);
@@ -126,7 +126,7 @@ TEST_F_TIMEOUT(knelld, an_instance_for_each, LIMIT_S)
 	close(fd[2]);
 	ASSERT_TRUE(told(self, "there are MaxConnections= already"));
 	for (int i = 0; i < 2; i++) {
-		EXPECT_EQ(pids[i], ask(fd[i], "again"));
+		EXPECT_EQ(pids[i], exchange(fd[i], "again"));
 		/* The instance has ended; nobody else holds the connection. */
 		EXPECT_EQ(0, read(fd[i], &c, 1));
 		close(fd[i]);
@@ -137,9 +137,9 @@ TEST_F_TIMEOUT(knelld, an_instance_for_each, LIMIT_S)
 
 		do {
 			fd[0] = connect_to(path_of(self, "s"), SOCK_STREAM);
-			pids[0] = ask(fd[0], "hello");
+			pids[0] = exchange(fd[0], "hello");
 			if (pids[0])
-				EXPECT_EQ(pids[0], ask(fd[0], "again"));
+				EXPECT_EQ(pids[0], exchange(fd[0], "again"));
 			close(fd[0]);
 		} while (!pids[0] && look_again(end));
 		ASSERT_LT(1, pids[0]);
@@ -174,7 +174,7 @@ TEST_F_TIMEOUT(knelld, over_the_network, LIMIT_S)
 		close(fd);
 		ASSERT_TRUE(look_again(end));
 	}
-	ASSERT_LT(1, ask(fd, "hello"));
+	ASSERT_LT(1, exchange(fd, "hello"));
 	ASSERT_EQ(0, getsockname(fd, (struct sockaddr *)&a, &len));
 	snprintf(text, sizeof(text), "talker: REMOTE_PORT is %d\n", ntohs(a.sin_port));
 	ASSERT_TRUE(told(self, text));
@@ -182,7 +182,7 @@ TEST_F_TIMEOUT(knelld, over_the_network, LIMIT_S)
 	ASSERT_EQ(0, getpeername(fd, (struct sockaddr *)&a, &len));
 	len = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	ASSERT_EQ(0, connect(len, (struct sockaddr *)&a, sizeof(a)));
-	EXPECT_EQ(0, ask(len, "hello"));
+	EXPECT_EQ(0, exchange(len, "hello"));
 	ASSERT_TRUE(told(self, "there are MaxConnectionsPerSource= of its source already"));
 	close(len);
 	close(fd);
@@ -233,8 +233,8 @@ TEST_F_TIMEOUT(knelld, what_has_a_path, LIMIT_S)
 	unit(self, "c.socket", "[Socket]\nListenStream=@/c.socket\n");
 	speaker(self, "c.service", "", "serve");
 	ASSERT_TRUE(start(self));
-	ASSERT_LT(1, ask(connect_to(path_of(self, "link"), SOCK_STREAM), "hello"));
-	ASSERT_LT(1, ask(connect_to(path_of(self, "stays"), SOCK_STREAM), "hello"));
+	ASSERT_LT(1, exchange(connect_to(path_of(self, "link"), SOCK_STREAM), "hello"));
+	ASSERT_LT(1, exchange(connect_to(path_of(self, "stays"), SOCK_STREAM), "hello"));
 	ASSERT_LT(0, readlink(path_of(self, "link"), target, sizeof(target) - 1));
 	EXPECT_STREQ(path_of(self, "x/y/s"), target);
 	ASSERT_TRUE(told(self, "c.socket:2: cannot listen at"));

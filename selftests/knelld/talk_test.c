@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Services that speak: sd_notify(3) with its rules, the watchdog, the store, s6's newline, a bus. */
+/* Services that speak: sd_notify(3) and its rules, watchdog, store, s6's newline, a bus. */
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -52,8 +52,8 @@ TEST_F_TIMEOUT(knelld, access_rules, LIMIT_S)
 	/* main is what Type=notify means. */
 	speaker(self, "a.service", "Type=notify\n", "child=READY=1 put=refused wait=@/go "
 		"say=NOTIFYACCESS=all child=READY=1 pause");
-	unit(self, "b.service", "[Service]\nNotifyAccess=exec\nType=notify\nExecStartPre=%s child=STATUS=x "
-	     "say=STATUS=y\nExecStart=%s say=READY=1 pause\n", talker(), talker());
+	unit(self, "b.service", "[Service]\nNotifyAccess=exec\nType=notify\n"
+	     "ExecStartPre=%s child=STATUS=x say=STATUS=y\nExecStart=%s say=READY=1 pause\n", talker(), talker());
 	unit(self, "c.service", "[Service]\nNotifyAccess=none\nExecStart=%s env=NOTIFY_SOCKET pause\n",
 	     talker());
 	ASSERT_TRUE(start(self));

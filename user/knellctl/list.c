@@ -21,33 +21,34 @@ json_t *json_names(const struct strv *names)
 	return list;
 }
 
-static json_t *patterns_of(char **args, size_t nr)
+/* Is it one of those meant? "logs" may be logs.timer, too, with @suffix. */
+static bool matches(const char *name, char **args, size_t nr, const char *suffix)
 {
-	json_t *list = json_array(), *params = json_object();
+	bool yes = !nr;
 
-	for (size_t i = 0; i < nr; i++) {
-		char *name = is_pattern(args[i]) ? NULL : unit_name_mangle(args[i]);
+	for (size_t i = 0; i < nr && !yes; i++) {
+		size_t len = strlen(args[i]);
+		char *full = is_pattern(args[i]) ? xstrdup(args[i]) : unit_name_mangle(args[i]);
 
-		json_array_append_new(list, json_string(name ? name : args[i]));
-		free(name);
+		yes = (full && !fnmatch(full, name, 0)) ||
+		      (suffix && !strncmp(args[i], name, len) && !strcmp(name + len, suffix));
+		free(full);
 	}
-	if (nr)
-		json_object_set(params, "patterns", list);
-	json_decref(list);
-	return params;
+	return yes;
 }
 
 static int add_matches(char *pattern, struct strv *names)
 {
 	size_t before = names->nr;
 	json_t *reply = NULL, *u;
-	int status = call_or_say("ListUnits", patterns_of(&pattern, 1), &reply);
+	int status = call_or_say("ListUnits", NULL, &reply);
 	size_t i;
 
 	if (status)
 		return status;
 	json_array_foreach(get(reply, "units"), i, u)
-		strv_add(names, xstrdup(get_str(u, "name")));
+		if (!fnmatch(pattern, get_str(u, "name"), 0))
+			strv_add(names, xstrdup(get_str(u, "name")));
 	json_decref(reply);
 	if (names->nr == before)
 		complain("%s: no unit matches", pattern);
@@ -130,12 +131,20 @@ static void unit_row(struct table *t, const json_t *u)
 	cell(t, PLAIN, "%s", get_str(u, "description"));
 }
 
-/* Only those that were asked for stay. */
-static void filter(json_t *units)
+/* Only those that were asked for stay; how many were meant is returned. */
+static size_t filter(json_t *units, char **args, size_t nr)
 {
-	for (size_t i = json_array_size(units); i-- > 0;)
-		if (!wanted(json_array_get(units, i)))
+	size_t meant = 0;
+
+	for (size_t i = json_array_size(units); i-- > 0;) {
+		const json_t *u = json_array_get(units, i);
+		bool match = matches(get_str(u, "name"), args, nr, NULL);
+
+		meant += match;
+		if (!match || !wanted(u))
 			json_array_remove(units, i);
+	}
+	return meant;
 }
 
 int cmd_list(const struct verb *cmd, char **args, size_t nr)
@@ -143,15 +152,14 @@ int cmd_list(const struct verb *cmd, char **args, size_t nr)
 	struct table t = { .heads = { opt.plain ? "UNIT" : "  UNIT", "LOAD", "ACTIVE", "SUB", "JOB",
 				      "DESCRIPTION" } };
 	json_t *reply = NULL, *units, *u;
-	int status = call_or_say("ListUnits", patterns_of(args, nr), &reply);
+	int status = call_or_say("ListUnits", NULL, &reply);
 	size_t i, shown, all;
 
 	(void)cmd;
 	if (status)
 		return status;
 	units = json_object_get(reply, "units");
-	all = json_array_size(units);
-	filter(units);
+	all = filter(units, args, nr);
 	if (opt.json)
 		return out_json(reply);
 	json_array_foreach(units, i, u)
@@ -234,22 +242,6 @@ static void when(struct table *t, const json_t *instant, bool past)
 		     left > 0 ? span_words((uint64_t)left, span) : "now");
 }
 
-static bool matches(const char *name, char **args, size_t nr)
-{
-	bool yes = !nr;
-
-	for (size_t i = 0; i < nr && !yes; i++) {
-		char *full = is_pattern(args[i]) ? xstrdup(args[i]) : unit_name_mangle(args[i]);
-
-		yes = full && !fnmatch(full, name, 0);
-		/* "logs" may be logs.timer, too. */
-		yes |= !strncmp(args[i], name, strlen(args[i])) &&
-		       !strcmp(name + strlen(args[i]), ".timer");
-		free(full);
-	}
-	return yes;
-}
-
 int cmd_timers(const struct verb *cmd, char **args, size_t nr)
 {
 	struct table t = { .heads = { "NEXT", "LEFT", "LAST", "PASSED", "UNIT", "ACTIVATES" } };
@@ -262,7 +254,7 @@ int cmd_timers(const struct verb *cmd, char **args, size_t nr)
 		return status;
 	timers = json_object_get(reply, "timers");
 	for (i = json_array_size(timers); i-- > 0;)
-		if (!matches(get_str(json_array_get(timers, i), "unit"), args, nr))
+		if (!matches(get_str(json_array_get(timers, i), "unit"), args, nr, ".timer"))
 			json_array_remove(timers, i);
 	if (opt.json)
 		return out_json(reply);

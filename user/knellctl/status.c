@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "knellctl.h"
@@ -101,6 +100,8 @@ static void processes(const json_t *d)
 	if (get_int(d, "members") > 0)
 		field(stdout, "Processes", PLAIN, "%lld, knellctl tree %s shows them",
 		      (long long)get_int(d, "members"), get_str(d, "unit.name"));
+	if (has(d, "logger"))
+		field(stdout, "Logger", PLAIN, "%s", get_str(d, "logger"));
 	if (get_int(d, "storedFds") > 0)
 		field(stdout, "Stored", PLAIN, "%lld descriptors",
 		      (long long)get_int(d, "storedFds"));
@@ -177,17 +178,10 @@ static void log_lines(const json_t *d)
 	print(PLAIN, "\n");
 	if (*path)
 		print(DIM, "  %s:\n", path);
-	json_array_foreach(get(d, "log"), i, line) {
-		time_t t = (time_t)(get_int(line, "time.realtimeUsec") / 1000000);
-		char clock[16] = "";
-		struct tm tm;
-
-		if (localtime_r(&t, &tm))
-			strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
-		print(DIM, "  %s ", clock);
-		print(PLAIN, "%s\n", get_str(line, "text"));
-	}
-	if (*path)
+	json_array_foreach(get(d, "log"), i, line)
+		if (json_is_string(line))
+			print(PLAIN, "  %s\n", json_string_value(line));
+	if (*path && !has(d, "log"))
 		tail(path, opt.lines >= 0 ? opt.lines : 10);
 }
 

@@ -6,7 +6,8 @@
  * It never waits: all that is to be said is put behind each other, from the first byte of the
  * authentication on, and answers come when they come. A signal, whatever it says and whoever sent
  * it, makes it ask again, one question for a name at a time; what is asked is the bus itself.
- * Without a bus, or when it goes, a watch stays silent; the next one that is made connects, for all.
+ * Without a bus, or when it goes, a watch stays silent; the next one that is made connects, for
+ * all.
  */
 #include <errno.h>
 #include <stdio.h>

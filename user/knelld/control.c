@@ -537,7 +537,6 @@ static const struct varlink_param kill_params[] = {
 	STRING("name", false), INT("signal"), STRING("whom", true), P_END
 };
 static const struct varlink_param some_names[] = { STRINGS("names", true), P_END };
-static const struct varlink_param patterns[] = { STRINGS("patterns", true), P_END };
 static const struct varlink_param history[] = { STRING("name", true), INT("limit"), P_END };
 static const struct varlink_param filters[] = {
 	STRINGS("units", true), STRINGS("kinds", true), P_END
@@ -548,7 +547,7 @@ static const struct varlink_param exit_status[] = { INT("status"), P_END };
 
 /* Not constant, as --control-read=owner makes all of them privileged. */
 static struct varlink_method methods[] = {
-	{ "ListUnits", control_list_units, patterns, 0 },
+	{ "ListUnits", control_list_units, NULL, 0 },
 	{ "UnitStatus", control_unit_status, status, 0 },
 	{ "ManagerStatus", control_manager_status, NULL, 0 },
 	{ "StartUnits", start_units, jobs, ACT },

@@ -38,7 +38,7 @@ json_t *json_instant(uint64_t ns);
 json_t *json_text(const char *s);
 json_t *json_unit(const struct unit *u);
 json_t *json_job(const struct unit *u);
-json_t *json_details(const struct unit *u, size_t exits);
+json_t *json_details(const struct unit *u, size_t exits, size_t lines);
 json_t *json_ending(const struct unit *u, const struct ending *e);
 extern const char *const json_active[], *const json_job_type[], *const json_job_result[];
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What is told of all units, and of knelld. */
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,17 +8,6 @@
 
 #include "control.h"
 #include "knelld.h"
-
-static bool wanted(const char *name, json_t *patterns)
-{
-	json_t *p;
-	size_t i;
-
-	json_array_foreach(patterns, i, p)
-		if (!fnmatch(json_string_value(p), name, 0))
-			return true;
-	return !patterns;
-}
 
 static int by_name(const void *a, const void *b)
 {
@@ -41,27 +29,30 @@ static struct unit **sorted(size_t *nr)
 
 void control_list_units(struct varlink_call *call, json_t *params, void *arg)
 {
-	json_t *list = json_array(), *patterns = json_object_get(params, "patterns");
+	json_t *list = json_array();
 	size_t nr;
 	struct unit **v = sorted(&nr);
 
+	(void)params;
 	(void)arg;
 	for (size_t i = 0; i < nr; i++)
-		if (wanted(v[i]->name, patterns))
-			json_array_append_new(list, json_unit(v[i]));
+		json_array_append_new(list, json_unit(v[i]));
 	free(v);
 	varlink_reply(call, json_pack("{s:o}", "units", list));
 }
 
 void control_unit_status(struct varlink_call *call, json_t *params, void *arg)
 {
-	json_t *exits = json_object_get(params, "exits");
+	json_t *exits = json_object_get(params, "exits"), *lines = json_object_get(params, "lines");
+	size_t nr_exits = exits ? json_integer_value(exits) : HISTORY_MAX;
+	size_t nr_lines = lines ? json_integer_value(lines) : 10;
 	struct unit *u = control_unit(call, params);
 
 	(void)arg;
+	/* The file may be one that the caller must not read. */
 	if (u)
-		varlink_reply(call, json_pack("{s:o}", "status", json_details(u,
-			exits ? (size_t)json_integer_value(exits) : HISTORY_MAX)));
+		varlink_reply(call, json_pack("{s:o}", "status", json_details(u, nr_exits,
+			varlink_call_privileged(call) ? nr_lines : 0)));
 }
 
 static const char *manager_state(size_t failed)
@@ -70,9 +61,14 @@ static const char *manager_state(size_t failed)
 	       failed ? "degraded" : "running";
 }
 
-static json_t *json_missing(bool plain)
+static bool plain(void)
 {
-	return plain ? json_pack("[s, s, s]",
+	return procs == &plain_procs;
+}
+
+static json_t *json_missing(void)
+{
+	return plain() ? json_pack("[s, s, s]",
 		"processes that leave their session and their family are not followed",
 		"what a process has used is known only of those that knelld started",
 		"services do not outlive knelld") : json_array();
@@ -98,7 +94,7 @@ void control_manager_status(struct varlink_call *call, json_t *params, void *arg
 		"version", KNELL_VERSION, "pid", (int)getpid(),
 		"scope", manager.user ? "user" : getpid() == 1 ? "system" : "daemon",
 		"state", manager_state(json_array_size(failed)),
-		"backend", procs == &plain_procs ? "pidfd" : "kernel", "missing", json_missing(procs == &plain_procs),
+		"backend", plain() ? "pidfd" : "kernel", "missing", json_missing(),
 		"queue", json_text(manager.queue_name), "started", json_instant(manager.started),
 		"unitPath", path, "units", (json_int_t)nr,
 		"failed", (json_int_t)json_array_size(failed), "jobs", (json_int_t)job_count(),
@@ -372,7 +368,7 @@ static void put_metrics(FILE *f)
 	knell_stats_get(queue_loop(), &s);
 	fprintf(f, "# TYPE knelld info\n# HELP knelld What runs.\n"
 		"knelld_info{version=\"" KNELL_VERSION "\",backend=\"%s\"} 1\n",
-		procs == &plain_procs ? "pidfd" : "kernel");
+		plain() ? "pidfd" : "kernel");
 	one(f, "uptime_seconds", "gauge", "Since knelld was started.",
 	    (double)(now_ns() - manager.started) / 1e9);
 	one(f, "jobs", "gauge", "Jobs that have not ended.", (double)job_count());

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "control.h"
+#include "exec.h"
 #include "fdstore.h"
 #include "knelld.h"
 
@@ -98,13 +99,11 @@ static json_t *json_waits_for(const struct unit *u)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < u->nr_edges; i++) {
-		const struct unit *to = u->edges[i].to;
-		bool before = false;
+		const struct edge *e = &u->edges[i];
 
-		for (size_t k = 0; k < i; k++)
-			before |= u->edges[k].to == to;
-		if (!before && to->job && job_waits_for(u, to))
-			add_name(list, to);
+		if ((e->side == DEP_AFTER || e->side == DEP_BEFORE) && e->to->job &&
+		    job_waits_for(u, e->to))
+			add_name(list, e->to);
 	}
 	return list;
 }
@@ -303,11 +302,12 @@ static char *step_of(const struct unit *u)
 static json_t *json_condition(const struct unit *u)
 {
 	const struct unit_file *f = u->file;
-	const struct condition *c = f->conditions + u->unmet - 1;
+	const struct condition *c;
 
 	/* The file may be another one by now. */
 	if (!u->unmet || u->unmet > f->nr_conditions)
 		return NULL;
+	c = &f->conditions[u->unmet - 1];
 	return json_pack("{s:o, s:o, s:s*, s:i}", "name",
 		json_sprintf("%s%s", c->assert ? "Assert" : "Condition",
 			     unit_condition_name(c->kind)),
@@ -349,13 +349,25 @@ static json_t *json_listen(const struct unit *u)
 	return list;
 }
 
-/* Where what it writes goes, if that is a file. */
-static const char *log_file(const struct unit *u)
+/* Where what it writes goes, and the last lines of it. */
+static void add_log(json_t *d, const struct unit *u, size_t lines)
 {
-	const struct stdio *out = u->file->service ? &u->file->service->exec.out : NULL;
+	const struct exec_context *exec = u->file->service ? &u->file->service->exec : NULL;
+	char *text = exec && lines ? log_tail(exec, lines) : NULL, *rest = text, *line;
+	char *logger = unit_logger_name(u->file);
+	json_t *list = json_array();
 
-	return out && (out->kind == STDIO_FILE || out->kind == STDIO_APPEND ||
-		       out->kind == STDIO_TRUNCATE) ? out->path : NULL;
+	while ((line = strsep(&rest, "\n")) && (*line || rest))
+		json_array_append_new(list, json_text(line));
+	if (text)
+		json_object_set(d, "log", list);
+	if (exec && exec->out.kind >= STDIO_FILE && exec->out.kind <= STDIO_TRUNCATE)
+		json_object_set_new(d, "logFile", json_text(exec->out.path));
+	if (logger)
+		json_object_set_new(d, "logger", json_text(logger));
+	json_decref(list);
+	free(logger);
+	free(text);
 }
 
 static json_t *json_exits(const struct unit *u, size_t nr)
@@ -384,11 +396,11 @@ static json_t *json_files(const struct unit *u)
 		"type", f->service ? unit_type_name(f->service->type) : NULL);
 }
 
-json_t *json_details(const struct unit *u, size_t exits)
+json_t *json_details(const struct unit *u, size_t exits, size_t lines)
 {
 	json_t *d = json_files(u), *more = json_pack(
 		"{s:o, s:s*, s:o*, s:I, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o, s:o, s:o, s:o, "
-		"s:o*, s:o*, s:o*, s:o*, s:o*, s:o, s:o*}",
+		"s:o*, s:o*, s:o*, s:o*, s:o*, s:o}",
 		"unit", json_unit(u), "control", u->control ? unit_exec_name(u->exec) : NULL,
 		"controlPid", u->control ? json_pid(u->control->pid) : NULL,
 		"members", (json_int_t)(u->trees ? tree_count(u) : 0),
@@ -406,10 +418,10 @@ json_t *json_details(const struct unit *u, size_t exits)
 		"next", u->kind == UNIT_TIMER ? json_instant(u->deadline) : NULL,
 		"last", u->kind == UNIT_TIMER ? json_instant(timer_last(u)) : NULL,
 		"storedFds", u->fds ? json_integer(u->fds->nr) : NULL,
-		"watchdog", json_instant(u->watchdog_deadline), "exits", json_exits(u, exits),
-		"logFile", json_text(log_file(u)));
+		"watchdog", json_instant(u->watchdog_deadline), "exits", json_exits(u, exits));
 
 	json_object_update(d, more);
 	json_decref(more);
+	add_log(d, u, lines);
 	return d;
 }

@@ -265,6 +265,9 @@ void job_finish(struct unit *u, enum job_result result)
 	if (starts && is_failure(result))
 		fail_dependents(u);
 	look_at_all(u, ORDER);
+	/* Its time is over, and nobody else would start it. */
+	if (result == JR_CANCELED && unit_awaits_restart(u) && !u->deadline)
+		unit_set_state(u, 0);
 	for (size_t i = 0; i < j->nr_watchers; i++)
 		if (j->watchers[i].done)
 			j->watchers[i].done(j->watchers[i].arg, u, j->id, result);
@@ -453,9 +456,13 @@ static void start(struct unit *u)
 		u->job->running = false;
 		return;
 	case ACTIVATING:
-		/* Under way, but for one that waits to be restarted. */
 		if (!unit_awaits_restart(u))
 			return;
+		/* RestartSec= is not over, as nobody has asked for a restart. */
+		if (u->deadline) {
+			u->job->running = false;
+			return;
+		}
 		break;
 	default:
 		break;
@@ -481,6 +488,7 @@ static void stop(struct unit *u)
 {
 	/* One that waits for its restart has been stopped already. */
 	if (u->job->type == JOB_RESTART && unit_awaits_restart(u)) {
+		unit_disarm(u);
 		job_turn_to_start(u);
 		return;
 	}

@@ -74,6 +74,7 @@ const char *span_text(uint64_t ns, char *buf, size_t size);
 
 /* unit.c */
 struct unit *unit_add(const char *name);
+void unit_lost(struct unit *u, enum loaded load);
 void unit_take_latest(struct unit *u);
 void units_reload(void);
 
@@ -99,7 +100,7 @@ const char *limit_text(const struct unit *u, char *buf, size_t size);
 extern struct unit_options manager_options;
 
 int manager_load(void);
-void manager_begin(void);
+void manager_begin(bool resume);
 void manager_resume_stop(void);
 void manager_settled(void);
 void manager_emergency(enum emergency what, const struct unit *u, const char *why);

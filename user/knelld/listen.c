@@ -151,7 +151,7 @@ int address_parse(const char *text, union address *a, socklen_t *len)
 	return *text == '[' ? parse_ipv6(text, a, len) : parse_inet(text, a, len);
 }
 
-/* An address for the eye, and for REMOTE_ADDR; @buf has ADDRESS_TEXT_MAX bytes. Without the port. */
+/* An address for the eye and for REMOTE_ADDR, no port; @buf has ADDRESS_TEXT_MAX bytes. */
 const char *address_text(const union address *a, socklen_t len, char *buf)
 {
 	char host[INET6_ADDRSTRLEN];
@@ -220,7 +220,8 @@ static void set_options(const char *who, const struct socket *c, int fd, int fam
 		  IPV6_RECVPKTINFO, 1 },
 		{ family == AF_UNIX && c->pass_credentials, "PassCredentials", SOL_SOCKET,
 		  SO_PASSCRED, 1 },
-		{ family == AF_UNIX && c->pass_security, "PassSecurity", SOL_SOCKET, SO_PASSSEC, 1 },
+		{ family == AF_UNIX && c->pass_security, "PassSecurity", SOL_SOCKET,
+		  SO_PASSSEC, 1 },
 		{ ip && c->reuse_port, "ReusePort", SOL_SOCKET, SO_REUSEPORT, 1 },
 		{ c->broadcast, "Broadcast", SOL_SOCKET, SO_BROADCAST, 1 },
 		{ c->keep_alive, "KeepAlive", SOL_SOCKET, SO_KEEPALIVE, 1 },
@@ -243,8 +244,9 @@ static void set_options(const char *who, const struct socket *c, int fd, int fam
 			    options[i].value);
 	set_buffer(who, "ReceiveBuffer", fd, SO_RCVBUFFORCE, SO_RCVBUF, c->receive_buffer);
 	set_buffer(who, "SendBuffer", fd, SO_SNDBUFFORCE, SO_SNDBUF, c->send_buffer);
-	if (tcp && c->tcp_congestion && setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION,
-						   c->tcp_congestion, strlen(c->tcp_congestion)) < 0)
+	if (tcp && c->tcp_congestion &&
+	    setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, c->tcp_congestion,
+		       strlen(c->tcp_congestion)) < 0)
 		log_line("%s: TCPCongestion= cannot be set: %s", who, strerror(errno));
 }
 
@@ -388,7 +390,8 @@ static int open_special(const struct socket *c, const struct listen *l)
  *
  * Return: close-on-exec and non-blocking; -errno, -EOPNOTSUPP a kind that is not done
  */
-int listen_open(const char *who, const struct socket *c, const struct listen *l, struct owner owner)
+int listen_open(const char *who, const struct socket *c, const struct listen *l,
+		struct owner owner)
 {
 	switch (l->kind) {
 	case LISTEN_STREAM:

@@ -29,7 +29,8 @@ struct owner {
 	gid_t gid;		/* (uid_t)-1, (gid_t)-1: as it is */
 };
 
-int listen_open(const char *who, const struct socket *c, const struct listen *l, struct owner owner);
+int listen_open(const char *who, const struct socket *c, const struct listen *l,
+		struct owner owner);
 void listen_remove(const struct socket *c);
 int listen_link(const struct socket *c, const char **which);
 bool listen_accepts(const struct listen *l);

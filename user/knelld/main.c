@@ -16,6 +16,7 @@
 #include "control.h"
 #include "exec.h"
 #include "knelld.h"
+#include "handover.h"
 #include "talk.h"
 
 static enum knell_backend backend = KNELL_BACKEND_AUTO;
@@ -383,12 +384,13 @@ static int begin(void)
 		log_line("cannot wait for records: %s", strerror(errno));
 		return -errno;
 	}
+	handover_take(tenure == QUEUE_TAKEN);
 	if (tenure == QUEUE_TAKEN)
 		takeover_resume();
 	if (stopping)
 		manager_resume_stop();
 	else
-		manager_begin();
+		manager_begin(known);
 	return 0;
 }
 
@@ -408,8 +410,10 @@ static void reexec(char **argv)
 	control_end();
 	hold_signals();
 	settle(NULL, NULL, NULL);
+	handover_give();
 	execv(path, argv);
 	log_line("cannot run %s: %s", path, strerror(errno));
+	handover_undo();
 	manager.how = END_EXIT;
 	let_signals();
 	control_begin();

@@ -167,12 +167,6 @@ static void start_default(void)
 		manager_settled();
 }
 
-void manager_begin(void)
-{
-	manager.started = now_ns();
-	start_default();
-}
-
 /* Did a former attempt fail for what the files said, so that new ones may mend it? */
 static bool worth_a_start(const struct unit *u)
 {
@@ -192,6 +186,16 @@ static void start_new(void)
 			log_line("%s: not started: %s", units[i]->name, why);
 	if (!job_count())
 		manager_settled();
+}
+
+/* @resume: a former knelld has begun, and only what is new is to be started. */
+void manager_begin(bool resume)
+{
+	manager.started = now_ns();
+	if (resume)
+		start_new();
+	else
+		start_default();
 }
 
 int manager_reload(void)

@@ -19,7 +19,7 @@
 #include "notify.h"
 
 #define PER_PASS	16		/* messages of a unit before others have their turn */
-#define PER_DRAIN	1024		/* the kernel queues less, unless somebody goes on writing */
+#define PER_DRAIN	1024		/* the kernel queues less, but one may go on writing */
 #define COMPLAINT_NS	(10 * NSEC_PER_SEC)
 
 struct notify_socket {
@@ -290,7 +290,7 @@ static void deal_with(struct notify_socket *s, const struct msghdr *msg, struct 
 		s->cb(n, s->arg);
 	if (n->bad)
 		complain(s, n->pid, "ignored, its value is no good: ", n->bad);
-	/* What came, came: a descriptor that is missing is one that this process has no room for. */
+	/* What came, came: there was no room in this process for the others. */
 	if (msg->msg_flags & MSG_CTRUNC)
 		complain(s, n->pid, "too many descriptors, some are lost", "");
 }
@@ -345,6 +345,12 @@ void notify_drain(struct notify_socket *s)
 		;
 }
 
+/* The descriptor, for who hands it over. */
+int notify_fd(const struct notify_socket *s)
+{
+	return s ? s->fd : -1;
+}
+
 static int bind_at(const char *path)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -370,6 +376,7 @@ static int bind_at(const char *path)
 /**
  * notify_open - a socket to be spoken to, from here on
  * @l: loop
+ * @fd: one that was handed over, and is bound there already; -1: there is none
  * @path: where; what is there goes. $NOTIFY_SOCKET
  * @who: named in the log
  * @cb: for each message. It may not close the socket
@@ -377,12 +384,12 @@ static int bind_at(const char *path)
  *
  * Return: NULL and errno
  */
-struct notify_socket *notify_open(struct knell_loop *l, const char *path, const char *who,
+struct notify_socket *notify_open(struct knell_loop *l, int fd, const char *path, const char *who,
 				  notify_cb *cb, void *arg)
 {
 	struct notify_socket *s;
-	int fd = bind_at(path);
 
+	fd = fd < 0 ? bind_at(path) : fd;
 	if (fd < 0) {
 		errno = -fd;
 		return NULL;

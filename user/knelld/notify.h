@@ -87,8 +87,9 @@ struct notify_socket;
 /* notify.c */
 int notify_parse(struct notify *n, char *text, size_t len);
 bool fd_name_ok(const char *name);
-struct notify_socket *notify_open(struct knell_loop *l, const char *path, const char *who,
+struct notify_socket *notify_open(struct knell_loop *l, int fd, const char *path, const char *who,
 				  notify_cb *cb, void *arg);
+int notify_fd(const struct notify_socket *s);
 void notify_drain(struct notify_socket *s);
 void notify_close(struct notify_socket *s);
 

@@ -5,12 +5,10 @@
  *	DEAD -> START_PRE -> START_POST -> LISTENING <-> RUNNING
  *	LISTENING, RUNNING -> STOP_PRE -> STOP_POST -> DEAD, or FAILED
  *
- * While its service is up, or on its way, nobody looks at the descriptors; when it is down again they
- * are looked at, and what is still there starts it anew. So a service that dies before it has taken
- * what it was started for would come again and again: the trigger limit, and the service's own
- * start limit, end that, and the unit fails.
- *
- * After a takeover connections that have an instance are its own; they are not counted any more.
+ * While its service is up, or on its way, nobody looks at the descriptors; when it is down again
+ * they are looked at, and what is still there starts it anew. So a service that dies before it has
+ * taken what it was started for would come again and again: the trigger limit, and the service's
+ * own start limit, end that, and the unit fails.
  *
  * With Accept=yes each connection has an instance of NAME@.service of its own. They are numbered by
  * places, of which there are MaxConnections=, so that units are used again.
@@ -24,6 +22,7 @@
 
 #include "knelld.h"
 #include "exec.h"
+#include "handover.h"
 #include "listen.h"
 #include "manager.h"
 #include "socket.h"
@@ -76,6 +75,13 @@ struct socket_run {
 static const struct socket *conf_of(const struct unit *u)
 {
 	return u->file->socket;
+}
+
+static struct socket_run *run_of(struct unit *u)
+{
+	if (!u->socket_run)
+		u->socket_run = xcalloc(1, sizeof(*u->socket_run));
+	return u->socket_run;
 }
 
 /* The one that it starts, of Accept=no. */
@@ -239,6 +245,17 @@ static size_t free_place(struct socket_run *r)
 	return i;
 }
 
+/* @u is the instance for @c from here on. */
+static void take_place(struct unit *u, const struct connection *c)
+{
+	struct socket_run *r = c->socket->socket_run;
+
+	u->connection = xcalloc(1, sizeof(*c));
+	*u->connection = *c;
+	r->places[c->place] = u;
+	r->nr_connections++;
+}
+
 void socket_connection_done(struct unit *u)
 {
 	struct connection *c = u->kind == UNIT_SERVICE ? u->connection : NULL;
@@ -261,10 +278,9 @@ static void on_instance(void *arg, struct unit *service, uint32_t id, enum job_r
 }
 
 /* The descriptor is the instance's from here on if there is one, else it is closed. */
-static void start_instance(struct unit *u, const struct connection *c)
+static void start_instance(struct unit *u, struct connection *c)
 {
-	struct socket_run *r = u->socket_run;
-	size_t place = free_place(r);
+	size_t place = free_place(u->socket_run);
 	char *name = xasprintf("%.*s@%zu.service", (int)(strlen(u->name) - strlen(".socket")),
 			       u->name, place);
 	struct unit *service = unit_get(name);
@@ -276,11 +292,8 @@ static void start_instance(struct unit *u, const struct connection *c)
 		why = "what was there for another one has not ended";
 	}
 	if (service) {
-		service->connection = xcalloc(1, sizeof(*c));
-		*service->connection = *c;
-		service->connection->place = place;
-		r->places[place] = service;
-		r->nr_connections++;
+		c->place = place;
+		take_place(service, c);
 		/* How many there are is limited here, and how many come. */
 		service->limit_used = 0;
 		if (job_ask(service, JOB_START, JOB_REPLACE, on_instance, NULL, &why) > 0)
@@ -396,6 +409,7 @@ static int open_all(struct unit *u)
 	struct owner owner;
 	int err = find_owner(u, &owner);
 
+	close_all(u);
 	u->socket_run->v = xcalloc(c->nr_listen, sizeof(*u->socket_run->v));
 	for (size_t i = 0; i < c->nr_listen && !err; i++)
 		err = open_one(u, &c->listen[i], owner);
@@ -406,13 +420,13 @@ static int open_all(struct unit *u)
 
 static void socket_start(struct unit *u)
 {
+	const struct unit *service = conf_of(u)->accept ? NULL : service_of(u);
+
 	u->result = RESULT_SUCCESS;
-	if (!u->socket_run)
-		u->socket_run = xcalloc(1, sizeof(*u->socket_run));
-	u->socket_run->limit_begin = 0;
-	if (!conf_of(u)->accept && is_busy(service_of(u))) {
+	run_of(u)->limit_begin = 0;
+	if (service && is_busy(service)) {
 		log_line("%s: %s runs without it: it has to be stopped first", u->name,
-			 service_of(u)->name);
+			 service->name);
 		fail(u, RESULT_RESOURCES);
 	} else if (open_all(u)) {
 		fail(u, RESULT_RESOURCES);
@@ -469,18 +483,83 @@ static void take_all_back(struct unit *u, const struct unit *service)
 	}
 }
 
+void socket_give(const struct unit *u)
+{
+	const struct connection *c = u->kind == UNIT_SERVICE ? u->connection : NULL;
+	const struct socket_run *r = u->kind == UNIT_SOCKET ? u->socket_run : NULL;
+	char rest[300];
+
+	for (size_t i = 0; r && i < r->nr; i++) {
+		snprintf(rest, sizeof(rest), "%td", r->v[i].listen - conf_of(u)->listen);
+		handover_put(HAND_LISTEN, u, r->v[i].fd, rest);
+	}
+	if (!c)
+		return;
+	snprintf(rest, sizeof(rest), "%zu %s", c->place, c->socket->name);
+	handover_put(HAND_CONNECTION, u, c->fd, rest);
+}
+
+static bool take_connection_over(struct unit *u, int fd, const char *rest)
+{
+	struct connection c = { .len = sizeof(c.peer), .fd = fd };
+	struct socket_run *r;
+	char name[257];
+
+	if (sscanf(rest, "%zu %256s", &c.place, name) != 2 || c.place > UINT16_MAX)
+		return false;
+	c.socket = unit_find(name);
+	if (!c.socket || c.socket->kind != UNIT_SOCKET || u->connection ||
+	    getpeername(fd, &c.peer.sa, &c.len) < 0)
+		return false;
+	r = run_of(c.socket);
+	while (r->nr_places <= c.place) {
+		r->places = xgrow(r->places, r->nr_places, sizeof(*r->places));
+		r->places[r->nr_places++] = NULL;
+	}
+	if (r->places[c.place])
+		return false;
+	take_place(u, &c);
+	return true;
+}
+
+/* socket_resume() comes after this, and finds what is there. */
+bool socket_take(struct unit *u, enum handed what, int fd, const char *rest)
+{
+	const struct socket *c = u->file->socket;
+	size_t i = strtoul(rest, NULL, 10);
+	struct socket_run *r;
+
+	if (what == HAND_CONNECTION)
+		return take_connection_over(u, fd, rest);
+	if (what != HAND_LISTEN || !c || i >= c->nr_listen)
+		return false;
+	r = run_of(u);
+	if (!r->v)
+		r->v = xcalloc(c->nr_listen, sizeof(*r->v));
+	if (r->nr == c->nr_listen)
+		return false;
+	r->v[r->nr++] = (struct listener){ u, &c->listen[i], fd, KNELL_NONE };
+	return true;
+}
+
 static void socket_resume(struct unit *u)
 {
 	const struct unit *service = conf_of(u)->accept ? NULL : service_of(u);
+	struct socket_run *r = run_of(u);
 
-	u->socket_run = xcalloc(1, sizeof(*u->socket_run));
-	if (u->state != SOCKET_LISTENING && u->state != SOCKET_RUNNING)
+	if (u->state != SOCKET_LISTENING && u->state != SOCKET_RUNNING) {
 		go_down(u);
-	else if (is_busy(service) && service->pid)
+		return;
+	}
+	if (!r->nr && is_busy(service) && service->pid) {
 		take_all_back(u, service);
-	else if (open_all(u))
+	} else if (!r->nr && open_all(u)) {
 		fail(u, RESULT_RESOURCES);
-	if (!is_busy(service) && u->socket_run->nr)
+		return;
+	}
+	if (is_busy(service))
+		unit_set_state(u, SOCKET_RUNNING);
+	else
 		listen_again(u);
 }
 

@@ -194,6 +194,8 @@ static void adopt(struct unit *u)
 {
 	if (u->load == UNIT_BAD)
 		log_line("%s: what runs of it is followed until it ends", u->name);
+	else if (u->load != UNIT_LOADED && u->load != UNIT_STUB)
+		unit_lost(u, u->load);
 	if (u->guessed && u->file->service) {
 		u->type = u->file->service->type;
 		u->kill_mode = u->file->service->kill.mode;

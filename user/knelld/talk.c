@@ -13,6 +13,7 @@
 #include "bus.h"
 #include "exec.h"
 #include "fdstore.h"
+#include "handover.h"
 #include "manager.h"
 #include "notify.h"
 #include "socket.h"
@@ -169,22 +170,30 @@ static void take_status(struct unit *u, const struct notify *n)
 		u->talk->access = n->access;
 }
 
-static void take_fds(struct unit *u, struct notify *n)
+/* 1 it is the store's now, 0 the same file is there, -ENOSPC */
+static int store(struct unit *u, int fd, const char *name, bool poll)
 {
 	const size_t max = service_of(u)->fd_store_max;
+
+	if (!max)
+		return -ENOSPC;
+	if (!u->fds) {
+		u->fds = xcalloc(1, sizeof(*u->fds));
+		u->fds->loop = queue_loop();
+	}
+	return fd_store_add(u->fds, fd, name, poll, max);
+}
+
+static void take_fds(struct unit *u, struct notify *n)
+{
 	size_t lost = 0;
 
 	if (n->set & NOTIFY_FDREMOVE && u->fds)
 		fd_store_remove(u->fds, n->fd_name);
 	if (!(n->set & NOTIFY_FDSTORE))
 		return;
-	if (!u->fds && max) {
-		u->fds = xcalloc(1, sizeof(*u->fds));
-		u->fds->loop = queue_loop();
-	}
 	for (size_t i = 0; i < n->nr_fds; i++) {
-		int kept = max ? fd_store_add(u->fds, n->fds[i], n->fd_name, n->fd_poll, max) :
-				 -ENOSPC;
+		int kept = store(u, n->fds[i], n->fd_name, n->fd_poll);
 
 		if (kept == 1)
 			n->fds[i] = -1;
@@ -337,6 +346,14 @@ void talk_hear(struct unit *u)
 		hear_line(u);
 }
 
+static void make_talk(struct unit *u)
+{
+	if (u->talk)
+		return;
+	u->talk = xcalloc(1, sizeof(*u->talk));
+	u->talk->line[0] = u->talk->line[1] = -1;
+}
+
 int talk_begin(struct unit *u)
 {
 	const struct service *s = service_of(u);
@@ -349,16 +366,13 @@ int talk_begin(struct unit *u)
 	u->status_text = NULL;
 	if (!s->notify_access && s->notify_fd < 0 && !s->bus_name)
 		return 0;
-	if (!u->talk) {
-		u->talk = xcalloc(1, sizeof(*u->talk));
-		u->talk->line[0] = u->talk->line[1] = -1;
-	}
+	make_talk(u);
 	u->talk->access = s->notify_access;
 	u->talk->uid_known = false;
 	if (u->notify || !s->notify_access)
 		return 0;
 	path = socket_path(u);
-	u->notify = notify_open(queue_loop(), path, u->name, on_message, u);
+	u->notify = notify_open(queue_loop(), -1, path, u->name, on_message, u);
 	err = u->notify ? 0 : -errno;
 	if (err)
 		log_line("%s: cannot bind %s: %s", u->name, path, strerror(-err));
@@ -401,6 +415,39 @@ void talk_end(struct unit *u, bool again)
 	}
 }
 
+void talk_give(const struct unit *u)
+{
+	char rest[300];
+
+	handover_put(HAND_NOTIFY, u, notify_fd(u->notify), "");
+	handover_put(HAND_LINE, u, u->talk ? u->talk->line[0] : -1, "");
+	for (struct stored_fd *f = u->fds ? u->fds->first : NULL; f; f = f->next) {
+		snprintf(rest, sizeof(rest), "%d %s", f->poll, f->name);
+		handover_put(HAND_STORED, u, f->fd, rest);
+	}
+}
+
+/* talk_resume() comes after this, and finds what is there. */
+bool talk_take(struct unit *u, enum handed what, int fd, const char *rest)
+{
+	char *path;
+
+	if (!u->file->service)
+		return false;
+	if (what == HAND_STORED)
+		return strlen(rest) > 2 && store(u, fd, rest + 2, *rest == '1') == 1;
+	make_talk(u);
+	if (what == HAND_LINE) {
+		u->talk->line[0] = fd;
+		u->talk->reading = knell_add_read(queue_loop(), on_line, u, fd);
+		return true;
+	}
+	path = socket_path(u);
+	u->notify = notify_open(queue_loop(), fd, path, u->name, on_message, u);
+	free(path);
+	return u->notify;
+}
+
 /* Descriptors that are to be passed, and their names as LISTEN_FDNAMES has them. */
 struct passing {
 	struct fd_pass *fds;
@@ -432,7 +479,7 @@ static void pass_listening(struct unit *u, struct exec_request *rq, struct passi
 	int fd, flags;
 
 	for (size_t i = 0; (fd = socket_of(u, i, &name)) >= 0; i++) {
-		/* It is the same open file here: whoever reads it here asks first whether it may. */
+		/* The same open file is here, too: who reads it here asks first if it may. */
 		flags = fcntl(fd, F_GETFL);
 		if (!non_blocking && flags & O_NONBLOCK)
 			fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);

@@ -8,7 +8,7 @@
  *	talk_begin()	a run begins; nothing of it has been started
  *	talk_pass()	before each command, and talk_passed() after it has been made or not
  *	talk_hear()	one of its processes has ended: what it said before is dealt with first
- *	talk_watch()	the start is done, or was done before a takeover: the watchdog barks from now on
+ *	talk_watch()	the start is done, or was before a takeover: the watchdog barks from now on
  *	talk_unwatch()	it is being stopped, or is down
  *	talk_end()	the run is over; @again: to be started anew
  *

@@ -6,9 +6,9 @@
  *	DEAD -> WAITING <-> RUNNING (its unit is up, or on its way)
  *	WAITING -> ELAPSED, if there is nothing to wait for any more
  *
- * One timer of the loop's for each clock a unit waits on; with WakeSystem= descriptors that wake the
- * machine instead. For all of them together there is one descriptor that tells that the clock was
- * set, and one that tells that the time zone is another.
+ * One timer of the loop's for each clock a unit waits on; with WakeSystem= descriptors that wake
+ * the machine instead. For all of them together there is one descriptor that tells that the clock
+ * was set, and one that tells that the time zone is another.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -388,7 +388,7 @@ static void watch_zone(void)
 {
 	if (inotify_add_watch(zone_fd, "/etc/localtime", IN_ATTRIB | IN_MOVE_SELF | IN_CLOSE_WRITE |
 			      IN_DONT_FOLLOW) < 0)
-		inotify_add_watch(zone_fd, "/etc", IN_CREATE | IN_MOVED_TO | IN_ONLYDIR | IN_ONESHOT);
+		inotify_add_watch(zone_fd, "/etc", IN_CREATE | IN_MOVED_TO | IN_ONESHOT);
 }
 
 /* Is it another file than when this was called last? */

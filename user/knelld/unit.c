@@ -197,7 +197,8 @@ static void take_file(struct unit *u, struct unit_file *f)
 		u->ops->changed(u);
 }
 
-static void tell_lost(struct unit *u, enum loaded load)
+/* There is no file any more to start it by. */
+void unit_lost(struct unit *u, enum loaded load)
 {
 	bool runs = !unit_is_down(u);
 
@@ -227,7 +228,7 @@ static bool take(struct unit *u, enum load how, struct unit_file *f)
 		if (load == UNIT_BAD)
 			log_line("%s: keeps its former settings", u->name);
 		else
-			tell_lost(u, load);
+			unit_lost(u, load);
 		unit_file_free(f);
 		return true;
 	}

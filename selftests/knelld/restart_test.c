@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What a service does when it ends, however it ends: restarts, their delays and limits, reloads. */
+#include "host.h"
+
+#define ENDS do {							\
+	ASSERT_EQ(0, stop(self));					\
+	EXPECT_TRUE(nothing_left());					\
+} while (0)
+
+/* Restart= x how it ends, as the table of systemd.service(5) has it. */
+static const char *const policies[] = {
+	"no", "always", "on-success", "on-failure", "on-abnormal", "on-abort", "on-watchdog",
+};
+
+static const struct {
+	const char *name;
+	const char *run;	/* its first run */
+	const char *keys;
+	bool restarts[7];
+} ends[] = {
+	{ "zero", "exit 0", "", { 0, 1, 1, 0, 0, 0, 0 } },
+	{ "one", "exit 1", "", { 0, 1, 0, 1, 0, 0, 0 } },
+	{ "listed", "exit 7", "SuccessExitStatus=7 SIGUSR2\n", { 0, 1, 1, 0, 0, 0, 0 } },
+	{ "usr2", "kill -USR2 $$$$", "SuccessExitStatus=7 SIGUSR2\n", { 0, 1, 1, 0, 0, 0, 0 } },
+	{ "term", "kill -TERM $$$$", "", { 0, 1, 1, 0, 0, 0, 0 } },
+	{ "hup", "kill -HUP $$$$", "", { 0, 1, 1, 0, 0, 0, 0 } },
+	{ "kill", "kill -KILL $$$$", "", { 0, 1, 0, 1, 1, 1, 0 } },
+	{ "abrt", "kill -ABRT $$$$", "", { 0, 1, 0, 1, 1, 1, 0 } },
+	{ "prevented", "exit 9", "RestartPreventExitStatus=9 SIGUSR1\n", { 0 } },
+	{ "usr1", "kill -USR1 $$$$", "RestartPreventExitStatus=9 SIGUSR1\n", { 0 } },
+	{ "forced", "exit 8", "RestartForceExitStatus=8\n", { 1, 1, 1, 1, 1, 1, 1 } },
+	{ "forced0", "exit 0", "RestartForceExitStatus=0\n", { 1, 1, 1, 1, 1, 1, 1 } },
+};
+
+#define NR_ENDS		(sizeof(ends) / sizeof(*ends))
+#define NR_POLICIES	(sizeof(policies) / sizeof(*policies))
+
+TEST_F_TIMEOUT(knelld, policy_by_end, LIMIT_S)
+{
+	char name[64], text[128];
+
+	for (size_t e = 0; e < NR_ENDS; e++)
+		for (size_t p = 0; p < NR_POLICIES; p++) {
+			snprintf(name, sizeof(name), "%s-%s.service", ends[e].name, policies[p]);
+			unit(self, name, "[Service]\nRestart=%s\nRestartSec=50ms\n%sExecStart=/bin/sh -c "
+			     "'[ -e @/%s.ran ] && exec sleep 100000; : >@/%s.ran; %s'\n", policies[p],
+			     ends[e].keys, name, name, ends[e].run);
+		}
+	ASSERT_TRUE(start(self));
+	for (size_t e = 0; e < NR_ENDS; e++)
+		for (size_t p = 0; p < NR_POLICIES; p++) {
+			snprintf(name, sizeof(name), "%s-%s.service", ends[e].name, policies[p]);
+			snprintf(text, sizeof(text), ends[e].restarts[p] ?
+				 "%s: restart in 50ms" : "%s: f", name);
+			ASSERT_TRUE(told(self, text)) TH_LOG("%s", name);
+			snprintf(text, sizeof(text), "%s: started, main process", name);
+			if (ends[e].restarts[p])
+				ASSERT_TRUE(told_times(self, 2, text));
+		}
+	ASSERT_EQ(0, stop(self));
+	for (size_t e = 0; e < NR_ENDS; e++)
+		for (size_t p = 0; p < NR_POLICIES; p++) {
+			snprintf(text, sizeof(text), "%s-%s.service: restart in", ends[e].name,
+				 policies[p]);
+			EXPECT_EQ(ends[e].restarts[p], occurrences(self, text)) TH_LOG("%s", text);
+		}
+	EXPECT_TRUE(nothing_left());
+}
+
+/* RestartSec=100ms, up to 1600ms in 4 steps: a factor of two each. */
+TEST_F_TIMEOUT(knelld, delays_grow_in_steps_up_to_the_cap, LIMIT_S)
+{
+	unit(self, "a.service", "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart=always\n"
+	     "RestartSec=100ms\nRestartSteps=4\nRestartMaxDelaySec=1600ms\nExecStart=/bin/true\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told_times(self, 2, "a.service: restart in 1.600s"));
+	EXPECT_EQ(1, occurrences(self, "a.service: restart in 100ms\n"));
+	EXPECT_EQ(1, occurrences(self, "a.service: restart in 200ms\n"));
+	EXPECT_EQ(1, occurrences(self, "a.service: restart in 400ms\n"));
+	EXPECT_EQ(1, occurrences(self, "a.service: restart in 800ms\n"));
+	ENDS;
+}
+
+TEST_F_TIMEOUT(knelld, a_stable_run_begins_anew, LIMIT_S)
+{
+	unit(self, "a.service", "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart=always\n"
+	     "RestartSec=100ms\nRestartSteps=4\nRestartMaxDelaySec=1600ms\n"
+	     "X-Knell-RestartReset=1s\n"
+	     "ExecStart=/bin/sh -c 'echo x >>@/runs; [ $$(wc -l <@/runs) = 3 ] && exec sleep 2'\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told_times(self, 2, "a.service: restart in 200ms"));
+	EXPECT_EQ(2, occurrences(self, "a.service: restart in 100ms"));
+	ENDS;
+}
+
+TEST_F_TIMEOUT(knelld, the_limit_holds_and_is_forgotten_on_request, LIMIT_S)
+{
+	unit(self, "a.service", "[Unit]\nStartLimitBurst=3\nStartLimitIntervalSec=1h\n[Service]\n"
+	     "Restart=always\nRestartSec=10ms\nExecStart=/bin/false\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "a.service: start limit hit: 3 starts in 3600s"));
+	EXPECT_EQ(3, occurrences(self, "a.service: main process"));
+	EXPECT_TRUE(asked(self, "StartUnits", "a.service", "\"failed\""));
+	EXPECT_EQ(3, occurrences(self, "a.service: main process"));
+	EXPECT_TRUE(is(self, "a.service", "failed"));
+	ask(self, "ResetFailed", "a.service", "");
+	EXPECT_TRUE(is(self, "a.service", "inactive"));
+	EXPECT_TRUE(asked(self, "StartUnits", "a.service", "\"done\""));
+	ASSERT_TRUE(told_times(self, 3, "a.service: start limit hit"));
+	EXPECT_EQ(6, occurrences(self, "a.service: main process"));
+	ENDS;
+}
+
+TEST_F_TIMEOUT(knelld, exec_condition, LIMIT_S)
+{
+	unit(self, "no.service", "[Service]\nExecCondition=/bin/sh -c 'exit 1'\n"
+	     "ExecStart=/bin/sleep 100000\nRestart=always\n");
+	unit(self, "yes.service", "[Service]\nExecCondition=/bin/true\nExecStart=/bin/sleep 100000\n");
+	unit(self, "worse.service", "[Service]\nExecCondition=/bin/sh -c 'exit 255'\n"
+	     "ExecStart=/bin/sleep 100000\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "startup finished: 1 started, 1 failed"));
+	EXPECT_TRUE(has(self, "no.service: ExecCondition= does not hold, not started"));
+	EXPECT_TRUE(is(self, "no.service", "inactive"));
+	EXPECT_TRUE(is(self, "worse.service", "failed"));
+	EXPECT_FALSE(has(self, "no.service: restart in"));
+	ENDS;
+}
+
+TEST_F_TIMEOUT(knelld, a_reload_that_fails_leaves_it_up, LIMIT_S)
+{
+	pid_t pid;
+
+	unit(self, "a.service", "[Service]\nExecStart=/bin/sleep 100000\n"
+	     "ExecReload=/bin/sh -c 'test -e @/good'\n");
+	unit(self, "b.service", "[Service]\nExecStart=/bin/sleep 100000\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "startup finished: 2 started"));
+	pid = main_pid(self, "a.service");
+	EXPECT_TRUE(asked(self, "ReloadUnits", "a.service", "\"failed\""));
+	EXPECT_TRUE(is(self, "a.service", "active"));
+	EXPECT_EQ(0, mkdir(path_of(self, "good"), 0755));
+	EXPECT_TRUE(asked(self, "ReloadUnits", "a.service", "\"done\""));
+	EXPECT_TRUE(lives(pid));
+	EXPECT_TRUE(asked(self, "ReloadUnits", "b.service", "NotApplicable"));
+	ENDS;
+}
+
+TEST_F_TIMEOUT(knelld, it_dies_amid_its_reload, LIMIT_S)
+{
+	unit(self, "a.service", "[Service]\nExecStart=/bin/sleep 100000\n"
+	     "ExecReload=/bin/sh -c 'kill -KILL $MAINPID; sleep 100000'\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "startup finished: 1 started"));
+	EXPECT_TRUE(asked(self, "ReloadUnits", "a.service", "\"failed\""));
+	EXPECT_TRUE(is(self, "a.service", "failed"));
+	ENDS;
+}
+
+TEST_F_TIMEOUT(knelld, runtime_max, LIMIT_S)
+{
+	unit(self, "a.service", "[Service]\nRuntimeMaxSec=300ms\nExecStart=/bin/sleep 100000\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "a.service: failed, result timeout"));
+	EXPECT_TRUE(has(self, "a.service: RuntimeMaxSec= is over"));
+	ENDS;
+}
+
+TEST_F_TIMEOUT(knelld, a_forking_service_by_its_pid_file, LIMIT_S)
+{
+	pid_t pid;
+
+	unit(self, "a.service", "[Service]\nType=forking\nPIDFile=@/pid\nRestart=always\n"
+	     "RestartSec=10ms\nExecStart=/bin/sh -c 'setsid sh -c \"echo \\\\$$\\\\$$ >@/pid.new; "
+	     "mv @/pid.new @/pid; exec sleep 100000\" & until [ -e @/pid ]; do sleep 0.02; done'\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "a.service: started, main process "));
+	pid = main_pid(self, "a.service");
+	EXPECT_EQ(pid, pid_in(self, "pid"));
+	kill(pid, SIGKILL);
+	ASSERT_TRUE(told_times(self, 2, "a.service: started, main process "));
+	EXPECT_TRUE(has(self, "killed by SIGKILL"));
+	EXPECT_NE(pid, main_pid(self, "a.service"));
+	ENDS;
+}
+
+TEST_F_TIMEOUT(knelld, notify_is_waited_for, LIMIT_S)
+{
+	unit(self, "a.service", "[Service]\nType=notify\nNotifyAccess=all\n"
+	     "ExecStart=/bin/sh -c 'until [ -e @/go ]; do sleep 0.05; done; "
+	     "systemd-notify --ready --status=fine; exec sleep 100000'\n");
+	unit(self, "b.service", "[Unit]\nAfter=a.service\n[Service]\nType=oneshot\n"
+	     "ExecStart=/bin/sh -c 'test -e @/go'\n");
+	unit(self, "never.service", "[Service]\nType=notify\nTimeoutStartSec=500ms\n"
+	     "ExecStart=/bin/sleep 100000\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "never.service: failed, result timeout"));
+	EXPECT_TRUE(is(self, "a.service", "activating"));
+	EXPECT_EQ(0, mkdir(path_of(self, "go"), 0755));
+	ASSERT_TRUE(told(self, "startup finished: 2 started, 1 failed"));
+	EXPECT_TRUE(in_order(self, "a.service: started", "b.service: finished"));
+	EXPECT_TRUE(asked(self, "UnitStatus", "a.service", "\"fine\""));
+	ENDS;
+}
+
+TEST_F_TIMEOUT(knelld, the_watchdog_bites, LIMIT_S)
+{
+	unit(self, "a.service", "[Service]\nWatchdogSec=500ms\nRestart=on-watchdog\nRestartSec=10ms\n"
+	     "NotifyAccess=all\nExecStart=/bin/sh -c '[ -e @/once ] && exec sleep 100000; : >@/once; "
+	     "exec sleep 100000'\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "a.service: no sign of life within WatchdogSec=500ms"));
+	ASSERT_TRUE(told(self, "killed by SIGABRT"));
+	ASSERT_TRUE(told_times(self, 2, "a.service: started"));
+	ENDS;
+}
+
+/* Every state that a stop can come in: at the end there is nothing left. */
+TEST_F_TIMEOUT(knelld, a_stop_at_any_point, LIMIT_S)
+{
+	unit(self, "condition.service", "[Service]\nExecCondition=/bin/sleep 100000\nExecStart=/bin/true\n");
+	unit(self, "pre.service", "[Service]\nExecStartPre=/bin/sleep 100000\nExecStart=/bin/true\n");
+	unit(self, "start.service", "[Service]\nType=oneshot\nExecStart=/bin/sleep 100000\n");
+	unit(self, "post.service", "[Service]\nExecStart=/bin/sleep 100000\n"
+	     "ExecStartPost=/bin/sleep 100000\n");
+	unit(self, "reload.service", "[Service]\nExecStart=/bin/sleep 100000\n"
+	     "ExecReload=/bin/sleep 100000\n");
+	unit(self, "delay.service", "[Service]\nRestart=always\nRestartSec=1h\nExecStart=/bin/true\n");
+	unit(self, "exited.service", "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"
+	     "ExecStop=/bin/sh -c ': >@/stopped'\n");
+	unit(self, "stopping.service", "[Service]\nExecStart=/bin/sleep 100000\n"
+	     "ExecStop=/bin/sleep 0.3\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "delay.service: restart in 3600s"));
+	ASSERT_TRUE(told(self, "exited.service: done, stays up"));
+	ASSERT_TRUE(told(self, "stopping.service: started"));
+	ASSERT_TRUE(told(self, "reload.service: started"));
+	ask(self, "ReloadUnits", "reload.service", ",\"noBlock\":true");
+	EXPECT_TRUE(is(self, "reload.service", "reloading"));
+	EXPECT_TRUE(is(self, "delay.service", "activating"));
+	ask(self, "StopUnits", "stopping.service", ",\"noBlock\":true");
+	ENDS;
+	EXPECT_EQ(0, access(path_of(self, "stopped"), F_OK));
+	EXPECT_TRUE(has(self, "all services are stopped"));
+	EXPECT_FALSE(has(self, "still there after"));
+}
+
+TEST_HARNESS_MAIN
