@@ -543,6 +543,59 @@ static void verifying(void)
 	free(program);
 }
 
+/* What units of DragonReach have, which nothing here may refuse. */
+static void dragonreach(void)
+{
+	static const char *const units[][2] = {
+		{ "shell.service", "[Unit]\nDescription=Shell\n\n[Service]\nType=simple\n"
+		  "ExecStart=/bin/sh\nRestart=always\nExecStartPre=-/bin/clear" },
+		{ "full.service", "[Unit]\nDescription=x\nDocumentation=https://example.com/x.html\n"
+		  "#After=/home/x/test.service\nBinds To=a.service\nPart Of=b.service\nRequires=a.service\n"
+		  "Wants=c.service\nConflicts=d.service\n[Service]\nType=simple\nExecStart=/bin/ls\n"
+		  "#ExecStartPos=/bin/echo\nExecStartPos=/bin/echo x\nExecStop=/bin/true\n"
+		  "ExecReload=/bin/true\nWorkingDirectory=/home/\nUser=myuser\nGroup=mygroup\n"
+		  "Environment=VAR1=value1\nEnvironment=VAR2=value2\nRestart=on-failure\nRestartSec=5s\n"
+		  "TimeoutStartSec=10s\nTimeoutStopSec=1.5s\nRemainAfterExit=t\nNice=20\n"
+		  "[Install]\n#WantedBy=multi-user.target\nAlias=y.service\n" },
+		{ "shell.timer", "[Unit]\nDescription=a timer\n\n[Timer]\nOnActiveSec=3s\n"
+		  "OnUnitActiveSec=1h 30m\nOnUnitInactiveSec=2days\nUnit=shell.service\nPersistent=true" },
+		{ "seed.service", "[Unit]\nRequires=network-online.target\nAfter=network-online.target\n"
+		  "StartLimitBurst=6\nStartLimitIntervalSec=5\nFailureAction=reboot\n[Service]\n"
+		  "Type=oneshot\nRemainAfterExit=true\nRestart=on-failure\nStandardOutput=journal+console\n"
+		  "UMask=0000\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n" },
+	};
+	struct unit_options opt = { .say = listen_to, .root = root, .compat = true };
+	struct unit_file *f;
+	const struct strv *paths;
+	bool reach = false;
+
+	unit_dirs_close(dirs);
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		char *name = xasprintf("etc/reach/system/%s", units[i][0]);
+
+		file(name, units[i][1]);
+		free(name);
+	}
+	dirs = unit_dirs_open(&opt);
+	paths = unit_dirs_paths(dirs);
+	for (size_t i = 0; i < paths->nr; i++)
+		reach |= !strcmp(paths->v[i], "/etc/reach/system");
+	if (!reach || strcmp(paths->v[0], "/etc/knell/system"))
+		bad("the search path begins with %s", paths->v[0]);
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		told = 0;
+		if (unit_load(dirs, units[i][0], &f) != LOAD_OK || told)
+			bad("%s: told %zu times: %s", units[i][0], told, last_told);
+		if (f && f->timer && (f->timer->nr != 3 || f->timer->values[1].ns != 5400 * NSEC_PER_SEC))
+			bad("%zu times", f->timer->nr);
+		if (f && !strcmp(f->name, "full.service") &&
+		    (f->service->exec.nice != 19 || f->service->exec.env.nr != 2 ||
+		     f->service->cmds[EXEC_START_POST].nr != 1))
+			bad("not all that it says");
+		unit_file_free(f);
+	}
+}
+
 /* Words are separated by "|" in what is expected; "!" at its end: an unclosed quote. */
 static void words(void)
 {
@@ -756,6 +809,7 @@ int main(int argc, char **argv)
 	RUN(large(), "what is too large");
 	RUN(hashes(), "hashes");
 	RUN(verifying(), "verifying");
+	RUN(dragonreach(), "units of DragonReach");
 	RUN(mutations(argc > 1 ? atoi(argv[1]) : 20000), "mutated texts");
 	unit_dirs_close(dirs);
 	rmdir(root);
