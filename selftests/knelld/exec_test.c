@@ -7,6 +7,8 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <pty.h>
 #include <sched.h>
@@ -204,6 +206,59 @@ TEST_F(exec, a_bare_one)
 	EXPECT_EQ(1 << (SIGPIPE - 1), signals(self, "SigIgn"));
 	EXPECT_STREQ("0\n1\n2\n", strndupa(sh(self, "ls /proc/$$/fd"), 6));
 	EXPECT_EQ(-1, open("/proc/self/fd/99", O_RDONLY));
+}
+
+/* From here on anything but what a bare command needs is the end of who calls it. */
+static void allow_only_the_least(void)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 5, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_setsid, 4, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_execve, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_wait4, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { .len = sizeof(code) / sizeof(*code), .filter = code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, 2, &prog))
+		_exit(99);
+}
+
+/* Whether it has come to execve(2), which is all that is left to see of it. */
+static int launched_with_the_least(fixture *self)
+{
+	struct launch l;
+	pid_t pid;
+	int status;
+
+	self->ctx.out = (struct stdio){ .kind = STDIO_LOG };
+	self->argv[2] = ":";
+	pid = fork();
+	if (!pid) {
+		if (exec_prepare(&l, &self->rq))
+			_exit(98);
+		allow_only_the_least();
+		pid = exec_launch(&l);
+		if (pid < 0 || waitpid(pid, &status, 0) != pid)
+			_exit(97);
+		_exit(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS && !l.err &&
+		      exec_status(&l) == EXEC_EXEC ? 0 : 1);
+	}
+	return waitpid(pid, &status, 0) == pid ? status : -1;
+}
+
+TEST_F(exec, a_bare_one_is_cheap)
+{
+	EXPECT_EQ(0, launched_with_the_least(self));
+	/* And so it is seen if it isn't. */
+	self->ctx.umask = 077;
+	EXPECT_NE(0, launched_with_the_least(self));
+	self->ctx.umask = 022;
+	self->ctx.nice = 1;
+	EXPECT_NE(0, launched_with_the_least(self));
 }
 
 TEST_F(exec, sigpipe)

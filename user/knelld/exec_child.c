@@ -498,7 +498,7 @@ static const struct {
 	{ begin_session,	EXEC_SETSID,		"cannot begin a session" },
 	{ enrol,		EXEC_CGROUP,		"cannot be enrolled" },
 	{ set_signals,		EXEC_SIGNAL_MASK,	"cannot set its signals" },
-	{ set_umask,		EXEC_EXEC,		"cannot set its umask" },
+	{ set_umask,		EXEC_SIGNAL_MASK,	"cannot set its umask" },
 	{ set_stdin,		EXEC_STDIN,		"cannot open its standard input" },
 	{ set_stdout,		EXEC_STDOUT,		"cannot open its standard output" },
 	{ set_stderr,		EXEC_STDERR,		"cannot open its standard error" },
