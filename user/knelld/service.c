@@ -23,6 +23,7 @@
 
 #include "exec.h"
 #include "knelld.h"
+#include "socket.h"
 #include "talk.h"
 
 struct phase {
@@ -716,13 +717,15 @@ void service_main_ended(struct unit *u, enum result result)
 
 void service_control_ended(struct unit *u, enum result result)
 {
-	if (phases[u->state].control_ended)
+	if (u->kind == UNIT_SOCKET)
+		socket_control_ended(u, result);
+	else if (phases[u->state].control_ended)
 		phases[u->state].control_ended(u, result);
 }
 
 void service_emptied(struct unit *u)
 {
-	if (phases[u->state].emptied)
+	if (u->kind == UNIT_SERVICE && phases[u->state].emptied)
 		phases[u->state].emptied(u);
 }
 
