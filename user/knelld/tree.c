@@ -218,7 +218,7 @@ bool tree_has_members(const struct unit *u)
 
 	while (t && !has_members(t))
 		t = t->next;
-	return t;
+	return t || u->follows;
 }
 
 static int kill_watch(const struct unit *u, uint32_t watch, int sig)
@@ -257,6 +257,9 @@ int tree_kill_members(const struct unit *u, int sig)
 
 	for (const struct tree *t = u->trees; t; t = t->next)
 		n += has_members(t) ? kill_watch(u, t->watch, sig) : 0;
+	/* Without the module it is in no tree of its unit's. */
+	if (u->follows && procs->main_bit)
+		n += kill_watch(u, u->proc, sig);
 	return n;
 }
 
