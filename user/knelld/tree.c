@@ -75,7 +75,8 @@ void tree_release(struct unit *u)
 
 /*
  * Says in the unit which tree is about to be. A tree that is younger than its unit in the state file
- * tells the next knelld as much; but ends that are not written down yet must not be forgotten over it.
+ * tells the next knelld as much; but it has to know the unit, and ends that are not written down yet
+ * must not be forgotten over it.
  */
 static uint16_t announce(struct unit *u, enum exec_kind kind)
 {
@@ -87,7 +88,7 @@ static uint16_t announce(struct unit *u, enum exec_kind kind)
 	} else {
 		u->control_serial = u->serial;
 	}
-	if (u->heard) {
+	if (u->heard || !u->written) {
 		log_flush();
 		state_write(u);
 	}
