@@ -87,7 +87,7 @@ static void await_restart(struct unit *u)
 		 limit_text(u, used, sizeof(used)));
 	u->restarts++;
 	u->restart_step++;
-	if (u->job && u->job->type == JOB_START)
+	if (u->job && u->job->type == JOB_START && u->job->running)
 		job_finish(u, u->result == RESULT_SUCCESS ? JR_DONE : JR_FAILED);
 	unit_set_state(u, STATE_DELAY);
 	unit_arm(u, ns);
