@@ -245,4 +245,31 @@ TEST_F_TIMEOUT(knelld, what_has_a_path, LIMIT_S)
 	EXPECT_EQ(0, access(path_of(self, "c.socket"), F_OK));
 }
 
+TEST_F_TIMEOUT(knelld, its_own_commands, LIMIT_S)
+{
+	unit(self, "a.socket", "[Socket]\nListenStream=@/s\nRemoveOnStop=yes\n"
+	     "ExecStartPre=/bin/sh -c 'test -e @/s || echo pre >>@/log'\n"
+	     "ExecStartPost=/bin/sh -c 'test -S @/s && echo post >>@/log'\n"
+	     "ExecStopPre=/bin/sh -c 'test -S @/s && echo stop >>@/log'\n"
+	     "ExecStopPost=/bin/sh -c 'test -e @/s || echo gone >>@/log'\n");
+	speaker(self, "a.service", "", "serve");
+	unit(self, "b.socket", "[Socket]\nListenStream=@/t\nExecStartPre=-/bin/false\n"
+	     "ExecStartPre=/bin/sh -c 'exit 3'\nExecStopPost=/bin/sh -c 'echo b >@/b'\n");
+	speaker(self, "b.service", "", "serve");
+	unit(self, "c.socket", "[Socket]\nListenStream=@/u\nTimeoutSec=300ms\n"
+	     "ExecStartPost=/bin/sleep 100000\nExecStopPost=/bin/sh -c 'echo c >@/c'\n");
+	speaker(self, "c.service", "", "serve");
+	ASSERT_TRUE(start(self));
+	ASSERT_LT(1, exchange(connect_to(path_of(self, "s"), SOCK_STREAM), "hello"));
+	ASSERT_TRUE(told(self, "c.socket: ExecStartPost takes too long, SIGKILL"));
+	ASSERT_TRUE(told(self, "startup finished"));
+	EXPECT_STREQ("pre\npost\n", contents(self, "log"));
+	ASSERT_EQ(0, stop(self));
+	EXPECT_STREQ("pre\npost\nstop\ngone\n", contents(self, "log"));
+	EXPECT_STREQ("b\n", contents(self, "b"));
+	EXPECT_STREQ("c\n", contents(self, "c"));
+	EXPECT_NE(0, access(path_of(self, "t"), F_OK));
+	EXPECT_TRUE(nothing_left());
+}
+
 TEST_HARNESS_MAIN

@@ -58,11 +58,14 @@ struct exec_request {
 	const struct strv *env;		/* NAME=value; before what the files say */
 	bool unconfined;		/* PermissionsStartOnly= and no ExecStart=: as "+" */
 	bool no_root;			/* RootDirectoryStartOnly= and no ExecStart= */
+	bool control;			/* no ExecStart=: sockets may be missing */
+	bool no_tty;			/* runs beside the main process, which has the terminal */
+	bool logs;			/* a logger: its input is nothing to write to */
 	bool own_listen_pid;		/* LISTEN_PID= is to be its pid, and WATCHDOG_PID= */
 	bool own_watchdog_pid;
 	const struct fd_pass *fds;	/* LISTEN_FDS from 3 up, and others */
 	size_t nr_fds;
-	int socket;			/* for STDIO_SOCKET, -1: none */
+	int socket;			/* for STDIO_SOCKET, -1: there is none, nor an error */
 	int named[3];			/* for STDIO_FD of stdin, stdout, stderr */
 	const char *log;		/* the logger's FIFO, NULL: the manager's own output */
 	/* In the child, without memory of its own: 0 or -errno. NULL: nothing to enrol. */
@@ -93,8 +96,9 @@ void log_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 uint64_t now_ns(void);
 
 /* exec_child.c */
-int exec_init(bool user);
+int exec_init(bool user, const char *instance);
 extern bool exec_user_mode;
+extern const char *exec_instance;	/* --unit-dir's, NULL: the usual ones */
 pid_t exec_launch(struct launch *l);
 int exec_status(const struct launch *l);
 void exec_tell(const struct launch *l);
@@ -118,7 +122,8 @@ void tty_revert(const struct exec_context *ctx);
 int tty_open(const struct exec_context *ctx, enum tty_mode mode);
 
 /* logger.c */
-const char *logger_fifo(const struct unit_file *f, const struct exec_context *ctx);
+const char *logger_fifo(const struct unit_file *f);
+int logger_input(const struct unit_file *f, const struct exec_context *ctx);
 void logger_release(const struct unit_file *f);
 char *log_tail(const struct exec_context *ctx, unsigned int lines);
 

@@ -33,6 +33,7 @@
 #define UMASK		022	/* the manager's */
 
 bool exec_user_mode;
+const char *exec_instance;
 static bool privileged;
 static int null_fd = -1;
 static char stack[64 * 1024] __attribute__((aligned(64)));
@@ -144,6 +145,12 @@ static int open_tty(struct launch *l)
 	return fchown(fd, l->cred.uid, -1) || fchmod(fd, 0600) ? -1 : 0;
 }
 
+/* Sockets are the main process' alone. */
+static bool is_absent(const struct launch *l, int as)
+{
+	return l->rq->control && l->rq->named[as] < 0;
+}
+
 static int set_stdin(struct launch *l)
 {
 	const struct stdio *in = &l->ctx->in;
@@ -151,14 +158,15 @@ static int set_stdin(struct launch *l)
 
 	switch (in->kind) {
 	case STDIO_TTY:
-		return open_tty(l);
+		return l->rq->no_tty ? 0 : open_tty(l);
 	case STDIO_FILE:
 		both = same_file(&l->ctx->out, in) || same_file(&l->ctx->err, in);
 		return put(open_file(in->path, both ? O_RDWR | O_CREAT : O_RDONLY), STDIN_FILENO);
 	case STDIO_SOCKET:
-		return put(l->rq->socket, STDIN_FILENO);
+		return l->rq->socket < 0 ? 0 : put(l->rq->socket, STDIN_FILENO);
 	case STDIO_FD:
-		return put(l->rq->named[STDIN_FILENO], STDIN_FILENO);
+		return is_absent(l, STDIN_FILENO) ? 0 :
+		       put(l->rq->named[STDIN_FILENO], STDIN_FILENO);
 	case STDIO_DATA:
 		return put(l->data, STDIN_FILENO);
 	default:
@@ -172,12 +180,22 @@ static int set_log(struct launch *l, int as)
 	return l->rq->log ? put(open_file(l->rq->log, O_WRONLY), as) : 0;
 }
 
+static int set_tty(struct launch *l, int as)
+{
+	if (l->ctx->in.kind == STDIO_TTY && !l->rq->no_tty)
+		return put(STDIN_FILENO, as);
+	return put(open_file(l->ctx->tty ? l->ctx->tty : "/dev/console", O_WRONLY), as);
+}
+
 /* As the input, if that is something to write to. */
 static int set_inherited(struct launch *l, int as)
 {
 	uint8_t in = l->ctx->in.kind;
 
-	if (in == STDIO_TTY || in == STDIO_SOCKET || in == STDIO_FD)
+	if (in == STDIO_TTY)
+		return set_tty(l, as);
+	if ((in == STDIO_SOCKET && l->rq->socket >= 0) ||
+	    (in == STDIO_FD && l->rq->named[STDIN_FILENO] >= 0 && !l->rq->logs))
 		return put(STDIN_FILENO, as);
 	return set_log(l, as);
 }
@@ -195,8 +213,7 @@ static int set_output(struct launch *l, const struct stdio *s, int as)
 	case STDIO_INHERIT:
 		return set_inherited(l, as);
 	case STDIO_TTY:
-		return put(c->in.kind == STDIO_TTY ? STDIN_FILENO :
-			   open_file(c->tty ? c->tty : "/dev/console", O_WRONLY), as);
+		return set_tty(l, as);
 	case STDIO_LOG:
 		return set_log(l, as);
 	case STDIO_FILE:
@@ -206,9 +223,9 @@ static int set_output(struct launch *l, const struct stdio *s, int as)
 	case STDIO_TRUNCATE:
 		return put(open_file(s->path, create | O_TRUNC), as);
 	case STDIO_SOCKET:
-		return put(l->rq->socket, as);
+		return l->rq->socket < 0 ? set_log(l, as) : put(l->rq->socket, as);
 	default:
-		return put(l->rq->named[as], as);
+		return is_absent(l, as) ? set_log(l, as) : put(l->rq->named[as], as);
 	}
 }
 
@@ -481,7 +498,7 @@ static const struct {
 	{ begin_session,	EXEC_SETSID,		"cannot begin a session" },
 	{ enrol,		EXEC_CGROUP,		"cannot be enrolled" },
 	{ set_signals,		EXEC_SIGNAL_MASK,	"cannot set its signals" },
-	{ set_umask,		EXEC_EXEC,		"cannot set its umask" },
+	{ set_umask,		EXEC_SIGNAL_MASK,	"cannot set its umask" },
 	{ set_stdin,		EXEC_STDIN,		"cannot open its standard input" },
 	{ set_stdout,		EXEC_STDOUT,		"cannot open its standard output" },
 	{ set_stderr,		EXEC_STDERR,		"cannot open its standard error" },
@@ -515,10 +532,11 @@ static int child(void *arg)
 	return steps[l->step].status;
 }
 
-/* At the start of the manager: 0 or -errno. @user: --user. Children find 0 and "/" as they are. */
-int exec_init(bool user)
+/* At the start of the manager: 0 or -errno. Children find 0 and "/" as they are. */
+int exec_init(bool user, const char *instance)
 {
 	exec_user_mode = user;
+	exec_instance = instance;
 	privileged = !geteuid();
 	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0)

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,14 +25,22 @@ struct fifo {
 
 static struct fifo *fifos;
 
+/* Of this manager alone: others have other unit directories. */
 static const char *directory(void)
 {
 	static char *dir;
 	const char *run = exec_user_mode ? getenv("XDG_RUNTIME_DIR") : "/run";
+	char *real;
 
-	if (!dir && run)
+	if (dir || !run)
+		return dir ? dir : "/nowhere/";
+	real = exec_instance ? realpath(exec_instance, NULL) : NULL;
+	if (real)
+		dir = xasprintf("%s/knell/log-%016" PRIx64 "/", run, text_hash(real, strlen(real)));
+	else
 		dir = xasprintf("%s/knell/log/", run);
-	return dir ? dir : "/nowhere/";
+	free(real);
+	return dir;
 }
 
 static void make_directories(const char *path)
@@ -59,58 +68,59 @@ static int open_fifo(const char *path)
 	return -1;
 }
 
-/* Holds the FIFO from now on, with the path that is kept; NULL: logged. */
-static const char *hold(const char *unit, const char *path)
+/* Holds the FIFO of that logger from now on; its path, which is kept, or NULL: logged. */
+static const char *hold(const char *logger)
 {
+	const size_t len = strlen(directory());
 	struct fifo *f;
+	char *path;
 	int fd;
 
 	for (f = fifos; f; f = f->next)
-		if (!strcmp(f->path, path))
+		if (!strcmp(f->path + len, logger))
 			return f->path;
+	path = xasprintf("%s%s", directory(), logger);
 	fd = open_fifo(path);
 	if (fd < 0 && errno == ENOENT) {
 		make_directories(path);
 		fd = open_fifo(path);
 	}
 	if (fd < 0) {
-		log_line("%s: the logger's FIFO %s: %s", unit, path, strerror(errno));
+		log_line("%s: its FIFO %s: %s", logger, path, strerror(errno));
+		free(path);
 		return NULL;
 	}
 	f = xcalloc(1, sizeof(*f));
-	*f = (struct fifo){ .path = xstrdup(path), .fd = fd, .next = fifos };
+	*f = (struct fifo){ .path = path, .fd = fd, .next = fifos };
 	fifos = f;
-	return f->path;
+	return path;
 }
 
-static char *path_of(const struct unit_file *f)
+/* Before a process of a unit is made: what it is to write to; NULL: it has no logger. */
+const char *logger_fifo(const struct unit_file *f)
 {
-	char *name = unit_logger_name(f), *path = name ? xasprintf("%s%s", directory(), name) : NULL;
+	char *name = unit_logger_name(f);
+	const char *path = name ? hold(name) : NULL;
 
 	free(name);
 	return path;
 }
 
-/**
- * logger_fifo - before a process of the unit is made
- *
- * What it is to write its output to, NULL: it has no logger. The logger itself reads from it; in
- * either case the FIFO is there and stays open.
- */
-const char *logger_fifo(const struct unit_file *f, const struct exec_context *ctx)
+/* What the unit, which is a logger, is to read from; to be closed. -1: it is none, or logged. */
+int logger_input(const struct unit_file *f, const struct exec_context *ctx)
 {
-	char *path = path_of(f);
-	const char *held = path ? hold(f->name, path) : NULL;
+	const char *path = ctx->in.kind == STDIO_FD && !strcmp(ctx->in.path, "log") ?
+		hold(f->name) : NULL;
+	int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 
-	free(path);
-	if (ctx->in.kind == STDIO_FILE && !strncmp(ctx->in.path, directory(), strlen(directory())))
-		hold(f->name, ctx->in.path);
-	return held;
+	if (path && fd < 0)
+		log_line("%s: its FIFO %s: %s", f->name, path, strerror(errno));
+	return fd;
 }
 
 /*
- * The unit is down for good: its logger reads the end once all else have closed the FIFO, too. One
- * that others share goes on.
+ * The unit is down for good: its logger reads the end once all else have closed the FIFO, too, and
+ * the next run has another one. A logger that others share goes on.
  */
 void logger_release(const struct unit_file *f)
 {
@@ -124,6 +134,9 @@ void logger_release(const struct unit_file *f)
 			continue;
 		*p = fifo->next;
 		close(fifo->fd);
+		unlink(fifo->path);
+		if (exec_instance)
+			rmdir(directory());
 		free(fifo->path);
 		free(fifo);
 		break;

@@ -358,7 +358,7 @@ static int begin(void)
 	err = queue_open(manager.queue_name, backend, &tenure);
 	if (err < 0)
 		return err;
-	err = exec_init(manager.user);
+	err = exec_init(manager.user, manager_options.dirs.nr ? manager_options.dirs.v[0] : NULL);
 	if (err < 0) {
 		log_line("cannot open /dev/null: %s", strerror(-err));
 		return err;

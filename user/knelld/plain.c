@@ -203,6 +203,9 @@ static int plain_kill(uint32_t watch, int sig)
 	if (!p || !p->pid)
 		return -ENOENT;
 	if (p->alone || watch & MAIN_BIT) {
+		/* A daemon that has left its command's group leads one of its own. */
+		if (p->alone && !knell_is_none(p->end) && getpgid(p->pid) == p->pid)
+			return kill(-p->pid, sig) ? -errno : 1;
 		err = knell_child_kill(loop, p->end, sig);
 		return err ? err : 1;
 	}

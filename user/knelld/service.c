@@ -23,6 +23,7 @@
 
 #include "exec.h"
 #include "knelld.h"
+#include "socket.h"
 #include "talk.h"
 
 struct phase {
@@ -86,7 +87,7 @@ static void await_restart(struct unit *u)
 		 limit_text(u, used, sizeof(used)));
 	u->restarts++;
 	u->restart_step++;
-	if (u->job && u->job->type == JOB_START)
+	if (u->job && u->job->type == JOB_START && u->job->running)
 		job_finish(u, u->result == RESULT_SUCCESS ? JR_DONE : JR_FAILED);
 	unit_set_state(u, STATE_DELAY);
 	unit_arm(u, ns);
@@ -716,13 +717,15 @@ void service_main_ended(struct unit *u, enum result result)
 
 void service_control_ended(struct unit *u, enum result result)
 {
-	if (phases[u->state].control_ended)
+	if (u->kind == UNIT_SOCKET)
+		socket_control_ended(u, result);
+	else if (phases[u->state].control_ended)
 		phases[u->state].control_ended(u, result);
 }
 
 void service_emptied(struct unit *u)
 {
-	if (phases[u->state].emptied)
+	if (u->kind == UNIT_SERVICE && phases[u->state].emptied)
 		phases[u->state].emptied(u);
 }
 

@@ -14,15 +14,14 @@
  * places, of which there are MaxConnections=, so that units are used again.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "knelld.h"
 #include "exec.h"
-#include "handover.h"
 #include "listen.h"
 #include "manager.h"
 #include "socket.h"
@@ -45,43 +44,9 @@ static const struct state_name states[] = {
 	[SOCKET_FAILED] = { "failed", FAILED },
 };
 
-/* A connection that was taken, of the instance that is there for it. */
-struct connection {
-	struct unit *socket;
-	size_t place;
-	int fd;
-	union address peer;
-	socklen_t len;
-};
-
-struct listener {
-	struct unit *unit;
-	const struct listen *listen;
-	int fd;
-	knell_task task;
-};
-
-/* A socket unit from its start on. */
-struct socket_run {
-	struct listener *v;
-	size_t nr;
-	struct unit **places;		/* by place: the instance that has it, NULL: free */
-	size_t nr_places, nr_connections;
-	uint64_t limit_begin;		/* the window of the trigger limit */
-	uint32_t limit_used;
-	uint64_t complained;
-};
-
 static const struct socket *conf_of(const struct unit *u)
 {
 	return u->file->socket;
-}
-
-static struct socket_run *run_of(struct unit *u)
-{
-	if (!u->socket_run)
-		u->socket_run = xcalloc(1, sizeof(*u->socket_run));
-	return u->socket_run;
 }
 
 /* The one that it starts, of Accept=no. */
@@ -117,19 +82,92 @@ static void unwatch(struct unit *u)
 		knell_cancel(queue_loop(), u->socket_run->v[i].task);
 }
 
-static void go_down(struct unit *u)
+/* Commands, one after the other; what follows the last of a list is commands_done()'s. */
+
+static void commands_done(struct unit *u);
+static void begin_stop(struct unit *u);
+
+static void note(struct unit *u, enum result result)
 {
-	close_all(u);
-	if (conf_of(u)->remove_on_stop)
-		listen_remove(conf_of(u));
-	unit_set_state(u, u->result == RESULT_SUCCESS ? SOCKET_DEAD : SOCKET_FAILED);
+	if (u->result == RESULT_SUCCESS)
+		u->result = result;
+}
+
+static void run_list(struct unit *u, enum exec_kind kind, int state);
+
+/* Those of a stop go on whatever becomes of them. */
+static bool command_failed(struct unit *u, enum result result)
+{
+	note(u, result);
+	if (u->exec == EXEC_START_PRE)
+		run_list(u, EXEC_STOP_POST, SOCKET_STOP_POST);
+	else if (u->exec == EXEC_START_POST)
+		begin_stop(u);
+	else
+		return false;
+	return true;
+}
+
+static void run_commands(struct unit *u)
+{
+	const struct commands *list = unit_commands(u, u->exec);
+
+	for (; u->cmd < list->nr; u->cmd++) {
+		enum result result;
+
+		unit_arm(u, conf_of(u)->timeout_ns);
+		result = spawn(u, u->exec, &list->v[u->cmd]);
+		if (result == RESULT_SUCCESS)
+			return;
+		if (!(list->v[u->cmd].flags & CMD_IGNORE_FAILURE) && command_failed(u, result))
+			return;
+	}
+	unit_disarm(u);
+	commands_done(u);
+}
+
+static void run_list(struct unit *u, enum exec_kind kind, int state)
+{
+	if (unit_commands(u, kind)->nr)
+		unit_set_state(u, state);
+	u->exec = kind;
+	u->cmd = 0;
+	run_commands(u);
+}
+
+void socket_control_ended(struct unit *u, enum result result)
+{
+	/* One that a stop has interrupted is followed by those of the stop. */
+	if (u->cmd != UINT32_MAX && result != RESULT_SUCCESS && command_failed(u, result))
+		return;
+	u->cmd++;
+	run_commands(u);
+}
+
+static void expired(struct unit *u)
+{
+	log_line("%s: %s takes too long, SIGKILL", u->name, unit_exec_name(u->exec));
+	note(u, RESULT_TIMEOUT);
+	tree_kill_control(u, SIGKILL);
+}
+
+static void begin_stop(struct unit *u)
+{
+	unwatch(u);
+	if (!u->control) {
+		run_list(u, EXEC_STOP, SOCKET_STOP_PRE);
+		return;
+	}
+	unit_set_state(u, SOCKET_STOP_PRE);
+	u->exec = EXEC_STOP;
+	u->cmd = UINT32_MAX;
+	tree_kill_control(u, SIGKILL);
 }
 
 static void fail(struct unit *u, enum result result)
 {
-	if (u->result == RESULT_SUCCESS)
-		u->result = result;
-	go_down(u);
+	note(u, result);
+	begin_stop(u);
 }
 
 /* May something be started now? So often in a window that begins with the first time. */
@@ -245,17 +283,6 @@ static size_t free_place(struct socket_run *r)
 	return i;
 }
 
-/* @u is the instance for @c from here on. */
-static void take_place(struct unit *u, const struct connection *c)
-{
-	struct socket_run *r = c->socket->socket_run;
-
-	u->connection = xcalloc(1, sizeof(*c));
-	*u->connection = *c;
-	r->places[c->place] = u;
-	r->nr_connections++;
-}
-
 void socket_connection_done(struct unit *u)
 {
 	struct connection *c = u->kind == UNIT_SERVICE ? u->connection : NULL;
@@ -293,7 +320,7 @@ static void start_instance(struct unit *u, struct connection *c)
 	}
 	if (service) {
 		c->place = place;
-		take_place(service, c);
+		socket_take_place(service, c);
 		/* How many there are is limited here, and how many come. */
 		service->limit_used = 0;
 		if (job_ask(service, JOB_START, JOB_REPLACE, on_instance, NULL, &why) > 0)
@@ -388,7 +415,7 @@ static int find_owner(struct unit *u, struct owner *owner)
 	return 0;
 }
 
-static int open_one(struct unit *u, const struct listen *l, struct owner owner)
+int socket_open(struct unit *u, const struct listen *l, struct owner owner)
 {
 	struct socket_run *r = u->socket_run;
 	int fd = listen_open(u->name, conf_of(u), l, owner);
@@ -412,10 +439,35 @@ static int open_all(struct unit *u)
 	close_all(u);
 	u->socket_run->v = xcalloc(c->nr_listen, sizeof(*u->socket_run->v));
 	for (size_t i = 0; i < c->nr_listen && !err; i++)
-		err = open_one(u, &c->listen[i], owner);
+		err = socket_open(u, &c->listen[i], owner);
 	if (!err && listen_link(c, &which))
 		log_line("%s: Symlinks=%s: %s", u->name, which, strerror(errno));
 	return err;
+}
+
+static void commands_done(struct unit *u)
+{
+	switch (u->exec) {
+	case EXEC_START_PRE:
+		if (open_all(u))
+			fail(u, RESULT_RESOURCES);
+		else
+			run_list(u, EXEC_START_POST, SOCKET_START_POST);
+		return;
+	case EXEC_START_POST:
+		unit_set_state(u, SOCKET_LISTENING);
+		watch(u);
+		return;
+	case EXEC_STOP:
+		close_all(u);
+		if (conf_of(u)->remove_on_stop)
+			listen_remove(conf_of(u));
+		run_list(u, EXEC_STOP_POST, SOCKET_STOP_POST);
+		return;
+	default:
+		close_all(u);
+		unit_set_state(u, u->result == RESULT_SUCCESS ? SOCKET_DEAD : SOCKET_FAILED);
+	}
 }
 
 static void socket_start(struct unit *u)
@@ -423,136 +475,31 @@ static void socket_start(struct unit *u)
 	const struct unit *service = conf_of(u)->accept ? NULL : service_of(u);
 
 	u->result = RESULT_SUCCESS;
-	run_of(u)->limit_begin = 0;
+	socket_run_of(u)->limit_begin = 0;
 	if (service && is_busy(service)) {
 		log_line("%s: %s runs without it: it has to be stopped first", u->name,
 			 service->name);
-		fail(u, RESULT_RESOURCES);
-	} else if (open_all(u)) {
-		fail(u, RESULT_RESOURCES);
+		note(u, RESULT_RESOURCES);
+		unit_set_state(u, SOCKET_FAILED);
 	} else {
-		unit_set_state(u, SOCKET_LISTENING);
-		watch(u);
+		run_list(u, EXEC_START_PRE, SOCKET_START_PRE);
 	}
-}
-
-/* Is it the socket that was opened for @l? */
-static bool is_it(int fd, const struct listen *l)
-{
-	union address wanted, is = { 0 };
-	socklen_t len, is_len = sizeof(is);
-
-	return !address_parse(l->address, &wanted, &len) && !getsockname(fd, &is.sa, &is_len) &&
-	       is_len == len && !memcmp(&is, &wanted, len);
-}
-
-/*
- * The former knelld was killed and its descriptors with it, but a service that runs still has what
- * it was given: taken from there, clients and what they sent go on as if nothing had happened.
- */
-static int take_back(const struct unit *service, const struct listen *l)
-{
-	int pidfd = syscall(SYS_pidfd_open, service->pid, 0), fd = -1;
-
-	for (int i = 0; pidfd >= 0 && i < 64; i++) {
-		fd = syscall(SYS_pidfd_getfd, pidfd, 3 + i, 0);
-		if (fd >= 0 && is_it(fd, l))
-			break;
-		if (fd >= 0)
-			close(fd);
-		fd = -1;
-	}
-	if (pidfd >= 0)
-		close(pidfd);
-	return fd;
-}
-
-static void take_all_back(struct unit *u, const struct unit *service)
-{
-	struct socket_run *r = u->socket_run;
-	const struct socket *c = conf_of(u);
-
-	r->v = xcalloc(c->nr_listen, sizeof(*r->v));
-	for (size_t i = 0; i < c->nr_listen; i++) {
-		int fd = take_back(service, &c->listen[i]);
-
-		if (fd >= 0)
-			r->v[r->nr++] = (struct listener){ u, &c->listen[i], fd, KNELL_NONE };
-		else
-			open_one(u, &c->listen[i], (struct owner){ -1, -1 });
-	}
-}
-
-void socket_give(const struct unit *u)
-{
-	const struct connection *c = u->kind == UNIT_SERVICE ? u->connection : NULL;
-	const struct socket_run *r = u->kind == UNIT_SOCKET ? u->socket_run : NULL;
-	char rest[300];
-
-	for (size_t i = 0; r && i < r->nr; i++) {
-		snprintf(rest, sizeof(rest), "%td", r->v[i].listen - conf_of(u)->listen);
-		handover_put(HAND_LISTEN, u, r->v[i].fd, rest);
-	}
-	if (!c)
-		return;
-	snprintf(rest, sizeof(rest), "%zu %s", c->place, c->socket->name);
-	handover_put(HAND_CONNECTION, u, c->fd, rest);
-}
-
-static bool take_connection_over(struct unit *u, int fd, const char *rest)
-{
-	struct connection c = { .len = sizeof(c.peer), .fd = fd };
-	struct socket_run *r;
-	char name[257];
-
-	if (sscanf(rest, "%zu %256s", &c.place, name) != 2 || c.place > UINT16_MAX)
-		return false;
-	c.socket = unit_find(name);
-	if (!c.socket || c.socket->kind != UNIT_SOCKET || u->connection ||
-	    getpeername(fd, &c.peer.sa, &c.len) < 0)
-		return false;
-	r = run_of(c.socket);
-	while (r->nr_places <= c.place) {
-		r->places = xgrow(r->places, r->nr_places, sizeof(*r->places));
-		r->places[r->nr_places++] = NULL;
-	}
-	if (r->places[c.place])
-		return false;
-	take_place(u, &c);
-	return true;
-}
-
-/* socket_resume() comes after this, and finds what is there. */
-bool socket_take(struct unit *u, enum handed what, int fd, const char *rest)
-{
-	const struct socket *c = u->file->socket;
-	size_t i = strtoul(rest, NULL, 10);
-	struct socket_run *r;
-
-	if (what == HAND_CONNECTION)
-		return take_connection_over(u, fd, rest);
-	if (what != HAND_LISTEN || !c || i >= c->nr_listen)
-		return false;
-	r = run_of(u);
-	if (!r->v)
-		r->v = xcalloc(c->nr_listen, sizeof(*r->v));
-	if (r->nr == c->nr_listen)
-		return false;
-	r->v[r->nr++] = (struct listener){ u, &c->listen[i], fd, KNELL_NONE };
-	return true;
 }
 
 static void socket_resume(struct unit *u)
 {
 	const struct unit *service = conf_of(u)->accept ? NULL : service_of(u);
-	struct socket_run *r = run_of(u);
+	struct socket_run *r = socket_run_of(u);
 
 	if (u->state != SOCKET_LISTENING && u->state != SOCKET_RUNNING) {
-		go_down(u);
+		if (u->control)
+			unit_arm(u, conf_of(u)->timeout_ns);
+		else
+			run_commands(u);
 		return;
 	}
 	if (!r->nr && is_busy(service) && service->pid) {
-		take_all_back(u, service);
+		socket_take_back(u, service);
 	} else if (!r->nr && open_all(u)) {
 		fail(u, RESULT_RESOURCES);
 		return;
@@ -561,11 +508,6 @@ static void socket_resume(struct unit *u)
 		unit_set_state(u, SOCKET_RUNNING);
 	else
 		listen_again(u);
-}
-
-static void socket_stop(struct unit *u)
-{
-	go_down(u);
 }
 
 /* Its service has changed. */
@@ -581,63 +523,13 @@ static void socket_triggered(struct unit *u, struct unit *by)
 	}
 }
 
-/* What a service is given */
-
-static struct unit *socket_at(const struct unit *u, uint32_t edge)
-{
-	const struct edge *e = &u->edges[edge];
-
-	if (e->side != DEP_INVERSE(DEP_TRIGGERS) && e->side != DEP_SOCKETS)
-		return NULL;
-	if (e->to->kind != UNIT_SOCKET || !e->to->socket_run || conf_of(e->to)->accept)
-		return NULL;
-	/* By both of them it is one. */
-	for (uint32_t i = 0; i < edge; i++)
-		if (u->edges[i].to == e->to && (u->edges[i].side == DEP_INVERSE(DEP_TRIGGERS) ||
-						u->edges[i].side == DEP_SOCKETS))
-			return NULL;
-	return e->to;
-}
-
-int socket_of(const struct unit *u, size_t i, const char **name)
-{
-	*name = "connection";
-	if (u->connection)
-		return i ? -1 : u->connection->fd;
-	for (uint32_t k = 0; k < u->nr_edges; k++) {
-		struct unit *s = socket_at(u, k);
-
-		if (!s)
-			continue;
-		*name = conf_of(s)->fd_name ? conf_of(s)->fd_name : s->name;
-		if (i < s->socket_run->nr)
-			return s->socket_run->v[i].fd;
-		i -= s->socket_run->nr;
-	}
-	return -1;
-}
-
-void socket_peer(const struct unit *u, struct strv *env)
-{
-	const struct connection *c = u->connection;
-	char text[ADDRESS_TEXT_MAX], port[8];
-
-	if (!c || (c->peer.sa.sa_family == AF_UNIX &&
-		   c->len <= offsetof(struct sockaddr_un, sun_path)))
-		return;
-	env_set(env, "REMOTE_ADDR", address_text(&c->peer, c->len, text));
-	if (c->peer.sa.sa_family != AF_INET && c->peer.sa.sa_family != AF_INET6)
-		return;
-	snprintf(port, sizeof(port), "%u", ntohs(c->peer.in.sin_port));
-	env_set(env, "REMOTE_PORT", port);
-}
-
 const struct unit_ops socket_ops = {
 	.states = states,
 	.nr_states = ARRAY_SIZE(states),
 	.failed = SOCKET_FAILED,
 	.start = socket_start,
-	.stop = socket_stop,
+	.stop = begin_stop,
 	.triggered = socket_triggered,
+	.expired = expired,
 	.resume = socket_resume,
 };

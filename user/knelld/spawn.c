@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "exec.h"
 #include "knelld.h"
@@ -119,14 +120,23 @@ enum result spawn(struct unit *u, enum exec_kind kind, const struct command *cmd
 		.env = &env, .socket = -1, .named = { -1, -1, -1 },
 		.unconfined = s && s->permissions_start_only && kind != EXEC_START,
 		.no_root = s && s->root_start_only && kind != EXEC_START,
+		.control = kind != EXEC_START,
+		.no_tty = kind == EXEC_START_POST || kind == EXEC_RELOAD || kind == EXEC_STOP,
 	};
 	enum result result;
+	int input;
 
-	rq.log = logger_fifo(u->file, rq.ctx);
 	set_env(u, kind, &env);
 	talk_pass(u, kind, &rq, &env);
+	rq.log = logger_fifo(u->file);
+	input = logger_input(u->file, rq.ctx);
+	rq.logs = input >= 0;
+	if (rq.logs)
+		rq.named[0] = input;
 	result = make(u, kind, &rq);
 	talk_passed(u, &rq);
+	if (input >= 0)
+		close(input);
 	strv_free(&env);
 	return result;
 }

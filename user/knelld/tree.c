@@ -75,7 +75,8 @@ void tree_release(struct unit *u)
 
 /*
  * Says in the unit which tree is about to be. A tree that is younger than its unit in the state file
- * tells the next knelld as much; but ends that are not written down yet must not be forgotten over it.
+ * tells the next knelld as much; but it has to know the unit, and ends that are not written down yet
+ * must not be forgotten over it.
  */
 static uint16_t announce(struct unit *u, enum exec_kind kind)
 {
@@ -87,7 +88,7 @@ static uint16_t announce(struct unit *u, enum exec_kind kind)
 	} else {
 		u->control_serial = u->serial;
 	}
-	if (u->heard) {
+	if (u->heard || !u->written) {
 		log_flush();
 		state_write(u);
 	}
@@ -218,7 +219,7 @@ bool tree_has_members(const struct unit *u)
 
 	while (t && !has_members(t))
 		t = t->next;
-	return t;
+	return t || u->follows;
 }
 
 static int kill_watch(const struct unit *u, uint32_t watch, int sig)
@@ -257,6 +258,9 @@ int tree_kill_members(const struct unit *u, int sig)
 
 	for (const struct tree *t = u->trees; t; t = t->next)
 		n += has_members(t) ? kill_watch(u, t->watch, sig) : 0;
+	/* Without the module it is in no tree of its unit's. */
+	if (u->follows && procs->main_bit)
+		n += kill_watch(u, u->proc, sig);
 	return n;
 }
 

@@ -247,6 +247,8 @@ static void finish_service(struct parser *p, struct service *s)
 	fix_delays(p, s);
 	if (s->type == TYPE_ONESHOT && s->runtime_max_ns != FOREVER)
 		remark(p, SAY_WARNING, "RuntimeMaxSec=: has no effect with Type=oneshot");
+	if (s->exec.data_len && s->exec.in.kind == STDIO_NULL)
+		s->exec.in.kind = STDIO_DATA;
 	add_logger_deps(p->file);
 	fault = service_fault(&p->file->f, s);
 	if (fault && !p->file->f.bad)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * X-Knell-Logger=: the command is a unit of its own, "logger-NAME" of the service NAME, which is
- * supervised as any other. It reads from a FIFO that the manager holds open, so that neither
- * end loses anything when the other is started anew. If the key names a unit instead, that one is
- * the logger, of as many services as like; its file says StandardInput=file: with the FIFO's path.
+ * supervised as any other. It reads from a FIFO that the manager holds open (StandardInput=fd:log),
+ * so that neither end loses anything when the other is started anew. If the key names a unit
+ * instead, that one is the logger, of as many services as like.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,14 +72,14 @@ static void put_command(FILE *f, const struct command *cmd)
  * It runs as the service does, in the same directory for logs. When the service is down for good
  * it reads the end of the FIFO and ends by itself: a stop does no more than wait for that.
  */
-static void put_unit(FILE *f, const struct unit_file *of, const char *name)
+static void put_unit(FILE *f, const struct unit_file *of)
 {
 	const struct exec_context *c = &of->service->exec;
 
 	fprintf(f, "[Unit]\nDescription=Logger of %s\nDefaultDependencies=no\n"
-		"StartLimitIntervalSec=0\n[Service]\nStandardInput=file:%%t/knell/log/%s\n"
+		"StartLimitIntervalSec=0\n[Service]\nStandardInput=fd:log\n"
 		"Restart=on-failure\nRestartSec=1s\nKillSignal=SIGCONT\nTimeoutStopSec=10s\n",
-		of->name, name);
+		of->name);
 	put_command(f, of->service->logger);
 	if (c->user.name)
 		fprintf(f, "User=%s\n", c->user.name);
@@ -105,7 +105,7 @@ enum load load_logger(struct unit_dirs *d, const char *name, struct unit_file **
 	d->opt.say = NULL;
 	if (unit_load(d, name + strlen(PREFIX), &of) == LOAD_OK && of->service &&
 	    of->service->logger && (out = open_memstream(&text, &len))) {
-		put_unit(out, of, name);
+		put_unit(out, of);
 		fclose(out);
 		ret = unit_parse(d, name, of->sources[0], text, len, f);
 		free(text);

@@ -85,8 +85,7 @@ struct unit_file *unit_builtin(const char *name, const char *description);
 void unit_file_free(struct unit_file *f);
 
 /*
- * The unit that X-Knell-Logger= makes or names, to be freed; NULL: the service has none. Its FIFO
- * is %t/knell/log/ and that name.
+ * The unit that X-Knell-Logger= makes or names, to be freed; NULL: the service has none.
  */
 char *unit_logger_name(const struct unit_file *f);
 
