@@ -46,14 +46,16 @@ done
 cp -rP "$dir/." "$work/units/"
 
 SYSTEMD_LOG_LEVEL=debug SYSTEMD_LOG_TARGET=console SYSTEMD_UNIT_PATH=$work/units \
-	timeout 300 systemd-analyze verify --man=no "${units[@]}" >"$work/theirs.raw" 2>"$work/theirs.err"
+	timeout 300 systemd-analyze verify --man=no "${units[@]}" \
+	>"$work/theirs.raw" 2>"$work/theirs.err"
 "$helper" "$work/units" "${units[@]}" >"$work/ours.raw" 2>"$work/ours.err"
 status=$?
 
 # Kinds of sockets that there are none of here.
 sed -n 's|^.*/\([^/]*\.socket\):0: only kinds of sockets.*|\1|p' "$work/ours.err" >"$work/foreign"
 awk -f "$here/dump_filter.awk" "$work/theirs.raw" |
-	awk -F '\t' 'FILENAME != "-" { foreign[$1]; next } !($1 in foreign)' "$work/foreign" - | sort -u >"$work/theirs.all"
+	awk -F '\t' 'FILENAME != "-" { foreign[$1]; next } !($1 in foreign)' "$work/foreign" - |
+	sort -u >"$work/theirs.all"
 # Of units whose confinement takes away capabilities, these cannot be compared.
 sed -n 's/\t!capabilities$/\tCapabilityBoundingSet:/p' "$work/theirs.all" >"$work/confined"
 without()

@@ -40,7 +40,9 @@ compare()
 	done >"$work/theirs"
 	"$helper" "$way" "$@" >"$work/ours" || bad=1
 	paste -d '\t' "$work/theirs" "$work/ours" <(printf '%s\n' "$@") |
-		awk -F '\t' -v way="$way" '$1 != $2 { print "# " way " of " $3 ": " $1 ", we: " $2; n++ } END { exit n > 0 }' ||
+		awk -F '\t' -v way="$way" '
+			$1 != $2 { print "# " way " of " $3 ": " $1 ", we: " $2; n++ }
+			END { exit n > 0 }' ||
 		bad=1
 }
 

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* systemd-escape, one line for each argument. usage: escape_helper escape|path|unescape|unpath TEXT... */
+/*
+ * systemd-escape, one line for each argument.
+ *
+ * usage: escape_helper escape|path|unescape|unpath TEXT...
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

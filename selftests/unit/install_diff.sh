@@ -46,7 +46,8 @@ unit dropped.service
 mkdir "$units/dropped.service.d"
 printf '[Install]\nWantedBy=multi-user.target\n' >"$units/dropped.service.d/a.conf"
 ln -s plain.service "$units/vendor-alias.service"
-printf '[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n' >"$work/tree/opt/linked.service"
+printf '[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n' \
+	>"$work/tree/opt/linked.service"
 printf '[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n' \
 	>"$work/tree/etc/systemd/system/local.service"
 mkdir "$units/multi-user.target.wants"

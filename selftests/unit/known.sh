@@ -10,7 +10,10 @@ trap 'rm -rf "$work"' EXIT
 
 /lib/systemd/systemd --dump-configuration-items 2>/dev/null | awk '
 	/^\[/ { section = substr($0, 2, length($0) - 2); next }
-	section ~ /^(Unit|Install|Service|Socket|Timer)$/ && /=/ { sub(/=.*/, ""); print section " " $0 }
+	section ~ /^(Unit|Install|Service|Socket|Timer)$/ && /=/ {
+		sub(/=.*/, "")
+		print section " " $0
+	}
 	' | sort -u >"$work/theirs"
 "$1" sections | sort -u >"$work/ours"
 comm -23 "$work/theirs" "$work/ours" >"$work/missing"

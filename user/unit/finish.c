@@ -188,7 +188,7 @@ static const char *service_fault(const struct unit_file *f, const struct service
 	if (!start->nr && !oneshot)
 		return "ExecStart= is missing in [Service], expected Type=oneshot without it";
 	if (!start->nr && !s->remain && !f->success_action)
-		return "ExecStart= is missing in [Service], expected RemainAfterExit=yes without it";
+		return "ExecStart= is missing in [Service], expected RemainAfterExit=yes then";
 	if (start->nr > 1 && !oneshot)
 		return "ExecStart=: more than one command, expected Type=oneshot";
 	if (oneshot && (s->restart == RESTART_ALWAYS || s->restart == RESTART_ON_SUCCESS))
@@ -384,4 +384,8 @@ void file_finish(struct parser *p)
 	f->conditions = file->conditions;
 	if (!f->description)
 		f->description = f->name;
+	/* There may be a thousand of them. */
+	file = realloc(file, offsetof(struct file, install));
+	if (file)
+		p->file = file;
 }

@@ -209,10 +209,8 @@ static char *alias_name(const struct target *t, const char *alias)
 		return NULL;
 	if (unit_name_is_template(alias) && instance)
 		name = unit_name_instantiate(alias, t->f->instance);
-	else if (unit_name_is_template(alias) == template &&
-		 (!unit_name_is_instance(alias) || instance))
-		name = xstrdup(alias);
-	else if (template && unit_name_is_instance(alias))
+	else if (unit_name_is_instance(alias) ? instance || template :
+						unit_name_is_template(alias) == template)
 		name = xstrdup(alias);
 	return name;
 }

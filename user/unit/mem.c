@@ -87,8 +87,7 @@ struct chunk {
 	char room[] __attribute__((aligned(8)));
 };
 
-#define CHUNK_FIRST	1008
-#define CHUNK_NEXT	496
+#define CHUNK_ROOM	176
 
 /*
  * Chunks are small, as a thousand units have one begun each; what is larger than a
@@ -96,7 +95,7 @@ struct chunk {
  */
 static void *from_new_chunk(struct arena *a, size_t size)
 {
-	size_t room = a->chunks ? CHUNK_NEXT : CHUNK_FIRST;
+	const size_t room = CHUNK_ROOM;
 	struct chunk *c = xcalloc(1, sizeof(*c) + (size > room ? size : room));
 
 	c->next = a->chunks;

@@ -10,28 +10,33 @@
 
 #include "private.h"
 
-void say(const struct unit_options *opt, enum severity severity, const char *file,
-	 unsigned int line, const char *fmt, ...)
+static void vsay(const struct unit_options *opt, enum severity severity, const char *file,
+		 unsigned int line, const char *fmt, va_list ap)
 {
 	char text[600];
-	va_list ap;
 
-	if (!opt->say)
-		return;
-	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
 	/* What came of a hostile file is not to reach a terminal as it is. */
 	for (char *s = text; *s; s++)
 		if ((unsigned char)*s < ' ' || *s == 0x7f)
 			*s = '?';
-	opt->say(opt->arg, severity, file, line, text);
+	if (opt->say)
+		opt->say(opt->arg, severity, file, line, text);
+}
+
+void say(const struct unit_options *opt, enum severity severity, const char *file,
+	 unsigned int line, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsay(opt, severity, file, line, fmt, ap);
+	va_end(ap);
 }
 
 /* Of the line that is read. */
 void remark(struct parser *p, enum severity severity, const char *fmt, ...)
 {
-	char *text;
 	va_list ap;
 
 	if (p->install_only || ++p->said > SAY_MAX + 1)
@@ -42,11 +47,8 @@ void remark(struct parser *p, enum severity severity, const char *fmt, ...)
 		return;
 	}
 	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) < 0)
-		text = NULL;
+	vsay(p->opt, severity, p->path, p->where.line, fmt, ap);
 	va_end(ap);
-	say(p->opt, severity, p->path, p->where.line, "%s", text ? text : fmt);
-	free(text);
 }
 
 static const char *const section_names[] = {

@@ -132,6 +132,7 @@ void say(const struct unit_options *opt, enum severity severity, const char *fil
 struct file {
 	struct unit_file f;
 	struct arena arena;
+	/* What is from here on file_finish() gives back. */
 	struct install *install;
 	struct service *service;
 	struct timer *timer;

@@ -71,7 +71,8 @@ static const char *stands_for(struct parser *p, char c, char **own)
 	if (strchr(OF_MACHINE, c))
 		text = machine_text(p->dirs, c);
 	else if (!strchr(OF_UNIT, c))
-		return remark(p, SAY_ERROR, "%%%c is no specifier (%%%% is a percent sign)", c), NULL;
+		return remark(p, SAY_ERROR, "%%%c is no specifier (%%%% is a percent sign)",
+			      c), NULL;
 	else
 		text = *own = of_unit(f, f->nr_sources ? f->sources[0] : NULL, c);
 	if (!text)

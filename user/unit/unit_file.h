@@ -48,7 +48,7 @@ struct paths {
 enum unit_kind {
 	UNIT_SERVICE, UNIT_TARGET, UNIT_TIMER, UNIT_SOCKET,
 	UNIT_KINDS,
-	UNIT_FOREIGN = UNIT_KINDS,	/* .mount .path .slice ...: a unit's name, but no unit here */
+	UNIT_FOREIGN = UNIT_KINDS,	/* .mount .path .slice ...: a name, but no unit here */
 	UNIT_NOT_A_NAME,
 };
 
@@ -71,7 +71,7 @@ enum dep_kind {
 	DEP_RELOAD_PROPAGATED_FROM,
 	DEP_PROPAGATES_STOP_TO,
 	DEP_STOP_PROPAGATED_FROM,
-	DEP_TRIGGERS,		/* a timer's Unit=, a socket's Service=, what they mean by default */
+	DEP_TRIGGERS,		/* a timer's Unit=, a socket's Service=, or its default */
 	DEP_SOCKETS,		/* a service's Sockets= */
 	DEP_KINDS,
 };
@@ -79,7 +79,7 @@ enum dep_kind {
 struct dep {
 	const char *name;	/* a valid unit name, never a template's */
 	uint8_t kind;		/* enum dep_kind */
-	bool linked;		/* by a .wants/, .requires/ or .upholds/ directory: where.file is it */
+	bool linked;		/* by a .wants/, .requires/ or .upholds/ directory, where.file */
 	struct where where;
 };
 
@@ -130,10 +130,10 @@ enum emergency {
 
 /* struct command.flags: the prefixes of an Exec line */
 #define CMD_IGNORE_FAILURE	(1U << 0)	/* - */
-#define CMD_PRIVILEGED		(1U << 1)	/* +: user, groups, capabilities, root do not apply */
+#define CMD_PRIVILEGED		(1U << 1)	/* +: without user, groups, capabilities, root */
 #define CMD_NO_EXPAND		(1U << 2)	/* : */
 #define CMD_NO_SETUID		(1U << 3)	/* !: user, groups do not; "!!" says nothing here */
-#define CMD_SHELL		(1U << 4)	/* |: the words are one line for the shell of the user */
+#define CMD_SHELL		(1U << 4)	/* |: the words are a line for the user's shell */
 
 enum exec_kind {
 	EXEC_START_PRE, EXEC_START, EXEC_START_POST, EXEC_STOP, EXEC_STOP_POST,
@@ -156,9 +156,9 @@ struct commands {
 
 enum stdio_kind {
 	STDIO_NULL,
-	STDIO_INHERIT,		/* output only: as the input, if that is a tty or a socket; else LOG */
+	STDIO_INHERIT,		/* output: as the input, if that is a tty or a socket; else LOG */
 	STDIO_TTY,		/* StandardInput=tty, tty-force, tty-fail: enum tty_mode */
-	STDIO_LOG,		/* journal, syslog, kmsg (+console): the logger, or the manager's log */
+	STDIO_LOG,		/* journal, syslog, kmsg (+console): the logger or the manager */
 	STDIO_FILE,		/* path; input: read; output: opened at the start, written from 0 */
 	STDIO_APPEND,		/* path; output */
 	STDIO_TRUNCATE,		/* path; output */
@@ -182,7 +182,7 @@ enum preserve { PRESERVE_NO, PRESERVE_YES, PRESERVE_RESTART };
 /* A RuntimeDirectory= and its kin. */
 struct dirs {
 	struct strv names;	/* relative, no ".."; "a:b" is given as @links[i], NULL mostly */
-	char **links;		/* a symlink of that relative name to be made to names.v[i], or NULL */
+	char **links;		/* a symlink of that relative name is made to names.v[i]; NULL */
 	mode_t mode;
 };
 
@@ -357,7 +357,7 @@ enum listen_kind {
  */
 struct listen {
 	const char *address;
-	uint8_t kind;			/* enum listen_kind; the last three are accepted, not done */
+	uint8_t kind;			/* enum listen_kind; the last three are not done */
 	struct where where;
 };
 
@@ -366,7 +366,7 @@ enum bind_ipv6_only { IPV6_DEFAULT, IPV6_BOTH, IPV6_ONLY };
 struct socket {
 	struct exec_context exec;	/* of the commands */
 	struct kill_context kill;
-	struct commands cmds[EXEC_KINDS];	/* START_PRE, START_POST, STOP (=StopPre), STOP_POST */
+	struct commands cmds[EXEC_KINDS];	/* START_PRE and POST, STOP (StopPre), STOP_POST */
 
 	struct listen *listen;
 	size_t nr_listen;
@@ -407,7 +407,7 @@ struct unit_file {
 	const char *name;		/* of the unit, its instance included */
 	const char *instance;		/* between "@" and the suffix, as written; NULL: none */
 	enum unit_kind kind;
-	const char *const *sources;	/* absolute; [0] is the unit's own file, then drop-ins, and */
+	const char *const *sources;	/* absolute; [0] is the unit's file, then drop-ins, and */
 	size_t nr_sources;		/* directories that links in them made dependencies */
 	size_t nr_files;		/* how many of them are files */
 	struct strv names;		/* other names of this unit: symlinks */

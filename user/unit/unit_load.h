@@ -135,7 +135,7 @@ const char *unit_emergency_name(enum emergency e);
 const char *unit_job_mode_name(enum job_mode mode);
 const char *unit_timer_base_name(enum timer_base base);	/* "OnBootSec" */
 const char *unit_listen_name(enum listen_kind kind);	/* "ListenStream" */
-const char *unit_status_name(int status);	/* an exit status as systemd calls it; NULL: no name */
+const char *unit_status_name(int status);	/* as systemd calls it; NULL: no name */
 const char *unit_capability_name(int cap);	/* "CAP_KILL"; NULL: no name */
 int unit_capability(const char *name);		/* a name or a number; -1: neither */
 

@@ -269,7 +269,8 @@ static enum verdict take_instance(struct parser *p, const struct key *key, char 
 	*FIELD(p, key, const char *) = text;
 	return VALUE_OK;
 }
-VALUE(value_instance, take_instance, .expected = "what may stand between @ and the suffix of a name");
+VALUE(value_instance, take_instance,
+      .expected = "what may stand between @ and the suffix of a name");
 
 static enum verdict add_url(struct parser *p, const struct key *key, char *word)
 {
@@ -371,5 +372,6 @@ static enum verdict take_condition(struct parser *p, const struct key *key, char
 	file->conditions[file->f.nr_conditions++] = c;
 	return VALUE_OK;
 }
-VALUE(value_condition, take_condition, .expected = "a value (of Path and File keys an absolute path), "
-      "\"!\" before it to negate it, \"|\" before that if one of several is enough");
+VALUE(value_condition, take_condition,
+      .expected = "a value (of Path and File keys an absolute path), \"!\" before it to negate "
+		  "it, \"|\" before that if one of several is enough");

@@ -89,7 +89,7 @@ static enum verdict take_stdio(struct parser *p, const struct key *key, char *va
 VALUE(value_stdin, take_stdio, .expected =
       "null, tty, tty-force, tty-fail, socket, data, file:PATH or fd:NAME");
 VALUE(value_stdout, take_stdio, .expected =
-      "inherit, null, tty, journal, kmsg, socket, file:PATH, append:PATH, truncate:PATH or fd:NAME");
+      "inherit, null, tty, journal, kmsg, socket, file:PATH, append:PATH, truncate:PATH, fd:NAME");
 
 /* The room of what is @len bytes long; it doubles. */
 static size_t data_room(size_t len)
