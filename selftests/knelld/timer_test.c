@@ -221,4 +221,30 @@ TEST_F_TIMEOUT(knelld, the_clock_is_set, LIMIT_S)
 	ASSERT_EQ(0, stop(self));
 }
 
+/* An /etc of the test's own, in a mount namespace that ends with it. */
+TEST_F_TIMEOUT(knelld, the_zone_is_another, LIMIT_S)
+{
+	mkdir(path_of(self, "etc"), 0755);
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount(path_of(self, "etc"), "/etc", NULL, MS_BIND, NULL))
+		SKIP(return, "no namespace for mounts is to be had");
+	ASSERT_EQ(0, symlink("/usr/share/zoneinfo/UTC", "/etc/localtime"));
+	unit(self, "a.timer", "[Timer]\nOnTimezoneChange=yes\n");
+	unit(self, "a.service", ONCE, talker());
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "startup finished"));
+	/* Something else there is of no interest. */
+	close(open("/etc/other", O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+	ASSERT_EQ(0, symlink("/usr/share/zoneinfo/Europe/Berlin", "/etc/new"));
+	ASSERT_EQ(0, rename("/etc/new", "/etc/localtime"));
+	ASSERT_TRUE(told(self, "a.service: finished"));
+	/* And once more, from there. */
+	ASSERT_EQ(0, unlink("/etc/localtime"));
+	ASSERT_TRUE(told_times(self, 2, "a.service: finished"));
+	ASSERT_EQ(0, symlink("/usr/share/zoneinfo/UTC", "/etc/localtime"));
+	ASSERT_TRUE(told_times(self, 3, "a.service: finished"));
+	ASSERT_EQ(0, stop(self));
+	EXPECT_EQ(3, occurrences(self, "a.service: finished"));
+}
+
 TEST_HARNESS_MAIN

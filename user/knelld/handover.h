@@ -19,7 +19,7 @@ enum handed {
 	HAND_CONNECTION = 'c',	/* socket.c; @rest: "PLACE SOCKET" */
 };
 
-/* Before the exec, and if that could not be done. What cannot be handed over is lost, and logged. */
+/* Before the exec, and if that could not be done. What cannot be handed over is lost. */
 void handover_give(void);
 void handover_undo(void);
 void handover_put(enum handed what, const struct unit *u, int fd, const char *rest);

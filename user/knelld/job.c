@@ -712,6 +712,9 @@ static void changed(struct unit *u, enum active old, enum active now)
 	bool expected;
 
 	note_times(u, old, now);
+	/* Should its file come back it is as good as new. */
+	if (down && u->gone)
+		u->outcome = 0;
 	expected = settle_job(u, now);
 	if (!expected && !on_its_way_up(old) && on_its_way_up(now))
 		up_by_itself(u);

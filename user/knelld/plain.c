@@ -96,6 +96,13 @@ static void tell_empty(uint32_t watch)
 	record(&ev);
 }
 
+static void look_at_left(void)
+{
+	for (size_t i = 0; nr_left && i < nr_slots; i++)
+		if (slots[i] && slots[i]->left && !group_lives(slots[i]))
+			tell_empty(slots[i]->watch);
+}
+
 static void on_end(struct knell_loop *l, const struct knell_call *call, void *arg)
 {
 	const struct knell_child *c = call->child;
@@ -126,6 +133,9 @@ static void on_end(struct knell_loop *l, const struct knell_call *call, void *ar
 		tell_empty(watch);
 	else if (p && p->token == TOKEN_NONE)
 		drop(watch);
+	/* One that is alone may have been the last of a group, or have left it before. */
+	if (alone)
+		look_at_left();
 }
 
 /* A process that was left behind has ended, whoever's it was. */
@@ -134,9 +144,7 @@ static void on_orphan(struct knell_loop *l, const struct knell_call *call, void 
 	(void)l;
 	(void)call;
 	(void)arg;
-	for (size_t i = 0; nr_left && i < nr_slots; i++)
-		if (slots[i] && slots[i]->left && !group_lives(slots[i]))
-			tell_empty(slots[i]->watch);
+	look_at_left();
 }
 
 int plain_begin(struct knell_loop *l)

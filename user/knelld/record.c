@@ -118,7 +118,8 @@ static void hold(struct unit *u, const struct knell_event *ev)
 		return;
 	u->held = copy_of(ev);
 	nr_held++;
-	settle_held(u, !WIFSIGNALED(ev->exit.status));
+	/* Without the module nobody tells. */
+	settle_held(u, !WIFSIGNALED(ev->exit.status) || procs == &plain_procs);
 }
 
 /* At the end of a batch: what a former knelld may have read is not waited for. */

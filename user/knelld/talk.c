@@ -50,7 +50,7 @@ static char *socket_path(const struct unit *u)
 		const char *base = manager.user ? getenv("XDG_RUNTIME_DIR") : "/run";
 
 		snprintf(run, sizeof(run), "%d", getpid());
-		dir = xasprintf("%s/knell/%s/notify", base ? base : "/tmp",
+		dir = xasprintf("%s/knell/%s/notify", base ? base : "/run",
 				manager.queue_name ? manager.queue_name : run);
 		for (char *s = dir + 1; (s = strchr(s, '/')); *s++ = '/') {
 			*s = '\0';

@@ -205,6 +205,7 @@ void unit_lost(struct unit *u, enum loaded load)
 	if (u->gone || load == UNIT_BAD)
 		return;
 	u->gone = true;
+	u->outcome = runs ? u->outcome : 0;
 	log_line("%s: %s%s", u->name, load == UNIT_MASKED ? "masked, not to be started" :
 		 "its file is gone", runs ? "; what runs is left alone and not restarted" : "");
 }
