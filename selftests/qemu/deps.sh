@@ -23,6 +23,7 @@ packages=$(sed 's/#.*//' <<-'END'
 	libsystemd-dev		# sd-event
 	libjansson-dev		# JSON, for knelld, knellctl and what they speak with each other
 	varlink-go		# another Varlink, to talk with
+	systemd			# systemd-analyze, systemctl --root: what units are compared with
 	valgrind		# libknell's tests under memcheck
 	libc6-dbg		# without which valgrind does not know the C library's functions
 	linux-headers-amd64	# to build the module against, and says which kernel

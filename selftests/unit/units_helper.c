@@ -27,7 +27,8 @@ POOL(span, "5", "5s", "100ms", "1min 30s", "1h30m", "2d", "1.5s", ".5s", "0", "i
      "soon", "", "-1", "5 5", "20us", "3 hours", "1x");
 POOL(number, "0", "1", "7", "20", "0x10", "010", "-1", "x", "", "4294967295", "4294967296", "1 2",
      "0b11", "+3");
-POOL(text, "a", "a b", "%n", "%i|%I|%j|%J", "", "100%%", "%p-%N", "\"quoted\"", "%z", "a\\x20b", "%f",
+POOL(text, "%a %b %B %C %E %g %G %h %H %l %L %m %M %A", "%o %q %s %S %t %T %u %U %v %V %w %W %y %Y",
+     "a", "a b", "%n", "%i|%I|%j|%J", "", "100%%", "%p-%N", "\"quoted\"", "%z", "a\\x20b", "%f",
      "%P %H", "tr\xc3\xa9s", "50%");
 POOL(urls, "man:x(1)", "http://a https://b/c", "file:/x info:y", "ftp://no", "", "man:", "x",
      "\"man:a\" man:b");
