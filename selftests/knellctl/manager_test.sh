@@ -627,6 +627,9 @@ test_knelld_ends()
 	"$KNELLCTL" --socket="$sock" start hangs 2>"$dir/err" &
 	client=$!
 	until_true is hangs activating
+	run daemon-reexec
+	exits 1
+	complains 'not supported here: that takes the module'
 	run exit --status=7
 	exits 0
 	status=0
