@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -272,6 +273,95 @@ const char *conform_method(const char *method, bool reply, const json_t *value)
 const char *conform_error(const char *error, const json_t *value)
 {
 	return check('e', error, value);
+}
+
+const char *conform_any_method(unsigned int *seed)
+{
+	size_t i;
+
+	do {
+		i = (size_t)rand_r(seed) % nr_items;
+	} while (items[i].kind != 'm');
+	return items[i].name;
+}
+
+static json_t *any_string(unsigned int *seed)
+{
+	static const char *const pool[] = {
+		"a.service", "b.service", "slow.service", "bad.service", "t@x.service", "tick.timer",
+		"web.socket", "one.target", "default.target", "nosuch.service", "", ".", "..",
+		"a@.service", "a.mount", "/etc/passwd", "../a.service", "a\\x2db.service", "a b.service",
+		"\033[31m.service", "\xc3\xa4.service", "main", "control", "all", "replace", "fail",
+		"isolate", "flush", "ignore_dependencies", "rwtexbcs", "q", "unit", "exit", "*", "%n%s",
+	};
+	char longest[5000];
+
+	if (rand_r(seed) % 50)
+		return json_string(pool[(size_t)rand_r(seed) % (sizeof(pool) / sizeof(*pool))]);
+	memset(longest, 'a', sizeof(longest));
+	memcpy(longest + sizeof(longest) - 9, ".service", 9);
+	return json_string(longest);
+}
+
+static json_t *any_int(unsigned int *seed)
+{
+	static const json_int_t pool[] = {
+		0, 1, 2, 9, 10, 15, 64, 65, 255, 256, -1, -255, INT32_MAX, INT32_MIN, UINT32_MAX,
+		INT64_MAX, INT64_MIN, 100, 1000000,
+	};
+
+	return json_integer(pool[(size_t)rand_r(seed) % (sizeof(pool) / sizeof(*pool))]);
+}
+
+static json_t *any(const struct type *t, unsigned int *seed);
+
+static json_t *any_list(const struct type *t, unsigned int *seed)
+{
+	json_t *list = json_array();
+
+	for (int n = rand_r(seed) % 100 ? rand_r(seed) % 4 : 5000; n > 0; n--)
+		json_array_append_new(list, any(t, seed));
+	return list;
+}
+
+static json_t *any(const struct type *t, unsigned int *seed)
+{
+	json_t *o;
+
+	/* Of another type, now and then. */
+	if (rand_r(seed) % 60 == 0)
+		return rand_r(seed) % 2 ? json_null() : json_pack("[{s:i}]", "x", 1);
+	switch (t->kind) {
+	case 'b': return json_boolean(rand_r(seed) % 2);
+	case 'i': return any_int(seed);
+	case 'a': return any_list(t->of, seed);
+	case '?': return any(t->of, seed);
+	case 'e':
+		return rand_r(seed) % 9 ? json_string(t->v[(size_t)rand_r(seed) % t->nr].name) :
+		       any_string(seed);
+	case 'n': return any(find('t', t->name), seed);
+	case '{':
+		o = json_object();
+		for (size_t i = 0; i < t->nr; i++)
+			if (t->v[i].type->kind == '?' ? rand_r(seed) % 2 : rand_r(seed) % 40)
+				json_object_set_new(o, t->v[i].name, any(t->v[i].type, seed));
+		if (rand_r(seed) % 40 == 0)
+			json_object_set_new(o, "unknown", json_true());
+		return o;
+	default: return any_string(seed);
+	}
+}
+
+json_t *conform_any_params(const char *method, unsigned int *seed)
+{
+	json_t *params;
+
+	do {
+		params = any(find('m', method), seed);
+		if (json_is_object(params))
+			return params;
+		json_decref(params);
+	} while (true);
 }
 
 #ifdef CONFORM_MAIN

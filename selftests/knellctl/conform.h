@@ -15,4 +15,8 @@ void conform_begin(const char *path);
 const char *conform_method(const char *method, bool reply, const json_t *value);
 const char *conform_error(const char *error, const json_t *value);
 
+/* A method of those in the text, and parameters for it that are as it has them, mostly. */
+const char *conform_any_method(unsigned int *seed);
+json_t *conform_any_params(const char *method, unsigned int *seed);
+
 #endif /* _CONFORM_H */

@@ -3,7 +3,8 @@
 # What the tests of knellctl have in common. A test is a function test_NAME; it fails by its exit
 # status or by "fail". All are run by run_tests, which prints TAP.
 #
-# In the environment: KNELLCTL, FAKE and CONFORM, the programs; TEXT, the interface's text.
+# In the environment: KNELLCTL, KNELLD, FAKE, HOSTILE and CONFORM, the programs; TEXT, the interface's
+# text.
 
 # shellcheck disable=SC2034 # for those who read this
 here=$(cd "$(dirname "$0")" && pwd)

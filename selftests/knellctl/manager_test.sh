@@ -462,6 +462,61 @@ test_a_reader_that_does_not_read()
 	unmanage
 }
 
+# Anybody may call, with anything.
+test_hostile_callers()
+{
+	sleeper a.service
+	sleeper t@.service
+	unit b.service <<-'END'
+		[Unit]
+		Requires=bad.service
+		After=bad.service
+		[Service]
+		ExecStart=/bin/sleep 100000
+	END
+	unit bad.service <<-'END'
+		[Service]
+		ExecStart=/bin/false
+		Restart=always
+		RestartSec=20ms
+		StartLimitIntervalSec=0
+	END
+	unit slow.service <<-'END'
+		[Service]
+		Type=oneshot
+		ExecStart=/bin/sleep 1000
+	END
+	unit tick.timer <<-'END'
+		[Timer]
+		OnActiveSec=10ms
+		OnUnitInactiveSec=10ms
+		Unit=a.service
+	END
+	unit web.socket <<-END
+		[Socket]
+		ListenStream=$dir/web
+	END
+	sleeper web.service
+	unit one.target <<-'END'
+		[Unit]
+		AllowIsolate=yes
+		Wants=a.service
+	END
+	manage
+	chmod 755 "$dir"
+	for seed in 1 2 3; do
+		timeout 120 "$HOSTILE" "$sock" "$TEXT" $seed "${HOSTILE_ROUNDS:-1500}" >"$dir/hostile" ||
+			fail "seed $seed: $(cat "$dir/hostile" "$dir/log" | tail -n 40)"
+	done
+	# Those who may only read, too.
+	timeout 120 setpriv --reuid=65534 --regid=65534 --clear-groups "$HOSTILE" "$sock" "$TEXT" 4 \
+		"${HOSTILE_ROUNDS:-1500}" >"$dir/hostile" || fail "$(cat "$dir/hostile")"
+	run start a
+	exits 0
+	run why
+	unmanage
+}
+
 test_files_are_read_again()
 {
 	sleeper a.service
@@ -627,6 +682,9 @@ test_knelld_ends()
 	"$KNELLCTL" --socket="$sock" start hangs 2>"$dir/err" &
 	client=$!
 	until_true is hangs activating
+	run daemon-reexec
+	exits 1
+	complains 'not supported here: that takes the module'
 	run exit --status=7
 	exits 0
 	status=0

@@ -290,4 +290,87 @@ TEST_F(bus, hostile_bus)
 	close(fd);
 }
 
+/* What a client has sent: the serial of its latest NameHasOwner, 0: there was none. */
+static uint32_t question(int fd)
+{
+	char buf[8192];
+	ssize_t n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+	char *at = n > 0 ? memchr(buf, '\n', n) : NULL;
+	uint32_t serial = 0, body, fields, nr;
+
+	/* Past the authentication, if that is there. */
+	if (at && !memcmp(buf, "\0AUTH", 5))
+		at = (char *)memchr(at + 1, '\n', buf + n - at - 1) + 1;
+	else
+		at = buf;
+	while (n > 0 && at + 16 <= buf + n) {
+		memcpy(&body, at + 4, 4);
+		memcpy(&nr, at + 8, 4);
+		memcpy(&fields, at + 12, 4);
+		if (memmem(at, 16 + fields, "NameHasOwner", 12))
+			serial = nr;
+		at += 16 + ((fields + 7) & ~7U) + body;
+	}
+	return serial;
+}
+
+static void reply(int fd, uint32_t to, uint32_t owned)
+{
+	struct {
+		char head[4];
+		uint32_t body, serial, fields;
+		char field[4];
+		uint32_t to, owned;
+	} m = { { 'l', 2, 0, 1 }, 4, 1, 8, { 5, 1, 'u', 0 }, to, owned };
+
+	if (write(fd, &m, sizeof(m)) != sizeof(m))
+		abort();
+}
+
+static void signal_something(int fd)
+{
+	static const char m[16] = { 'l', 4, 0, 1, 0, 0, 0, 0, 1 };
+
+	if (write(fd, m, sizeof(m)) != sizeof(m))
+		abort();
+}
+
+/* An answer that was overtaken by a change is not the last word. */
+TEST_F(bus, changed_while_it_is_asked)
+{
+	struct seen s = { .owned = -1 };
+	struct bus_watch *w;
+	uint32_t first, second = 0;
+	int fd, c;
+
+	stop_daemon(self);
+	fd = listen_at(self->path);
+	w = bus_watch(self->l, self->address, "org.example.A", on_owned, &s);
+	ASSERT_NE(NULL, w);
+	c = accept(fd, NULL, NULL);
+	first = question(c);
+	ASSERT_NE(0, first);
+	ASSERT_EQ(5, write(c, "OK x\n", 5));
+	/* Twice: what is asked again is asked once. */
+	signal_something(c);
+	signal_something(c);
+	reply(c, first, 0);
+	while (!second) {
+		knell_loop_run(self->l, KNELL_RUN_ONCE);
+		second = question(c);
+	}
+	EXPECT_EQ(first + 1, second);
+	EXPECT_EQ(0, s.owned);
+	/* An old one, and one to nobody's question. */
+	reply(c, first, 1);
+	reply(c, 4711, 1);
+	reply(c, second, 1);
+	wait_for(self, &s, 1);
+	EXPECT_EQ(2, s.calls);
+	EXPECT_EQ(0, question(c));
+	bus_unwatch(w);
+	close(c);
+	close(fd);
+}
+
 TEST_HARNESS_MAIN

@@ -22,6 +22,8 @@ packages=$(sed 's/#.*//' <<-'END'
 	libglib2.0-dev		# GLib
 	libsystemd-dev		# sd-event
 	libjansson-dev		# JSON, for knelld, knellctl and what they speak with each other
+	jq			# the tests of knellctl: is that JSON
+	libxml2-utils		# and that XML
 	varlink-go		# another Varlink, to talk with
 	systemd			# systemd-analyze, systemctl --root: what units are compared with
 	valgrind		# libknell's tests under memcheck

@@ -248,38 +248,33 @@ static void ask(struct varlink_call *call, json_t *params, enum job_type type)
 		varlink_continue(call, json_outcomes(r));
 }
 
-static void start_units(struct varlink_call *call, json_t *params, void *arg)
+static HANDLER(start_units)
 {
-	(void)arg;
 	ask(call, params, JOB_START);
 }
 
-static void stop_units(struct varlink_call *call, json_t *params, void *arg)
+static HANDLER(stop_units)
 {
-	(void)arg;
 	ask(call, params, JOB_STOP);
 }
 
-static void restart_units(struct varlink_call *call, json_t *params, void *arg)
+static HANDLER(restart_units)
 {
-	(void)arg;
 	ask(call, params, JOB_RESTART);
 }
 
-static void try_restart_units(struct varlink_call *call, json_t *params, void *arg)
+static HANDLER(try_restart_units)
 {
-	(void)arg;
 	ask(call, params, JOB_TRY_RESTART);
 }
 
-static void reload_units(struct varlink_call *call, json_t *params, void *arg)
+static HANDLER(reload_units)
 {
-	(void)arg;
 	ask(call, params, json_is_true(json_object_get(params, "orRestart")) ?
 	    JOB_RELOAD_OR_RESTART : JOB_RELOAD);
 }
 
-static void kill_unit(struct varlink_call *call, json_t *params, void *arg)
+static HANDLER(kill_unit)
 {
 	const char *whom = json_string_value(json_object_get(params, "whom"));
 	json_t *number = json_object_get(params, "signal");
@@ -287,7 +282,6 @@ static void kill_unit(struct varlink_call *call, json_t *params, void *arg)
 	struct unit *u = control_unit(call, params);
 	int n;
 
-	(void)arg;
 	if (!u)
 		return;
 	whom = whom ? whom : "all";
@@ -306,12 +300,11 @@ static void kill_unit(struct varlink_call *call, json_t *params, void *arg)
 		refuse_name(call, ERROR("NoProcess"), u->name, n < 0 ? strerror(-n) : NULL);
 }
 
-static void reset_failed(struct varlink_call *call, json_t *params, void *arg)
+static HANDLER(reset_failed)
 {
 	json_t *names = json_object_get(params, "names"), *name;
 	size_t i;
 
-	(void)arg;
 	json_array_foreach(names, i, name)
 		if (!unit_find(json_string_value(name))) {
 			refuse_name(call, ERROR("NoSuchUnit"), json_string_value(name), NULL);
@@ -324,12 +317,11 @@ static void reset_failed(struct varlink_call *call, json_t *params, void *arg)
 	done(call);
 }
 
-static void cancel_job(struct varlink_call *call, json_t *params, void *arg)
+static HANDLER(cancel_job)
 {
 	json_int_t id = json_integer_value(json_object_get(params, "id"));
 	struct unit *u = id > 0 && id <= UINT32_MAX ? job_unit(id) : NULL;
 
-	(void)arg;
 	if (!u) {
 		varlink_error(call, ERROR("NoSuchJob"), json_pack("{s:I}", "id", id));
 		return;
@@ -354,17 +346,13 @@ static void done_or_error(struct varlink_call *call, int err)
 		done(call);
 }
 
-static void reload(struct varlink_call *call, json_t *params, void *arg)
+static HANDLER(reload)
 {
-	(void)params;
-	(void)arg;
 	done_or_error(call, manager_reload());
 }
 
-static void reexec(struct varlink_call *call, json_t *params, void *arg)
+static HANDLER(reexec)
 {
-	(void)params;
-	(void)arg;
 	done_or_error(call, manager_reexec());
 }
 
@@ -379,32 +367,25 @@ static void end(struct varlink_call *call, enum ending_how how)
 	manager_stop(how, 0);
 }
 
-static void power_off(struct varlink_call *call, json_t *params, void *arg)
+static HANDLER(power_off)
 {
-	(void)params;
-	(void)arg;
 	end(call, END_POWEROFF);
 }
 
-static void reboot_(struct varlink_call *call, json_t *params, void *arg)
+static HANDLER(reboot_)
 {
-	(void)params;
-	(void)arg;
 	end(call, END_REBOOT);
 }
 
-static void halt(struct varlink_call *call, json_t *params, void *arg)
+static HANDLER(halt)
 {
-	(void)params;
-	(void)arg;
 	end(call, END_HALT);
 }
 
-static void exit_(struct varlink_call *call, json_t *params, void *arg)
+static HANDLER(exit_)
 {
 	json_int_t status = json_integer_value(json_object_get(params, "status"));
 
-	(void)arg;
 	if (status < 0 || status > 255) {
 		varlink_bad_parameter(call, "status");
 		return;
@@ -501,12 +482,10 @@ static void reader_gone(struct varlink_call *call, void *arg)
 		manager_hook = NULL;
 }
 
-static void subscribe(struct varlink_call *call, json_t *params, void *arg)
+static HANDLER(subscribe)
 {
 	struct reader *r = xcalloc(1, sizeof(*r));
 
-	(void)params;
-	(void)arg;
 	*r = (struct reader){ .next = readers, .call = call };
 	readers = r;
 	manager_hook = on_event;

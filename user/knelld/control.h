@@ -42,6 +42,11 @@ json_t *json_details(const struct unit *u, size_t exits, size_t lines);
 json_t *json_ending(const struct unit *u, const struct ending *e);
 extern const char *const json_active[], *const json_job_type[], *const json_job_result[];
 
+/* A method: what it is given, and it may not need. */
+#define HANDLER(name)							\
+	void name(struct varlink_call *call, json_t *params __attribute__((unused)),	\
+		  void *arg __attribute__((unused)))
+
 varlink_handler control_list_units, control_unit_status, control_manager_status, control_list_jobs,
 	control_history, control_tree, control_timers, control_dependencies, control_metrics,
 	control_boot_times, control_statistics;

@@ -27,28 +27,25 @@ static struct unit **sorted(size_t *nr)
 	return v;
 }
 
-void control_list_units(struct varlink_call *call, json_t *params, void *arg)
+HANDLER(control_list_units)
 {
 	json_t *list = json_array();
 	size_t nr;
 	struct unit **v = sorted(&nr);
 
-	(void)params;
-	(void)arg;
 	for (size_t i = 0; i < nr; i++)
 		json_array_append_new(list, json_unit(v[i]));
 	free(v);
 	varlink_reply(call, json_pack("{s:o}", "units", list));
 }
 
-void control_unit_status(struct varlink_call *call, json_t *params, void *arg)
+HANDLER(control_unit_status)
 {
 	json_t *exits = json_object_get(params, "exits"), *lines = json_object_get(params, "lines");
 	size_t nr_exits = exits ? json_integer_value(exits) : HISTORY_MAX;
 	size_t nr_lines = lines ? json_integer_value(lines) : 10;
 	struct unit *u = control_unit(call, params);
 
-	(void)arg;
 	/* The file may be one that the caller must not read. */
 	if (u)
 		varlink_reply(call, json_pack("{s:o}", "status", json_details(u, nr_exits,
@@ -74,15 +71,13 @@ static json_t *json_missing(void)
 		"services do not outlive knelld") : json_array();
 }
 
-void control_manager_status(struct varlink_call *call, json_t *params, void *arg)
+HANDLER(control_manager_status)
 {
 	json_t *failed = json_array(), *path = json_array();
 	const struct strv *dirs = unit_dirs_paths(manager.dirs);
 	size_t nr;
 	struct unit **v = sorted(&nr);
 
-	(void)params;
-	(void)arg;
 	for (size_t i = 0; i < nr; i++)
 		if (unit_active(v[i]) == FAILED)
 			json_array_append_new(failed, json_string(v[i]->name));
@@ -101,12 +96,10 @@ void control_manager_status(struct varlink_call *call, json_t *params, void *arg
 		"failedUnits", failed));
 }
 
-void control_list_jobs(struct varlink_call *call, json_t *params, void *arg)
+HANDLER(control_list_jobs)
 {
 	json_t *list = json_array();
 
-	(void)params;
-	(void)arg;
 	for (size_t i = 0; i < nr_units; i++)
 		if (units[i]->job)
 			json_array_append_new(list, json_job(units[i]));
@@ -126,7 +119,7 @@ static int latest_first(const void *a, const void *b)
 	return (x->time_ns < y->time_ns) - (x->time_ns > y->time_ns);
 }
 
-void control_history(struct varlink_call *call, json_t *params, void *arg)
+HANDLER(control_history)
 {
 	json_t *list, *limit = json_object_get(params, "limit");
 	bool one = json_object_get(params, "name");
@@ -135,7 +128,6 @@ void control_history(struct varlink_call *call, json_t *params, void *arg)
 	const struct ending *e;
 	size_t nr = 0, max = limit ? (size_t)json_integer_value(limit) : 100;
 
-	(void)arg;
 	if (one && !only)
 		return;
 	for (size_t i = 0; i < nr_units; i++)
@@ -163,14 +155,13 @@ static json_t *json_trees(const struct unit *u)
 			 "trees", list);
 }
 
-void control_tree(struct varlink_call *call, json_t *params, void *arg)
+HANDLER(control_tree)
 {
 	json_t *list = json_array(), *names = json_object_get(params, "names"), *name;
 	const struct unit *u;
 	size_t nr, i;
 	struct unit **v = sorted(&nr);
 
-	(void)arg;
 	for (i = 0; !names && i < nr; i++)
 		if (v[i]->trees)
 			json_array_append_new(list, json_trees(v[i]));
@@ -191,14 +182,12 @@ static int by_deadline(const void *a, const void *b)
 	return (x->deadline - 1 > y->deadline - 1) - (x->deadline - 1 < y->deadline - 1);
 }
 
-void control_timers(struct varlink_call *call, json_t *params, void *arg)
+HANDLER(control_timers)
 {
 	json_t *list = json_array();
 	size_t nr;
 	struct unit **v = sorted(&nr);
 
-	(void)params;
-	(void)arg;
 	qsort(v, nr, sizeof(*v), by_deadline);
 	for (size_t i = 0; i < nr; i++) {
 		const char *activates = "";
@@ -216,12 +205,11 @@ void control_timers(struct varlink_call *call, json_t *params, void *arg)
 	varlink_reply(call, json_pack("{s:o}", "timers", list));
 }
 
-void control_dependencies(struct varlink_call *call, json_t *params, void *arg)
+HANDLER(control_dependencies)
 {
 	json_t *forward, *reverse, *dep;
 	struct unit *u = control_unit(call, params);
 
-	(void)arg;
 	if (!u)
 		return;
 	forward = json_array();
@@ -246,12 +234,10 @@ static json_t *usec_of(uint64_t ns)
 	return ns ? json_integer(ns / 1000) : NULL;
 }
 
-void control_boot_times(struct varlink_call *call, json_t *params, void *arg)
+HANDLER(control_boot_times)
 {
 	json_t *list = json_array();
 
-	(void)params;
-	(void)arg;
 	for (size_t i = 0; i < nr_units; i++) {
 		const struct unit *u = units[i];
 
@@ -278,7 +264,7 @@ static int loop_table(const char *filter, enum knell_format format, char **text,
 	return err;
 }
 
-void control_statistics(struct varlink_call *call, json_t *params, void *arg)
+HANDLER(control_statistics)
 {
 	const char *filter = json_string_value(json_object_get(params, "filter"));
 	json_t *cpu = json_object_get(params, "cpu"), *reply;
@@ -286,7 +272,6 @@ void control_statistics(struct varlink_call *call, json_t *params, void *arg)
 	size_t len, json_len = 0;
 	int err;
 
-	(void)arg;
 	if (cpu && !varlink_call_privileged(call)) {
 		varlink_error(call, VARLINK_DENIED, json_object());
 		return;
@@ -387,14 +372,12 @@ static void put_metrics(FILE *f)
 	fputs("# EOF\n", f);
 }
 
-void control_metrics(struct varlink_call *call, json_t *params, void *arg)
+HANDLER(control_metrics)
 {
 	char *text = NULL;
 	size_t len = 0;
 	FILE *f = open_memstream(&text, &len);
 
-	(void)params;
-	(void)arg;
 	if (f) {
 		put_metrics(f);
 		fclose(f);

@@ -308,12 +308,12 @@ static json_t *json_condition(const struct unit *u)
 	if (!u->unmet || u->unmet > f->nr_conditions)
 		return NULL;
 	c = &f->conditions[u->unmet - 1];
-	return json_pack("{s:o, s:o, s:s*, s:i}", "name",
+	return json_pack("{s:o, s:o, s:o*, s:i}", "name",
 		json_sprintf("%s%s", c->assert ? "Assert" : "Condition",
 			     unit_condition_name(c->kind)),
 		"parameter", json_sprintf("%s%s%s", c->trigger ? "|" : "", c->negate ? "!" : "",
 					  c->param),
-		"file", c->where.file < f->nr_sources ? f->sources[c->where.file] : NULL,
+		"file", c->where.file < f->nr_sources ? json_text(f->sources[c->where.file]) : NULL,
 		"line", (int)c->where.line);
 }
 
@@ -325,8 +325,8 @@ static json_t *json_why(const struct unit *u)
 		!strcmp(code, "assertion");
 	const struct ending *e = unit_is_up(u) || !u->nr_history ? NULL : decisive(u);
 	char *step = steps || !strcmp(code, "timeout") ? step_of(u) : NULL;
-	json_t *why = json_pack("{s:s, s:s*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*}",
-		"code", code, "step", step,
+	json_t *why = json_pack("{s:s, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*}",
+		"code", code, "step", json_text(step),
 		"pid", steps ? json_pid(u->control ? u->control->pid : u->pid) : NULL,
 		"chain", strcmp(code, "dependency") ? NULL : json_chain(u),
 		"waitsFor", strcmp(code, "waiting") ? NULL : json_waits_for(u),

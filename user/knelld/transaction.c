@@ -425,8 +425,11 @@ static int make_plan(struct unit *u, enum job_type type, enum job_mode mode)
 	int err;
 
 	if (mode == JOB_IGNORE_DEPENDENCIES || mode == JOB_IGNORE_REQUIREMENTS) {
+		type = resolve(u, type);
+		if (type == JOB_NOTHING)
+			return 0;
 		plan = xgrow(plan, nr_plan, sizeof(*plan));
-		plan[nr_plan++] = (struct planned){ .unit = u, .type = resolve(u, type) };
+		plan[nr_plan++] = (struct planned){ .unit = u, .type = type };
 		u->mark = nr_plan;
 		return plan[0].type == JOB_STOP ? 0 : check_files(u);
 	}
