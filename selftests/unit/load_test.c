@@ -478,6 +478,27 @@ static void hashes(void)
 	unit_file_free(f);
 }
 
+/* What stands in for a unit that is not there. */
+static void builtins(void)
+{
+	static const char *const kinds[] = { "a.service", "a@b.socket", "a.timer", "a.target" };
+	struct unit_file *f;
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		f = unit_builtin(kinds[i], i ? NULL : "words");
+		if (!f || strcmp(f->name, kinds[i]) || strcmp(f->description, i ? kinds[i] : "words") ||
+		    f->bad || f->nr_deps || f->nr_sources || f->kind != unit_name_kind(kinds[i]))
+			bad("%s", kinds[i]);
+		if (f && f->service && (f->service->type != TYPE_SIMPLE || !f->service->exec.tty))
+			bad("%s: type %d", kinds[i], f->service->type);
+		if (f && f->socket && strcmp(f->socket->service, "a@b.service"))
+			bad("%s: starts %s", kinds[i], f->socket->service);
+		unit_file_free(f);
+	}
+	if (unit_builtin("a.mount", NULL) || unit_builtin("a@.service", NULL) || unit_builtin("a", NULL))
+		bad("not of these kinds");
+}
+
 static void check_verify(const char *name, int expected, const char *told_of)
 {
 	struct unit_options opt = { .say = listen_to, .root = root, .quiet_ignored = true };
@@ -808,6 +829,7 @@ int main(int argc, char **argv)
 	RUN(no_files(), "what is no unit file");
 	RUN(large(), "what is too large");
 	RUN(hashes(), "hashes");
+	RUN(builtins(), "units without files");
 	RUN(verifying(), "verifying");
 	RUN(dragonreach(), "units of DragonReach");
 	RUN(mutations(argc > 1 ? atoi(argv[1]) : 20000), "mutated texts");

@@ -365,6 +365,27 @@ static void unify_deps(struct file *file)
 	file->f.deps = file->deps;
 }
 
+/* For a unit that no file says anything of: what follows from that, without a word. */
+void file_settle(struct file *file)
+{
+	struct unit_file *f = &file->f;
+
+	if (file->service) {
+		finish_exec(&file->service->exec);
+		file->service->type = TYPE_SIMPLE;
+		file->service->abort_ns = file->service->stop_ns;
+		file->service->restart_reset_ns = file->service->restart_ns * 10;
+	}
+	if (file->socket) {
+		finish_exec(&file->socket->exec);
+		file->socket->fd_name = f->name;
+		file->socket->service = sibling(file, "service", false);
+		file->socket->backlog = SOMAXCONN;
+	}
+	if (!f->description)
+		f->description = f->name;
+}
+
 /* Everything has been read. */
 void file_finish(struct parser *p)
 {

@@ -392,7 +392,7 @@ static enum load loop_of(struct unit_dirs *d, const struct entry *e, const char 
 	mark_bad(file, "a link that leads back to itself");
 	file_add_source(file, path);
 	free(path);
-	file->f.description = file->f.name;
+	file_settle(file);
 	*f = &file->f;
 	return LOAD_BAD;
 }
@@ -453,6 +453,7 @@ struct unit_file *unit_builtin(const char *name, const char *description)
 	if (unit_name_kind(name) >= UNIT_KINDS || unit_name_is_template(name))
 		return NULL;
 	file = file_new(name);
-	file->f.description = description ? arena_str(&file->arena, description) : file->f.name;
+	file->f.description = description ? arena_str(&file->arena, description) : NULL;
+	file_settle(file);
 	return &file->f;
 }

@@ -224,6 +224,7 @@ bool install_has_rules(const struct install *in);
 /* finish.c */
 struct file *file_new(const char *name);
 void file_finish(struct parser *p);
+void file_settle(struct file *file);
 void file_add_dep(struct file *file, enum dep_kind kind, const char *name, struct where where,
 		  bool linked);
 int file_add_source(struct file *file, const char *path);

@@ -79,7 +79,10 @@ enum load unit_load(struct unit_dirs *d, const char *name, struct unit_file **f)
 enum load unit_parse(struct unit_dirs *d, const char *name, const char *path, const char *text,
 		     size_t len, struct unit_file **f);
 
-/* A target without a file, for one that is needed and is not there; NULL: @name is none. */
+/*
+ * A unit without a file, all at its defaults, for a target that is needed or in the place of what
+ * is not there; NULL: there is no kind of unit here that is called so.
+ */
 struct unit_file *unit_builtin(const char *name, const char *description);
 
 void unit_file_free(struct unit_file *f);
