@@ -7,6 +7,7 @@
  */
 #include <sys/file.h>
 
+#define MORE_OPTIONS "--control", path_of(self, "control"),
 #include "knelld_test.h"
 
 #define TOOK_OVER	"from a knelld that is gone"
@@ -153,6 +154,31 @@ TEST_F_TIMEOUT(knelld, idle_after_a_takeover, LIMIT_S)
 	ASSERT_TRUE(told_times(self, 2, "startup finished: 20 started, 0 failed"));
 	EXPECT_TRUE(has(self, "took over 15 running services"));
 	idle(_metadata, self, 10);
+	ASSERT_EQ(0, stop(self));
+}
+
+/* daemon-reexec: the same process runs the program anew, and nobody else notices. */
+TEST_F_TIMEOUT(knelld, a_reexec_is_noticed_by_nobody, LIMIT_S)
+{
+	pid_t up[NR_OF_A_KIND];
+
+	twenty_units(self);
+	unit(self, "later.service", "[Service]\nRestart=always\nRestartSec=5s\nExecStart=/bin/true\n");
+	ASSERT_TRUE(begin(self));
+	ASSERT_TRUE(told(self, "startup finished: 21 started, 0 failed"));
+	ASSERT_TRUE(told(self, "later.service: restart in 5s"));
+	main_pids(self, "up%d.service", up);
+	for (size_t i = 1; i < 4; i++) {
+		ask(self, "Reexec", "", "");
+		ASSERT_TRUE(told_times(self, i + 1, "version "));
+		ASSERT_TRUE(told_times(self, i, TOOK_OVER));
+	}
+	for (int i = 0; i < NR_OF_A_KIND; i++)
+		EXPECT_TRUE(lives(up[i]));
+	EXPECT_TRUE(strstr(ask(self, "UnitStatus", "up0.service", ""), "\"active\":\"active\""));
+	ASSERT_TRUE(told_times(self, 2, "later.service: main process"));
+	kill(up[0], SIGKILL);
+	ASSERT_TRUE(told(self, killed_by_us(up[0])));
 	ASSERT_EQ(0, stop(self));
 }
 

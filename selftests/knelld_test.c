@@ -781,7 +781,7 @@ TEST_F_TIMEOUT(knelld, memory_does_not_grow, LIMIT_S)
 		ASSERT_TRUE(told_times(self, i, "SIGHUP: reading"));
 		ASSERT_TRUE(told_times(self, 5 * i, "a.service: main process"));
 		/* It has seen everything once. */
-		if (i == 10)
+		if (i == 20)
 			before = anonymous_kib(self->pid);
 	}
 	EXPECT_LT(0, before);
@@ -918,7 +918,7 @@ TEST_F_TIMEOUT(knelld, pid1_orphans_never_become_zombies, LIMIT_S)
 	     "'(trap \"\" TERM; sleep 100000) & sleep 0'\n");
 	ASSERT_TRUE(start_as(self, FIRST));
 	ASSERT_TRUE(told(self, "version "));
-	EXPECT_TRUE(has(self, "version 0.1.0, pid 1"));
+	EXPECT_TRUE(has(self, ", pid 1\n"));
 	ASSERT_TRUE(told(self, "startup finished: 3 started, 0 failed"));
 	/* up.service's process and what left.service has left are there for good. */
 	do {

@@ -18,8 +18,10 @@
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "kselftest_harness.h"
@@ -41,6 +43,9 @@
 /* What is tested without the module says so: knelld/host.h. */
 #ifndef BACKEND
 #define BACKEND "--backend=kernel"
+#endif
+/* So that ask() works: "--control", path_of(self, "control"), */
+#ifndef MORE_OPTIONS
 #define MORE_OPTIONS
 #endif
 
@@ -541,6 +546,58 @@ static void idle(struct __test_metadata *_metadata, fixture *self, unsigned int 
 	EXPECT_EQ(before.involuntary, after.involuntary);
 	EXPECT_EQ(before.utime, after.utime);
 	EXPECT_EQ(before.stime, after.stime);
+}
+
+/*
+ * Calls a method of io.knell.Manager for one unit, and sleeps until what it asks for is done: the
+ * reply, which is good until the next call; "" if there is none.
+ */
+static const char *ask(fixture *self, const char *method, const char *unit_name, const char *more)
+{
+	static char reply[65536];
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	size_t len = 0;
+	bool many = strstr(method, "Units") || !strcmp(method, "ResetFailed");
+	char call[512];
+	ssize_t n = 1;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(to.sun_path, path_of(self, "control"));
+	if (!*unit_name)
+		snprintf(call, sizeof(call), "{\"method\":\"io.knell.Manager.%s\"}", method);
+	else
+		snprintf(call, sizeof(call), "{\"method\":\"io.knell.Manager.%s\",\"parameters\":"
+			 "{\"%s\":%s%s%s%s}}", method, many ? "names" : "name",
+			 many ? "[\"" : "\"", unit_name, many ? "\"]" : "\"", more);
+	if (!connect(fd, (struct sockaddr *)&to, sizeof(to)) &&
+	    write(fd, call, strlen(call) + 1) == (ssize_t)strlen(call) + 1)
+		while (n > 0 && (!len || reply[len - 1]) && len < sizeof(reply) - 1) {
+			n = read(fd, reply + len, sizeof(reply) - 1 - len);
+			len += n > 0 ? n : 0;
+		}
+	reply[len] = '\0';
+	close(fd);
+	return reply;
+}
+
+/* The same for jobs: did it end so ("done", "failed" ...; an error by its name)? */
+static bool asked(fixture *self, const char *method, const char *unit_name, const char *result)
+{
+	const char *reply = ask(self, method, unit_name, "");
+
+	if (strstr(reply, result))
+		return true;
+	fprintf(stderr, "# %s of %s: wanted %s, got: %s\n", method, unit_name, result, reply);
+	return false;
+}
+
+/* Is the unit active, inactive, failed ... now? */
+static bool is(fixture *self, const char *unit_name, const char *active)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "\"active\":\"%s\"", active);
+	return asked(self, "UnitStatus", unit_name, text);
 }
 
 #endif /* _KNELLD_TEST_H */

@@ -18,9 +18,6 @@
 #ifndef _KNELLD_HOST_H
 #define _KNELLD_HOST_H
 
-#include <sys/socket.h>
-#include <sys/un.h>
-
 #define BACKEND "--backend=pidfd"
 #define MORE_OPTIONS "--control", path_of(self, "control"),
 #include "../knelld_test.h"
@@ -63,54 +60,5 @@ static bool start_seen(fixture *self)
 	return start(self);
 }
 #define start start_seen
-
-/*
- * Calls a method of io.knell.Manager for one unit, and sleeps until what it asks for is done: the
- * reply, which is good until the next call; "" if there is none.
- */
-static const char *ask(fixture *self, const char *method, const char *unit_name, const char *more)
-{
-	static char reply[65536];
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	size_t len = 0;
-	bool many = strstr(method, "Units") || !strcmp(method, "ResetFailed");
-	char call[512];
-	ssize_t n = 1;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	strcpy(to.sun_path, path_of(self, "control"));
-	snprintf(call, sizeof(call), "{\"method\":\"io.knell.Manager.%s\",\"parameters\":"
-		 "{\"%s\":%s%s%s%s}}", method, many ? "names" : "name",
-		 many ? "[\"" : "\"", unit_name, many ? "\"]" : "\"", more);
-	if (!connect(fd, (struct sockaddr *)&to, sizeof(to)) &&
-	    write(fd, call, strlen(call) + 1) == (ssize_t)strlen(call) + 1)
-		while (n > 0 && (!len || reply[len - 1]) && len < sizeof(reply) - 1) {
-			n = read(fd, reply + len, sizeof(reply) - 1 - len);
-			len += n > 0 ? n : 0;
-		}
-	reply[len] = '\0';
-	close(fd);
-	return reply;
-}
-
-/* The same for jobs: did it end so ("done", "failed" ...; an error by its name)? */
-static bool asked(fixture *self, const char *method, const char *unit_name, const char *result)
-{
-	const char *reply = ask(self, method, unit_name, "");
-
-	if (strstr(reply, result))
-		return true;
-	fprintf(stderr, "# %s of %s: wanted %s, got: %s\n", method, unit_name, result, reply);
-	return false;
-}
-
-/* Is the unit active, inactive, failed ... now? */
-static bool is(fixture *self, const char *unit_name, const char *active)
-{
-	char text[64];
-
-	snprintf(text, sizeof(text), "\"active\":\"%s\"", active);
-	return asked(self, "UnitStatus", unit_name, text);
-}
 
 #endif /* _KNELLD_HOST_H */

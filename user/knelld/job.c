@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * When a job may run, how it ends, and what a change of state leads to.
+ * When a job may run, and how it ends. What follows from a change of state is change.c's.
  *
  * A unit has one job at most. It waits until the units that are in the way by After= and Before=
  * are done with theirs, then its unit is at it until its state says how it went. Nothing that
@@ -53,20 +53,12 @@ static struct unit *next_to_look_at(void)
 	return u;
 }
 
-static void look_at_all(const struct unit *u, uint64_t sides)
+static void job_look_at_order(const struct unit *u)
 {
 	for (size_t i = 0; i < u->nr_edges; i++)
-		if (sides >> u->edges[i].side & 1)
+		if (u->edges[i].side == DEP_AFTER || u->edges[i].side == DEP_BEFORE)
 			job_look_at(u->edges[i].to);
 }
-
-#define SIDE(side)	(1ULL << (side))
-#define ORDER		(SIDE(DEP_AFTER) | SIDE(DEP_BEFORE))
-#define NEEDS		(SIDE(DEP_REQUIRES) | SIDE(DEP_REQUISITE) | SIDE(DEP_WANTS) | \
-			 SIDE(DEP_BINDS_TO) | SIDE(DEP_UPHOLDS))
-#define NEEDED_BY	(NEEDS << DEP_KINDS)
-
-_Static_assert(DEP_SIDES <= 64, "a set of sides");
 
 size_t job_count(void)
 {
@@ -264,7 +256,7 @@ void job_finish(struct unit *u, enum job_result result)
 	tell_job(u, j, EVENT_JOB_DONE, result);
 	if (starts && is_failure(result))
 		fail_dependents(u);
-	look_at_all(u, ORDER);
+	job_look_at_order(u);
 	/* Its time is over, and nobody else would start it. */
 	if (result == JR_CANCELED && unit_awaits_restart(u) && !u->deadline)
 		unit_set_state(u, 0);
@@ -431,7 +423,7 @@ static bool conditions_hold(struct unit *u)
 }
 
 /* BindsTo= and After=: it cannot be up without. */
-static const struct unit *missing_bond(const struct unit *u)
+const struct unit *unit_missing_bond(const struct unit *u)
 {
 	for (size_t i = 0; i < u->nr_edges; i++) {
 		const struct unit *to = u->edges[i].to;
@@ -471,7 +463,7 @@ static void start(struct unit *u)
 		fail_start(u, RESULT_BAD_UNIT, JR_INVALID);
 		return;
 	}
-	bond = missing_bond(u);
+	bond = unit_missing_bond(u);
 	if (bond) {
 		log_line("%s: it is not up; the unit fails",
 			 edge_text(u, graph_edge(u, bond, DEP_BINDS_TO)));
@@ -529,59 +521,6 @@ static void try_job(struct unit *u)
 	run[u->job->type](u);
 }
 
-/* What units are to each other while they have no job */
-
-static bool is_wanted_up(const struct unit *u)
-{
-	return unit_is_up(u) || unit_active(u) == ACTIVATING ||
-	       (u->job && (u->job->type == JOB_START || u->job->type == JOB_RESTART));
-}
-
-static const struct unit *one_up(const struct unit *u, uint64_t sides)
-{
-	for (size_t i = 0; i < u->nr_edges; i++)
-		if (sides >> u->edges[i].side & 1 && is_wanted_up(u->edges[i].to))
-			return u->edges[i].to;
-	return NULL;
-}
-
-static void ask_for(struct unit *u, enum job_type type, enum job_mode mode, const struct unit *by,
-		    uint8_t side)
-{
-	const char *why = "";
-	int64_t id = job_ask(u, type, mode, NULL, NULL, &why);
-
-	if (id > 0)
-		log_line("%s: %s, because of %s (%s)", u->name, job_type_name(type), by->name,
-			 edge_name(side));
-	else if (id < 0 && id != -ESHUTDOWN)
-		log_line("%s: cannot %s because of %s (%s): %s", u->name, job_type_name(type),
-			 by->name, edge_name(side), why);
-}
-
-static void check_steady(struct unit *u)
-{
-	const struct unit *other;
-
-	if (manager.stopping || unit_active(u) == DEACTIVATING)
-		return;
-	if (unit_is_down(u)) {
-		for (size_t i = 0; i < u->nr_edges; i++)
-			if (u->edges[i].side == DEP_INVERSE(DEP_UPHOLDS) &&
-			    unit_is_up(u->edges[i].to) && !u->gone && u->load == UNIT_LOADED &&
-			    u->result != RESULT_START_LIMIT) {
-				ask_for(u, JOB_START, JOB_FAIL, u->edges[i].to, u->edges[i].side);
-				return;
-			}
-		return;
-	}
-	other = unit_is_up(u) ? missing_bond(u) : NULL;
-	if (other && unit_is_down(other) && !other->job)
-		ask_for(u, JOB_STOP, JOB_REPLACE, other, DEP_BINDS_TO);
-	else if (unit_is_up(u) && unit_latest(u)->stop_when_unneeded && !one_up(u, NEEDED_BY))
-		ask_for(u, JOB_STOP, JOB_FAIL, u, DEP_INVERSE(DEP_WANTS));
-}
-
 /* Runs what has become free to, and what follows from that in turn. */
 void job_settle(void)
 {
@@ -591,159 +530,9 @@ void job_settle(void)
 		if (u->job)
 			try_job(u);
 		else
-			check_steady(u);
+			unit_check_steady(u);
 	}
 	if (all_over && !nr_jobs)
 		manager_settled();
 	all_over = false;
-}
-
-/* What a change of state leads to */
-
-/* How it ends, if the state says so; true: it was the job that has changed the state. */
-static bool settle_job(struct unit *u, enum active now)
-{
-	struct job *j = u->job;
-	bool down = now == INACTIVE || now == FAILED;
-
-	if (!j)
-		return false;
-	if (!j->running) {
-		job_look_at(u);
-		return true;
-	}
-	switch (j->type) {
-	case JOB_START:
-	case JOB_VERIFY:
-		if (now == ACTIVE || now == RELOADING)
-			job_finish(u, JR_DONE);
-		else if (down)
-			job_finish(u, now == FAILED ? JR_FAILED : u->result == RESULT_CONDITION ?
-				   JR_SKIPPED : JR_DONE);
-		return now == ACTIVE || now == ACTIVATING;
-	case JOB_RELOAD:
-		if (now == ACTIVE)
-			job_finish(u, u->reload_failed ? JR_FAILED : JR_DONE);
-		else if (down)
-			job_finish(u, JR_FAILED);
-		return now == ACTIVE || now == RELOADING;
-	default:
-		if (down)
-			job_finish(u, JR_DONE);
-		else if (now == ACTIVE)
-			job_finish(u, JR_FAILED);
-		return now != ACTIVE;
-	}
-}
-
-static void up_by_itself(struct unit *u)
-{
-	for (size_t i = 0; i < u->nr_edges; i++) {
-		const struct edge e = u->edges[i];
-		bool behind = graph_edge(u, e.to, DEP_AFTER), up = is_wanted_up(e.to);
-
-		if ((e.side == DEP_REQUIRES || e.side == DEP_BINDS_TO) && !behind && !up)
-			ask_for(e.to, JOB_START, JOB_REPLACE, u, e.side);
-		else if ((e.side == DEP_WANTS || e.side == DEP_UPHOLDS) && !behind && !up)
-			ask_for(e.to, JOB_START, JOB_FAIL, u, e.side);
-		else if ((e.side == DEP_CONFLICTS || e.side == DEP_INVERSE(DEP_CONFLICTS)) && up)
-			ask_for(e.to, JOB_STOP, JOB_REPLACE, u, e.side);
-	}
-}
-
-static void down_by_itself(struct unit *u)
-{
-	for (size_t i = 0; i < u->nr_edges; i++) {
-		const struct edge e = u->edges[i];
-
-		if ((e.side == DEP_INVERSE(DEP_BINDS_TO) || e.side == DEP_PROPAGATES_STOP_TO) &&
-		    is_wanted_up(e.to))
-			ask_for(e.to, JOB_STOP, JOB_REPLACE, u, e.side);
-	}
-}
-
-static void start_all(struct unit *u, uint8_t side, enum job_mode mode)
-{
-	for (size_t i = 0; i < u->nr_edges; i++)
-		if (u->edges[i].side == side)
-			ask_for(u->edges[i].to, JOB_START, mode, u, side);
-}
-
-static void ended(struct unit *u, enum active now)
-{
-	const struct unit_file *f = u->file;
-
-	if (manager.stopping)
-		return;
-	if (now == FAILED) {
-		start_all(u, DEP_ON_FAILURE, f->on_failure_mode);
-		manager_emergency(f->failure_action, u, "failure");
-	} else if (u->result == RESULT_SUCCESS) {
-		start_all(u, DEP_ON_SUCCESS, f->on_success_mode);
-		manager_emergency(f->success_action, u, "success");
-	}
-}
-
-static void note_times(struct unit *u, enum active old, enum active now)
-{
-	bool was_down = old == INACTIVE || old == FAILED, down = now == INACTIVE || now == FAILED;
-	bool was_up = old == ACTIVE || old == RELOADING, up = now == ACTIVE || now == RELOADING;
-	uint64_t t = now_ns();
-
-	u->since = t;
-	if (was_down && !down)
-		u->times.activating = t;
-	if (!was_up && up)
-		u->times.activated = t;
-	if (was_up && !up)
-		u->times.deactivating = t;
-	if (!was_down && down)
-		u->times.deactivated = t;
-}
-
-static bool on_its_way_up(enum active a)
-{
-	return a == ACTIVE || a == ACTIVATING || a == RELOADING;
-}
-
-static void changed(struct unit *u, enum active old, enum active now)
-{
-	bool down = now == INACTIVE || now == FAILED;
-	bool expected;
-
-	note_times(u, old, now);
-	/* Should its file come back it is as good as new. */
-	if (down && u->gone)
-		u->outcome = 0;
-	expected = settle_job(u, now);
-	if (!expected && !on_its_way_up(old) && on_its_way_up(now))
-		up_by_itself(u);
-	else if (!expected && on_its_way_up(old) && !on_its_way_up(now))
-		down_by_itself(u);
-	if (now == FAILED || (now == INACTIVE && old != FAILED))
-		ended(u, now);
-	/* Those that wait for a unit that is stopping, are bound to it, or needed because of it. */
-	if (down || now == ACTIVE)
-		look_at_all(u, NEEDS | SIDE(DEP_INVERSE(DEP_BINDS_TO)));
-	job_look_at(u);
-	for (size_t i = 0; i < u->nr_edges; i++) {
-		struct unit *to = u->edges[i].to;
-
-		if (u->edges[i].side == DEP_INVERSE(DEP_TRIGGERS) && to->ops->triggered)
-			to->ops->triggered(to, u);
-	}
-}
-
-void unit_set_state(struct unit *u, uint8_t state)
-{
-	const struct event ev = { .kind = EVENT_UNIT, .unit = u };
-	const enum active old = unit_active(u);
-
-	state_touch(u);
-	if (u->state == state)
-		return;
-	u->state = state;
-	manager_tell(&ev);
-	if (unit_active(u) != old)
-		changed(u, old, unit_active(u));
 }

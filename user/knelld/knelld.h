@@ -94,7 +94,11 @@ void job_finish(struct unit *u, enum job_result result);
 void job_look_at(struct unit *u);
 void job_settle(void);
 void job_restore(struct unit *u, uint32_t id, enum job_type type, bool irreversible);
+const struct unit *unit_missing_bond(const struct unit *u);
 const char *limit_text(const struct unit *u, char *buf, size_t size);
+
+/* change.c */
+void unit_check_steady(struct unit *u);
 
 /* manager.c */
 extern struct unit_options manager_options;

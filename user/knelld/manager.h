@@ -5,7 +5,8 @@
  * unit.c         the table of units, their files, live reload, names and aliases
  * graph.c        who depends on whom, both ways; units on ordering cycles
  * transaction.c  one request becomes jobs of many units, or is refused
- * job.c          when a job may run, how it ends, what a change of state leads to
+ * job.c          when a job may run, and how it ends
+ * change.c       what a change of state leads to
  * service.c target.c timer.c socket.c	the kinds of unit: one struct unit_ops each
  *
  * Everything happens in the loop's one thread. A unit is never freed (its id is in the queue's

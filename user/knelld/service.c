@@ -14,7 +14,6 @@
  * Whatever may be told again to a knelld that takes over (see state.c) may be heard twice: an end
  * that the present state does not wait for changes nothing (see record.c).
  */
-#include <errno.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +23,7 @@
 #include "exec.h"
 #include "knelld.h"
 #include "socket.h"
+#include "service.h"
 #include "talk.h"
 
 struct phase {
@@ -36,12 +36,12 @@ struct phase {
 
 static const struct phase phases[NR_STATES];
 
-static const struct service *of(const struct unit *u)
+const struct service *service_of(const struct unit *u)
 {
 	return u->file->service;
 }
 
-static void fail(struct unit *u, enum result result)
+void service_fail(struct unit *u, enum result result)
 {
 	if (u->result == RESULT_SUCCESS)
 		u->result = result;
@@ -57,7 +57,7 @@ bool unit_awaits_restart(const struct unit *u)
 /* RestartSec=, in RestartSteps= steps of the same factor up to RestartMaxDelaySec=. */
 static uint64_t restart_delay(const struct unit *u)
 {
-	const struct service *s = of(u);
+	const struct service *s = service_of(u);
 	uint64_t first = s->restart_ns ? s->restart_ns : NSEC_PER_MSEC;
 
 	if (!s->restart_steps || s->restart_max_ns == FOREVER || s->restart_max_ns <= first ||
@@ -72,7 +72,7 @@ static uint64_t restart_delay(const struct unit *u)
 /* A run that lasted so long was none of a loop of failures. */
 static void forget_steps(struct unit *u)
 {
-	if (u->times.activated && now_ns() - u->times.activated >= of(u)->restart_reset_ns)
+	if (u->times.activated && now_ns() - u->times.activated >= service_of(u)->restart_reset_ns)
 		u->restart_step = 0;
 }
 
@@ -102,7 +102,7 @@ static void down(struct unit *u)
 }
 
 /* A run is over, ExecStopPost= too. */
-static void finish(struct unit *u)
+void service_finish(struct unit *u)
 {
 	bool again;
 
@@ -130,8 +130,6 @@ static void finish(struct unit *u)
 
 /* Commands: run_commands() starts one of the list and returns, or comes to the end of it. */
 
-static void begin_term(struct unit *u);
-static void begin_post(struct unit *u);
 static void begin_pre(struct unit *u);
 static void pre_done(struct unit *u);
 static void start_done(struct unit *u);
@@ -144,8 +142,8 @@ static void (*const commands_done[EXEC_KINDS])(struct unit *u) = {
 	[EXEC_START] = start_done,
 	[EXEC_START_POST] = enter_run,
 	[EXEC_RELOAD] = reload_done,
-	[EXEC_STOP] = begin_term,
-	[EXEC_STOP_POST] = finish,
+	[EXEC_STOP] = service_term,
+	[EXEC_STOP_POST] = service_finish,
 };
 
 /* Up as soon as its program runs: there is nothing to wait for. */
@@ -158,7 +156,7 @@ static uint64_t timeout(const struct unit *u)
 {
 	bool stops = u->exec == EXEC_STOP || u->exec == EXEC_STOP_POST;
 
-	return stops ? of(u)->stop_ns : of(u)->start_ns;
+	return stops ? service_of(u)->stop_ns : service_of(u)->start_ns;
 }
 
 /* A daemon has no time to be done in. */
@@ -174,12 +172,12 @@ static void arm_command(struct unit *u)
 static void command_failed(struct unit *u)
 {
 	if (u->exec == EXEC_CONDITION || u->exec == EXEC_START_PRE) {
-		begin_post(u);
+		service_post(u);
 	} else if (u->exec == EXEC_RELOAD) {
 		u->reload_failed = true;
 		reload_done(u);
 	} else {
-		begin_term(u);
+		service_term(u);
 	}
 }
 
@@ -187,7 +185,7 @@ static void command_failed(struct unit *u)
 static void note_failure(struct unit *u, enum result result)
 {
 	if (u->exec != EXEC_RELOAD)
-		fail(u, result);
+		service_fail(u, result);
 }
 
 /* ExecStopPost= goes on to its end whatever its commands do; the others stop at a failure. */
@@ -231,7 +229,7 @@ static void run_list(struct unit *u, enum exec_kind kind, enum state state)
 }
 
 /* All of it is gone, or no longer waited for. */
-static void begin_post(struct unit *u)
+void service_post(struct unit *u)
 {
 	unit_disarm(u);
 	run_list(u, EXEC_STOP_POST, STATE_POST);
@@ -282,7 +280,7 @@ static void tell_started(const struct unit *u)
 
 static void begin_stop(struct unit *u)
 {
-	if (of(u)->cmds[EXEC_STOP].nr)
+	if (service_of(u)->cmds[EXEC_STOP].nr)
 		log_line("%s: stopping", u->name);
 	talk_unwatch(u);
 	run_list(u, EXEC_STOP, STATE_STOP);
@@ -291,7 +289,7 @@ static void begin_stop(struct unit *u)
 /* The main process is gone of itself: what is up without one stays so. */
 static void main_over(struct unit *u)
 {
-	if (u->result == RESULT_SUCCESS && of(u)->remain) {
+	if (u->result == RESULT_SUCCESS && service_of(u)->remain) {
 		unit_disarm(u);
 		log_line("%s: done, stays up without a main process", u->name);
 		unit_set_state(u, STATE_EXITED);
@@ -302,7 +300,7 @@ static void main_over(struct unit *u)
 
 static void enter_run(struct unit *u)
 {
-	const struct service *s = of(u);
+	const struct service *s = service_of(u);
 
 	if (!tree_is_up(u)) {
 		main_over(u);
@@ -320,154 +318,25 @@ static void enter_run(struct unit *u)
 static void start(struct unit *u)
 {
 	unit_take_latest(u);
-	u->type = of(u)->type;
-	u->kill_mode = of(u)->kill.mode;
+	u->type = service_of(u)->type;
+	u->kill_mode = service_of(u)->kill.mode;
 	u->result = RESULT_SUCCESS;
 	u->ran = u->main_done = u->ready = u->reload_failed = false;
 	u->pid = 0;
 	u->status_errno = 0;
 	free(u->status_text);
 	u->status_text = NULL;
-	u->watchdog_ns = of(u)->watchdog_ns;
+	u->watchdog_ns = service_of(u)->watchdog_ns;
 	if (!u->job || u->state != STATE_DELAY)
 		u->restarts = 0;
 	unit_disarm(u);
 	exec_new_invocation(u->invocation);
 	if (talk_begin(u) < 0) {
-		fail(u, RESULT_RESOURCES);
+		service_fail(u, RESULT_RESOURCES);
 		down(u);
 		return;
 	}
 	run_list(u, EXEC_CONDITION, STATE_CONDITION);
-}
-
-/* Signals */
-
-/* An end is awaited, or it is over. */
-static void term_settle(struct unit *u)
-{
-	size_t left;
-
-	if (tree_is_awaited(u))
-		return;
-	left = tree_count(u);
-	if (left)
-		log_line("%s: %zu of its processes run on: KillMode=%s", u->name, left,
-			 u->kill_mode == KILL_NONE ? "none" : "process");
-	tree_release(u);
-	begin_post(u);
-}
-
-/* KillMode=mixed: with the main process gone the rest need not be asked. */
-static void kill_rest_of_mixed(struct unit *u)
-{
-	const struct kill_context *k = unit_kill(u);
-	int n;
-
-	if (u->kill_mode != KILL_MIXED || u->state != STATE_TERM || !k->send_sigkill ||
-	    (u->main && !u->main->exited) || u->follows)
-		return;
-	n = tree_kill(u, k->final_signal, true);
-	if (n > 0)
-		log_line("%s: %s to the %d processes that its main one has left", u->name,
-			 signal_name(k->final_signal), n);
-}
-
-static int stop_signal(const struct unit *u)
-{
-	const struct kill_context *k = unit_kill(u);
-	bool restarts = u->job && u->job->type == JOB_RESTART;
-
-	return restarts && k->restart_signal ? k->restart_signal : k->signal;
-}
-
-static void send_stop(struct unit *u, int sig)
-{
-	const char *name = signal_name(sig);
-	int n = tree_kill(u, sig, false);
-
-	if (n == 1 && u->pid && !u->main_done)
-		log_line("%s: stopping, %s to %d", u->name, name, u->pid);
-	else if (n > 0)
-		log_line("%s: stopping, %s to %d process%s", u->name, name, n,
-			 n > 1 ? "es" : "");
-	if (sig == SIGKILL || !n)
-		return;
-	/* One that is stopped could not hear it. */
-	tree_kill(u, SIGCONT, false);
-	if (unit_kill(u)->send_sighup)
-		tree_kill(u, SIGHUP, false);
-}
-
-static void begin_signal(struct unit *u, enum state state, int sig, uint64_t ns)
-{
-	talk_unwatch(u);
-	unit_set_state(u, state);
-	/* Where only EMPTY is to come, it comes at once. */
-	if (tree_has_members(u)) {
-		send_stop(u, sig);
-		unit_arm(u, ns);
-		kill_rest_of_mixed(u);
-	}
-	term_settle(u);
-}
-
-static void begin_term(struct unit *u)
-{
-	begin_signal(u, STATE_TERM, stop_signal(u), of(u)->stop_ns);
-}
-
-/* SIGABRT, for a core dump that says what it was at. */
-static void begin_abort(struct unit *u)
-{
-	begin_signal(u, STATE_ABORT, unit_kill(u)->watchdog_signal, of(u)->abort_ns);
-}
-
-/* What the kernel cannot kill now must not keep the rest from stopping. */
-static void abandon(struct unit *u)
-{
-	log_line("%s: %zu of its processes survive %s, no longer waited for", u->name,
-		 tree_count(u), signal_name(unit_kill(u)->final_signal));
-	tree_release(u);
-}
-
-static void tell_stubborn(const struct unit *u, int n, const char *what)
-{
-	char after[32];
-
-	log_line("%s: %d process%s still there after %s, %s", u->name, n, n == 1 ? "" : "es",
-		 span_text(of(u)->stop_ns, after, sizeof(after)), what);
-}
-
-/* False: SendSIGKILL=no. */
-static bool kill_hard(struct unit *u, enum state state)
-{
-	int sig = unit_kill(u)->final_signal, n;
-
-	fail(u, RESULT_TIMEOUT);
-	if (!unit_kill(u)->send_sigkill) {
-		tell_stubborn(u, tree_count(u), "left alone: SendSIGKILL=no");
-		tree_release(u);
-		return false;
-	}
-	unit_set_state(u, state);
-	n = state == STATE_KILL ? tree_kill(u, sig, true) : tree_kill_control(u, sig);
-	tell_stubborn(u, n, signal_name(sig));
-	unit_arm(u, of(u)->stop_ns);
-	return true;
-}
-
-int service_kill(struct unit *u, int sig, bool main, bool control)
-{
-	int n = 0;
-
-	if (main && control)
-		n = tree_kill_members(u, sig);
-	else if (main)
-		n = tree_kill_main(u, sig);
-	else if (control)
-		n = tree_kill_control(u, sig);
-	return n ? n : -ESRCH;
 }
 
 /* What the end of the main process means, by state */
@@ -477,9 +346,9 @@ static void start_ended(struct unit *u, enum result result)
 	/* A daemon that ends has not said that it is ready. */
 	if (result == RESULT_SUCCESS && u->type != TYPE_ONESHOT && u->type != TYPE_FORKING)
 		result = RESULT_PROTOCOL;
-	fail(u, result);
+	service_fail(u, result);
 	if (result != RESULT_SUCCESS) {
-		begin_term(u);
+		service_term(u);
 		return;
 	}
 	u->cmd++;
@@ -489,37 +358,25 @@ static void start_ended(struct unit *u, enum result result)
 /* The command that runs beside it goes on to its end; enter_run() looks at what is left. */
 static void start_post_ended(struct unit *u, enum result result)
 {
-	fail(u, result);
+	service_fail(u, result);
 }
 
 static void run_ended(struct unit *u, enum result result)
 {
-	fail(u, result);
+	service_fail(u, result);
 	main_over(u);
 }
 
 static void reload_main_ended(struct unit *u, enum result result)
 {
-	fail(u, result);
+	service_fail(u, result);
 	u->reload_failed = true;
-	begin_term(u);
+	service_term(u);
 }
 
 static void stop_ended(struct unit *u, enum result result)
 {
-	fail(u, result);
-}
-
-static void term_emptied(struct unit *u)
-{
-	kill_rest_of_mixed(u);
-	term_settle(u);
-}
-
-static void term_ended(struct unit *u, enum result result)
-{
-	fail(u, result);
-	term_emptied(u);
+	service_fail(u, result);
 }
 
 /* What the end of another command means */
@@ -535,15 +392,9 @@ static void control_ended(struct unit *u, enum result result)
 	run_commands(u);
 }
 
-static void term_control_ended(struct unit *u, enum result result)
-{
-	fail(u, result);
-	term_settle(u);
-}
-
 static void post_ended(struct unit *u, enum result result)
 {
-	fail(u, result);
+	service_fail(u, result);
 	u->cmd++;
 	unit_set_state(u, STATE_POST);
 	run_commands(u);
@@ -559,27 +410,15 @@ static void tell_expired(const struct unit *u, const char *key, uint64_t ns)
 		 span_text(ns, after, sizeof(after)));
 }
 
-/* TimeoutStartFailureMode=, TimeoutStopFailureMode= */
-static void end_as(struct unit *u, enum timeout_mode mode)
-{
-	fail(u, RESULT_TIMEOUT);
-	if (mode == TIMEOUT_ABORT)
-		begin_abort(u);
-	else if (mode == TIMEOUT_KILL)
-		begin_signal(u, STATE_KILL, SIGKILL, of(u)->stop_ns);
-	else
-		begin_term(u);
-}
-
 static void start_expired(struct unit *u)
 {
-	tell_expired(u, "TimeoutStartSec", of(u)->start_ns);
-	end_as(u, of(u)->start_failure_mode);
+	tell_expired(u, "TimeoutStartSec", service_of(u)->start_ns);
+	stop_as(u, service_of(u)->start_failure_mode);
 }
 
 static void reload_expired(struct unit *u)
 {
-	tell_expired(u, "TimeoutStartSec", of(u)->start_ns);
+	tell_expired(u, "TimeoutStartSec", service_of(u)->start_ns);
 	u->reload_failed = true;
 	tree_kill_control(u, SIGKILL);
 	if (!u->control)
@@ -589,52 +428,14 @@ static void reload_expired(struct unit *u)
 static void run_expired(struct unit *u)
 {
 	log_line("%s: RuntimeMaxSec= is over", u->name);
-	fail(u, RESULT_TIMEOUT);
+	service_fail(u, RESULT_TIMEOUT);
 	begin_stop(u);
 }
 
 static void stop_expired(struct unit *u)
 {
-	tell_expired(u, "TimeoutStopSec", of(u)->stop_ns);
-	end_as(u, of(u)->stop_failure_mode);
-}
-
-static void term_expired(struct unit *u)
-{
-	if (u->state == STATE_TERM && of(u)->stop_failure_mode == TIMEOUT_ABORT)
-		end_as(u, TIMEOUT_ABORT);
-	else if (!kill_hard(u, STATE_KILL))
-		begin_post(u);
-}
-
-static void kill_expired(struct unit *u)
-{
-	abandon(u);
-	begin_post(u);
-}
-
-static void post_expired(struct unit *u)
-{
-	int sig = unit_kill(u)->signal;
-
-	fail(u, RESULT_TIMEOUT);
-	unit_set_state(u, STATE_POST_TERM);
-	log_line("%s: ExecStopPost= takes too long, %s", u->name, signal_name(sig));
-	tree_kill_control(u, sig);
-	tree_kill_control(u, SIGCONT);
-	unit_arm(u, of(u)->stop_ns);
-}
-
-static void post_term_expired(struct unit *u)
-{
-	if (!kill_hard(u, STATE_POST_KILL))
-		finish(u);
-}
-
-static void post_kill_expired(struct unit *u)
-{
-	abandon(u);
-	finish(u);
+	tell_expired(u, "TimeoutStopSec", service_of(u)->stop_ns);
+	stop_as(u, service_of(u)->stop_failure_mode);
 }
 
 /* As a job, so that those that depend on it are restarted with it. */
@@ -646,7 +447,7 @@ static void delay_expired(struct unit *u)
 		down(u);
 	} else if (job_ask(u, JOB_RESTART, JOB_REPLACE, NULL, NULL, &why) < 0) {
 		log_line("%s: cannot be restarted: %s", u->name, why);
-		fail(u, RESULT_RESOURCES);
+		service_fail(u, RESULT_RESOURCES);
 		down(u);
 	}
 }
@@ -662,7 +463,7 @@ static void start_ready(struct unit *u)
 static void reload_ready(struct unit *u)
 {
 	unit_disarm(u);
-	unit_arm(u, of(u)->runtime_max_ns);
+	unit_arm(u, service_of(u)->runtime_max_ns);
 	unit_set_state(u, STATE_RUN);
 }
 
@@ -676,12 +477,12 @@ static const struct phase phases[NR_STATES] = {
 	[STATE_RELOAD]	   = { reload_main_ended, control_ended, NULL, reload_expired, NULL },
 	[STATE_RELOAD_NOTIFY] = { reload_main_ended, NULL, NULL, reload_expired, reload_ready },
 	[STATE_STOP]	   = { stop_ended, control_ended, NULL, stop_expired, NULL },
-	[STATE_ABORT]	   = { term_ended, term_control_ended, term_emptied, term_expired, NULL },
-	[STATE_TERM]	   = { term_ended, term_control_ended, term_emptied, term_expired, NULL },
-	[STATE_KILL]	   = { term_ended, term_control_ended, term_settle, kill_expired, NULL },
-	[STATE_POST]	   = { NULL, post_ended, NULL, post_expired, NULL },
-	[STATE_POST_TERM]  = { NULL, post_ended, NULL, post_term_expired, NULL },
-	[STATE_POST_KILL]  = { NULL, post_ended, NULL, post_kill_expired, NULL },
+	[STATE_ABORT]	   = { stop_main_ended, stop_control_ended, stop_emptied, stop_term_expired, NULL },
+	[STATE_TERM]	   = { stop_main_ended, stop_control_ended, stop_emptied, stop_term_expired, NULL },
+	[STATE_KILL]	   = { stop_main_ended, stop_control_ended, stop_settle, stop_kill_expired, NULL },
+	[STATE_POST]	   = { NULL, post_ended, NULL, stop_post_expired, NULL },
+	[STATE_POST_TERM]  = { NULL, post_ended, NULL, stop_post_term_expired, NULL },
+	[STATE_POST_KILL]  = { NULL, post_ended, NULL, stop_post_kill_expired, NULL },
 	[STATE_DELAY]	   = { NULL, NULL, NULL, delay_expired, NULL },
 };
 
@@ -758,8 +559,8 @@ void service_watchdog(struct unit *u)
 
 	log_line("%s: no sign of life within WatchdogSec=%s", u->name,
 		 span_text(u->watchdog_ns, after, sizeof(after)));
-	fail(u, RESULT_WATCHDOG);
-	begin_abort(u);
+	service_fail(u, RESULT_WATCHDOG);
+	service_abort(u);
 }
 
 /* STOPPING=1: no signal is needed, but it has to come to its end. */
@@ -769,8 +570,8 @@ void service_stops_itself(struct unit *u)
 		return;
 	talk_unwatch(u);
 	unit_set_state(u, STATE_TERM);
-	unit_arm(u, of(u)->stop_ns);
-	term_settle(u);
+	unit_arm(u, service_of(u)->stop_ns);
+	stop_settle(u);
 }
 
 /* RELOADING=1 */
@@ -779,7 +580,7 @@ void service_reloads_itself(struct unit *u)
 	if (u->state != STATE_RUN)
 		return;
 	unit_set_state(u, STATE_RELOAD_NOTIFY);
-	unit_arm(u, of(u)->start_ns);
+	unit_arm(u, service_of(u)->start_ns);
 }
 
 /* Jobs */
@@ -797,20 +598,20 @@ static void stop(struct unit *u)
 		return;
 	default:
 		/* A start, or a reload, that is under way. */
-		begin_term(u);
+		service_term(u);
 	}
 }
 
 static void reload_done(struct unit *u)
 {
-	if (of(u)->type == TYPE_NOTIFY_RELOAD && !u->reload_failed && tree_is_up(u)) {
+	if (service_of(u)->type == TYPE_NOTIFY_RELOAD && !u->reload_failed && tree_is_up(u)) {
 		unit_set_state(u, STATE_RELOAD_NOTIFY);
-		unit_arm(u, of(u)->start_ns);
+		unit_arm(u, service_of(u)->start_ns);
 		return;
 	}
 	log_line("%s: %s", u->name, u->reload_failed ? "its reload has failed" : "reloaded");
 	unit_disarm(u);
-	if (tree_is_up(u) || !of(u)->remain)
+	if (tree_is_up(u) || !service_of(u)->remain)
 		enter_run(u);
 	else
 		unit_set_state(u, STATE_EXITED);
@@ -819,13 +620,13 @@ static void reload_done(struct unit *u)
 static bool reload(struct unit *u)
 {
 	u->reload_failed = false;
-	if (of(u)->type == TYPE_NOTIFY_RELOAD && u->state == STATE_RUN) {
+	if (service_of(u)->type == TYPE_NOTIFY_RELOAD && u->state == STATE_RUN) {
 		unit_set_state(u, STATE_RELOAD_NOTIFY);
-		unit_arm(u, of(u)->start_ns);
-		tree_kill_main(u, of(u)->reload_signal);
+		unit_arm(u, service_of(u)->start_ns);
+		tree_kill_main(u, service_of(u)->reload_signal);
 		return true;
 	}
-	if (!of(u)->cmds[EXEC_RELOAD].nr)
+	if (!service_of(u)->cmds[EXEC_RELOAD].nr)
 		return false;
 	run_list(u, EXEC_RELOAD, STATE_RELOAD);
 	return true;
@@ -854,12 +655,12 @@ static void resume_timer(struct unit *u)
 	case STATE_EXITED:
 		return;
 	case STATE_DELAY:
-		unit_arm(u, of(u)->restart_ns);
+		unit_arm(u, service_of(u)->restart_ns);
 		return;
 	case STATE_ABORT:
 	case STATE_TERM:
 	case STATE_KILL:
-		unit_arm(u, of(u)->stop_ns);
+		unit_arm(u, service_of(u)->stop_ns);
 		return;
 	default:
 		arm_command(u);
@@ -885,7 +686,7 @@ static void resume(struct unit *u)
 	case STATE_ABORT:
 	case STATE_TERM:
 	case STATE_KILL:
-		term_settle(u);
+		stop_settle(u);
 		return;
 	default:
 		if (!u->control)
