@@ -805,21 +805,21 @@ TEST_F(exec, the_unit_of_a_logger)
 	for (int i = 0; i < 5; i++)
 		EXPECT_STREQ(a->service->logger->argv.v[i], l->service->cmds[EXEC_START].v[0].argv.v[i]);
 	EXPECT_STREQ("100%", l->service->cmds[EXEC_START].v[0].argv.v[2]);
-	EXPECT_STREQ("nobody", l->service->exec.user.name);
-	EXPECT_STREQ("x", l->service->exec.dirs[DIR_LOGS]->names.v[0]);
-	EXPECT_EQ(STDIO_FD, l->service->exec.in.kind);
-	EXPECT_STREQ("log", l->service->exec.in.path);
+	EXPECT_STREQ("nobody", l->service->exec->user.name);
+	EXPECT_STREQ("x", l->service->exec->dirs[DIR_LOGS]->names.v[0]);
+	EXPECT_EQ(STDIO_FD, l->service->exec->in.kind);
+	EXPECT_STREQ("log", l->service->exec->in.path);
 	EXPECT_EQ(NULL, unit_logger_name(l));
 	/* It is there as long as anybody holds it, and no longer. */
 	EXPECT_STREQ("/run/knell/log/logger-a@1.service", logger_fifo(a));
 	EXPECT_EQ(NULL, logger_fifo(l));
-	EXPECT_EQ(-1, logger_input(a, &a->service->exec));
+	EXPECT_EQ(-1, logger_input(a, a->service->exec));
 	self->rq.log = logger_fifo(a);
 	self->ctx.out = (struct stdio){ .kind = STDIO_LOG };
 	EXPECT_STREQ("", sh(self, "echo one; echo two >&2"));
 	EXPECT_STREQ("", sh(self, "echo three"));
-	self->ctx.in = l->service->exec.in;
-	self->rq.named[0] = logger_input(l, &l->service->exec);
+	self->ctx.in = l->service->exec->in;
+	self->rq.named[0] = logger_input(l, l->service->exec);
 	self->ctx.out = (struct stdio){ .kind = STDIO_TRUNCATE, .path = in_dir(self, "out") };
 	self->rq.log = NULL;
 	EXPECT_STREQ("one two\n", sh(self, "read x; read y; echo $x $y"));

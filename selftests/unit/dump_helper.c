@@ -396,7 +396,7 @@ static void service(const struct service *s)
 	if (s->fd_store_max)
 		line("File Descriptor Store Max: %u", s->fd_store_max);
 	killing(&s->kill);
-	exec(&s->exec);
+	exec(s->exec);
 	for (int i = 0; i < EXEC_KINDS; i++)
 		commands(unit_exec_name(i), &s->cmds[i]);
 }
@@ -479,7 +479,7 @@ static void socket_unit(const struct socket *s)
 		line("%s: %s", unit_listen_name(s->listen[i].kind), s->listen[i].address +
 		     (strncmp(s->listen[i].address, "[::]:", 5) ? 0 : 5));
 	killing(&s->kill);
-	exec(&s->exec);
+	exec(s->exec);
 	commands("ExecStartPre", &s->cmds[EXEC_START_PRE]);
 	commands("ExecStartPost", &s->cmds[EXEC_START_POST]);
 	commands("ExecStopPre", &s->cmds[EXEC_STOP]);

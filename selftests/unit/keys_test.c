@@ -95,7 +95,7 @@ static bool has_cmd(const struct commands *c, const char *path, const char *last
 		const struct socket *so = f->socket;				\
 		const struct timer *t = f->timer;				\
 		const struct install *in = f->install;				\
-		const struct exec_context *e = s ? &s->exec : so ? &so->exec : NULL;	\
+		const struct exec_context *e = s ? s->exec : so ? so->exec : NULL;	\
 		const struct kill_context *k = s ? &s->kill : so ? &so->kill : NULL;	\
 		(void)s, (void)so, (void)t, (void)in, (void)e, (void)k
 #define END									\
@@ -284,13 +284,12 @@ static void service_keys(void)
 	SCALAR("Service", "FileDescriptorStorePreserve", "yes", s->fd_store_preserve == PRESERVE_YES,
 	       "x");
 	KEY("Service", "SuccessExitStatus", "TEMPFAIL 200 SIGKILL",
-	    s->success.codes[1] == 1ULL << (75 - 64) && s->success.codes[3] == 1ULL << (200 - 192) &&
-	    s->success.signals == 1ULL << (SIGKILL - 1), "256",
-	    !s->success.codes[1] && !s->success.signals);
-	KEY("Service", "RestartPreventExitStatus", "1", s->no_restart.codes[0] == 2, "x",
-	    !s->no_restart.codes[0]);
-	KEY("Service", "RestartForceExitStatus", "HUP", s->force_restart.signals == 1, "x",
-	    !s->force_restart.signals);
+	    s->success->codes[1] == 1ULL << (75 - 64) && s->success->codes[3] == 1ULL << (200 - 192) &&
+	    s->success->signals == 1ULL << (SIGKILL - 1), "256", !s->success);
+	KEY("Service", "RestartPreventExitStatus", "1", s->no_restart->codes[0] == 2, "x",
+	    !s->no_restart);
+	KEY("Service", "RestartForceExitStatus", "HUP", s->force_restart->signals == 1, "x",
+	    !s->force_restart);
 	SCALAR("Service", "ReloadSignal", "USR2", s->reload_signal == SIGUSR2, "x");
 	FLAG("Service", "RootDirectoryStartOnly", s->root_start_only);
 	FLAG("Service", "PermissionsStartOnly", s->permissions_start_only);

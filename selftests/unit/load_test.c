@@ -168,11 +168,11 @@ static void drop_ins(void)
 	file("c/a-b.service.d/30.conf", "[Service]\nEnvironment=OWN=1\nNice=4\n");
 	/* In the order of their names, wherever they are. */
 	f = load("a-b.service", LOAD_OK);
-	if (f && (f->service->exec.nice != 2 || f->service->exec.env.nr != 4 ||
-		  strcmp(f->service->exec.env.v[1], "OWN=1") ||
-		  strcmp(f->service->exec.env.v[2], "PREFIX=1") ||
-		  strcmp(f->service->exec.env.v[3], "TYPE=1")))
-		bad("nice %d, %zu", f->service->exec.nice, f->service->exec.env.nr);
+	if (f && (f->service->exec->nice != 2 || f->service->exec->env.nr != 4 ||
+		  strcmp(f->service->exec->env.v[1], "OWN=1") ||
+		  strcmp(f->service->exec->env.v[2], "PREFIX=1") ||
+		  strcmp(f->service->exec->env.v[3], "TYPE=1")))
+		bad("nice %d, %zu", f->service->exec->nice, f->service->exec->env.nr);
 	if (f && (f->nr_files != 4 || f->nr_sources != 4 || !strstr(f->sources[1], "30.conf")))
 		bad("%zu files", f->nr_files);
 	unit_file_free(f);
@@ -183,21 +183,21 @@ static void drop_ins(void)
 	file("a/a-b.service.d/60.notconf", "[Service]\nEnvironment=BAD=1\n");
 	file("a/a-b.service.d/60.conf", "[Service]\nEnvironment=LAST=1\n");
 	f = load("a-b.service", LOAD_OK);
-	if (f && (f->service->exec.env.nr != 1 || strcmp(f->service->exec.env.v[0], "LAST=1") ||
-		  f->service->exec.nice != 1))
-		bad("%zu in the environment, nice %d", f->service->exec.env.nr, f->service->exec.nice);
+	if (f && (f->service->exec->env.nr != 1 || strcmp(f->service->exec->env.v[0], "LAST=1") ||
+		  f->service->exec->nice != 1))
+		bad("%zu in the environment, nice %d", f->service->exec->env.nr, f->service->exec->nice);
 	unit_file_free(f);
 	/* A template's go before, by name, those of its instance. */
 	file("c/t@.service", UNIT("%i") SERVICE);
 	file("c/t@.service.d/60.conf", "[Service]\nNice=5\n");
 	file("c/t@x.service.d/70.conf", "[Service]\nNice=6\n");
 	f = load("t@x.service", LOAD_OK);
-	if (f && (f->service->exec.nice != 6 || strcmp(f->description, "x")))
-		bad("nice %d", f->service->exec.nice);
+	if (f && (f->service->exec->nice != 6 || strcmp(f->description, "x")))
+		bad("nice %d", f->service->exec->nice);
 	unit_file_free(f);
 	f = load("t@y.service", LOAD_OK);
-	if (f && f->service->exec.nice != 5)
-		bad("nice %d", f->service->exec.nice);
+	if (f && f->service->exec->nice != 5)
+		bad("nice %d", f->service->exec->nice);
 	unit_file_free(f);
 	/* Where in which file. */
 	file("c/w.service", UNIT("w") SERVICE);
@@ -220,8 +220,8 @@ static void aliases(void)
 	file("c/alias.service.d/x.conf", "[Service]\nNice=9\n");
 	f = load("second.service", LOAD_OK);
 	if (f && (strcmp(f->name, "real.service") || f->names.nr != 2 ||
-		  strcmp(f->names.v[0], "alias.service") || f->service->exec.nice != 9))
-		bad("%s with %zu names, nice %d", f->name, f->names.nr, f->service->exec.nice);
+		  strcmp(f->names.v[0], "alias.service") || f->service->exec->nice != 9))
+		bad("%s with %zu names, nice %d", f->name, f->names.nr, f->service->exec->nice);
 	unit_file_free(f);
 	refused("missing.service", LOAD_NOT_FOUND, NULL);
 	/* To a file that is elsewhere: its own name stays. */
@@ -489,7 +489,7 @@ static void builtins(void)
 		if (!f || strcmp(f->name, kinds[i]) || strcmp(f->description, i ? kinds[i] : "words") ||
 		    f->bad || f->nr_deps || f->nr_sources || f->kind != unit_name_kind(kinds[i]))
 			bad("%s", kinds[i]);
-		if (f && f->service && (f->service->type != TYPE_SIMPLE || !f->service->exec.tty))
+		if (f && f->service && (f->service->type != TYPE_SIMPLE || !f->service->exec->tty))
 			bad("%s: type %d", kinds[i], f->service->type);
 		if (f && f->socket && strcmp(f->socket->service, "a@b.service"))
 			bad("%s: starts %s", kinds[i], f->socket->service);
@@ -610,7 +610,7 @@ static void dragonreach(void)
 		if (f && f->timer && (f->timer->nr != 3 || f->timer->values[1].ns != 5400 * NSEC_PER_SEC))
 			bad("%zu times", f->timer->nr);
 		if (f && !strcmp(f->name, "full.service") &&
-		    (f->service->exec.nice != 19 || f->service->exec.env.nr != 2 ||
+		    (f->service->exec->nice != 19 || f->service->exec->env.nr != 2 ||
 		     f->service->cmds[EXEC_START_POST].nr != 1))
 			bad("not all that it says");
 		unit_file_free(f);

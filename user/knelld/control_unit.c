@@ -352,7 +352,7 @@ static json_t *json_listen(const struct unit *u)
 /* Where what it writes goes, and the last lines of it. */
 static void add_log(json_t *d, const struct unit *u, size_t lines)
 {
-	const struct exec_context *exec = u->file->service ? &u->file->service->exec : NULL;
+	const struct exec_context *exec = u->file->service ? u->file->service->exec : NULL;
 	char *text = exec && lines ? log_tail(exec, lines) : NULL, *rest = text, *line;
 	char *logger = unit_logger_name(u->file);
 	json_t *list = json_array();

@@ -104,7 +104,7 @@ static bool is_ours(const struct unit *u, pid_t pid)
 
 static bool is_its_user(struct unit *u, uid_t uid)
 {
-	struct exec_request rq = { .file = u->file, .ctx = &service_of(u)->exec };
+	struct exec_request rq = { .file = u->file, .ctx = service_of(u)->exec };
 	struct talk *t = u->talk;
 	struct cred cred;
 

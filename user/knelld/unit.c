@@ -106,7 +106,7 @@ const struct commands *unit_commands(const struct unit *u, enum exec_kind kind)
 
 const struct exec_context *unit_exec(const struct unit *u)
 {
-	return u->file->service ? &u->file->service->exec : &u->file->socket->exec;
+	return u->file->service ? u->file->service->exec : u->file->socket->exec;
 }
 
 const struct kill_context *unit_kill(const struct unit *u)

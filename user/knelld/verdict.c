@@ -10,6 +10,8 @@
 
 static bool listed(const struct ends *ends, int status)
 {
+	if (!ends)
+		return false;
 	if (WIFEXITED(status))
 		return ends->codes[WEXITSTATUS(status) / 64] >> WEXITSTATUS(status) % 64 & 1;
 	return ends->signals >> (WTERMSIG(status) - 1) & 1;
@@ -49,7 +51,7 @@ enum result verdict_judge(const struct unit *u, const struct tree *t, int status
 
 	if (ignores_failure(u, t))
 		return RESULT_SUCCESS;
-	if (s && t->kind == EXEC_START && listed(&s->success, status))
+	if (s && t->kind == EXEC_START && listed(s->success, status))
 		return RESULT_SUCCESS;
 	/* That says no; anything worse is a failure. */
 	if (t->kind == EXEC_CONDITION && WIFEXITED(status) && WEXITSTATUS(status) &&
@@ -82,9 +84,9 @@ bool verdict_restarts(const struct unit *u)
 	if (manager.stopping || u->stop_asked || u->gone || u->result == RESULT_CONDITION ||
 	    u->result == RESULT_START_LIMIT)
 		return false;
-	if (u->ran && listed(&s->no_restart, u->status))
+	if (u->ran && listed(s->no_restart, u->status))
 		return false;
-	if (u->ran && listed(&s->force_restart, u->status))
+	if (u->ran && listed(s->force_restart, u->status))
 		return true;
 	return restarts[s->restart] >> u->result & 1;
 }

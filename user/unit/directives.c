@@ -456,11 +456,17 @@ const struct key keys[] = {
 
 const size_t nr_keys = ARRAY_SIZE(keys);
 
-static void *exec_base(struct file *file, bool kill)
+/* Made when the first key asks for it. */
+static struct exec_context *exec_base(struct file *file)
 {
-	if (file->service)
-		return kill ? (void *)&file->service->kill : (void *)&file->service->exec;
-	return kill ? (void *)&file->socket->kill : (void *)&file->socket->exec;
+	const struct exec_context **e = file->service ? &file->service->exec : &file->socket->exec;
+
+	if (!file->exec) {
+		file->exec = arena_alloc(&file->arena, sizeof(*file->exec));
+		*file->exec = **e;
+		*e = file->exec;
+	}
+	return file->exec;
 }
 
 /* The structure that fields of @place are in; only of sections that the kind of unit has. */
@@ -481,7 +487,9 @@ void *place_base(struct file *file, enum place place)
 		return file->timer;
 	case IN_SOCKET:
 		return file->socket;
+	case IN_KILL:
+		return file->service ? &file->service->kill : &file->socket->kill;
 	default:
-		return exec_base(file, place == IN_KILL);
+		return exec_base(file);
 	}
 }

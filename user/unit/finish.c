@@ -10,21 +10,21 @@
 
 #define TYPE_UNSET	0xff
 
-static void exec_defaults(struct exec_context *e)
-{
-	e->umask = 0022;
-	e->nice = e->cpu_policy = e->cpu_priority = e->ioprio = e->oom_score = UNSET;
-	e->tty_rows = e->tty_columns = UNSET;
-	e->timer_slack = FOREVER;
-	e->coredump_filter = -1;
-	e->caps_bounding = UINT64_MAX;
-	e->ignore_sigpipe = true;
-	e->out.kind = STDIO_LOG;
-	e->err.kind = STDIO_INHERIT;
-	e->syslog_level = LOG_INFO;
-	e->syslog_facility = LOG_DAEMON;
-	e->syslog_level_prefix = true;
-}
+static const struct exec_context exec_defaults = {
+	.umask = 0022,
+	.nice = UNSET, .cpu_policy = UNSET, .cpu_priority = UNSET, .ioprio = UNSET,
+	.oom_score = UNSET,
+	.timer_slack = FOREVER,
+	.coredump_filter = -1,
+	.caps_bounding = UINT64_MAX,
+	.ignore_sigpipe = true,
+	.out = { .kind = STDIO_LOG },
+	.err = { .kind = STDIO_INHERIT },
+	.tty = "/dev/console", .tty_rows = UNSET, .tty_columns = UNSET,
+	.syslog_level = LOG_INFO,
+	.syslog_facility = LOG_DAEMON,
+	.syslog_level_prefix = true,
+};
 
 static void kill_defaults(struct kill_context *k)
 {
@@ -37,7 +37,7 @@ static void kill_defaults(struct kill_context *k)
 
 static void service_defaults(struct service *s)
 {
-	exec_defaults(&s->exec);
+	s->exec = &exec_defaults;
 	kill_defaults(&s->kill);
 	s->type = TYPE_UNSET;
 	s->guess_main_pid = true;
@@ -51,7 +51,7 @@ static void service_defaults(struct service *s)
 
 static void socket_defaults(struct socket *s)
 {
-	exec_defaults(&s->exec);
+	s->exec = &exec_defaults;
 	kill_defaults(&s->kill);
 	s->mode = 0666;
 	s->directory_mode = 0755;
@@ -174,6 +174,8 @@ static void refuse(struct parser *p, const char *why)
 
 static bool has_end(const struct ends *e)
 {
+	if (!e)
+		return false;
 	return e->codes[0] | e->codes[1] | e->codes[2] | e->codes[3] | e->signals;
 }
 
@@ -193,7 +195,7 @@ static const char *service_fault(const struct unit_file *f, const struct service
 		return "ExecStart=: more than one command, expected Type=oneshot";
 	if (oneshot && (s->restart == RESTART_ALWAYS || s->restart == RESTART_ON_SUCCESS))
 		return "Type=oneshot does not go with Restart=always and on-success";
-	if (oneshot && has_end(&s->force_restart))
+	if (oneshot && has_end(s->force_restart))
 		return "Type=oneshot does not go with RestartForceExitStatus=";
 	if (oneshot && s->exit_cgroup)
 		return "Type=oneshot does not go with ExitType=cgroup";
@@ -224,14 +226,15 @@ static void fix_delays(struct parser *p, struct service *s)
 static void finish_exec(struct exec_context *e)
 {
 	if (!e->tty)
-		e->tty = "/dev/console";
+		e->tty = exec_defaults.tty;
+	if (e->data_len && e->in.kind == STDIO_NULL)
+		e->in.kind = STDIO_DATA;
 }
 
 static void finish_service(struct parser *p, struct service *s)
 {
 	const char *fault;
 
-	finish_exec(&s->exec);
 	if (s->type == TYPE_UNSET)
 		s->type = s->bus_name ? TYPE_DBUS :
 			  s->cmds[EXEC_START].nr ? TYPE_SIMPLE : TYPE_ONESHOT;
@@ -247,8 +250,6 @@ static void finish_service(struct parser *p, struct service *s)
 	fix_delays(p, s);
 	if (s->type == TYPE_ONESHOT && s->runtime_max_ns != FOREVER)
 		remark(p, SAY_WARNING, "RuntimeMaxSec=: has no effect with Type=oneshot");
-	if (s->exec.data_len && s->exec.in.kind == STDIO_NULL)
-		s->exec.in.kind = STDIO_DATA;
 	add_logger_deps(p->file);
 	fault = service_fault(&p->file->f, s);
 	if (fault && !p->file->f.bad)
@@ -317,7 +318,6 @@ static void finish_socket(struct parser *p, struct socket *s)
 	struct file *file = p->file;
 	const char *fault = socket_fault(file, s);
 
-	finish_exec(&s->exec);
 	if (fault)
 		refuse(p, fault);
 	if (s->accept && !file->trigger_burst_set)
@@ -371,13 +371,11 @@ void file_settle(struct file *file)
 	struct unit_file *f = &file->f;
 
 	if (file->service) {
-		finish_exec(&file->service->exec);
 		file->service->type = TYPE_SIMPLE;
 		file->service->abort_ns = file->service->stop_ns;
 		file->service->restart_reset_ns = file->service->restart_ns * 10;
 	}
 	if (file->socket) {
-		finish_exec(&file->socket->exec);
 		file->socket->fd_name = f->name;
 		file->socket->service = sibling(file, "service", false);
 		file->socket->backlog = SOMAXCONN;
@@ -395,6 +393,8 @@ void file_finish(struct parser *p)
 	p->said = 0;
 	p->where = (struct where){ 0 };
 	p->path = f->nr_sources ? f->sources[0] : f->name;
+	if (file->exec)
+		finish_exec(file->exec);
 	if (file->service)
 		finish_service(p, file->service);
 	if (file->timer)

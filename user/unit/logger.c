@@ -74,7 +74,7 @@ static void put_command(FILE *f, const struct command *cmd)
  */
 static void put_unit(FILE *f, const struct unit_file *of)
 {
-	const struct exec_context *c = &of->service->exec;
+	const struct exec_context *c = of->service->exec;
 
 	fprintf(f, "[Unit]\nDescription=Logger of %s\nDefaultDependencies=no\n"
 		"StartLimitIntervalSec=0\n[Service]\nStandardInput=fd:log\n"

@@ -137,6 +137,7 @@ struct file {
 	struct service *service;
 	struct timer *timer;
 	struct socket *socket;
+	struct exec_context *exec;	/* NULL: none of its keys was given */
 	const char **sources;
 	struct dep *deps;
 	struct condition *conditions;

@@ -276,7 +276,7 @@ struct ends {
 };
 
 struct service {
-	struct exec_context exec;
+	const struct exec_context *exec;	/* never NULL; one for all that say nothing of it */
 	struct kill_context kill;
 	struct commands cmds[EXEC_KINDS];
 
@@ -306,9 +306,9 @@ struct service {
 	uint64_t runtime_extra_ns;	/* RuntimeRandomizedExtraSec= */
 	uint64_t watchdog_ns;		/* WatchdogSec=, 0: none */
 
-	struct ends success;		/* SuccessExitStatus= */
-	struct ends no_restart;		/* RestartPreventExitStatus= */
-	struct ends force_restart;	/* RestartForceExitStatus= */
+	const struct ends *success;	/* SuccessExitStatus=, NULL: none */
+	const struct ends *no_restart;	/* RestartPreventExitStatus= */
+	const struct ends *force_restart;	/* RestartForceExitStatus= */
 	struct path pid_file;		/* absolute */
 	const char *bus_name;
 	uint32_t fd_store_max;
@@ -364,7 +364,7 @@ struct listen {
 enum bind_ipv6_only { IPV6_DEFAULT, IPV6_BOTH, IPV6_ONLY };
 
 struct socket {
-	struct exec_context exec;	/* of the commands */
+	const struct exec_context *exec;	/* of the commands; never NULL */
 	struct kill_context kill;
 	struct commands cmds[EXEC_KINDS];	/* START_PRE and POST, STOP (StopPre), STOP_POST */
 

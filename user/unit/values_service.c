@@ -83,9 +83,12 @@ VALUE(value_abort_timeout, take_abort_timeout,
 
 static enum verdict add_end(struct parser *p, const struct key *key, char *word)
 {
-	struct ends *ends = FIELD(p, key, struct ends);
+	struct ends **field = FIELD(p, key, struct ends *), *ends;
 	int status = exit_status(word), sig;
 
+	if (!*field)
+		*field = arena_alloc(&p->file->arena, sizeof(**field));
+	ends = *field;
 	if (status >= 0)
 		ends->codes[status / 64] |= 1ULL << status % 64;
 	else if (!parse_signal(word, &sig))
@@ -98,7 +101,7 @@ static enum verdict add_end(struct parser *p, const struct key *key, char *word)
 static enum verdict take_ends(struct parser *p, const struct key *key, char *value)
 {
 	if (!*value)
-		*FIELD(p, key, struct ends) = (struct ends){ 0 };
+		*FIELD(p, key, struct ends *) = NULL;
 	return each_word(p, key, value, ESCAPES_STRICT, add_end);
 }
 VALUE(value_ends, take_ends,

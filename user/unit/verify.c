@@ -232,12 +232,12 @@ static void check_unit(struct verification *v, size_t i)
 	const struct unit_file *f = v->nodes[i].f;
 
 	if (f->service) {
-		check_commands(v, f, &f->service->exec, f->service->cmds);
-		check_exec(v, f, &f->service->exec);
+		check_commands(v, f, f->service->exec, f->service->cmds);
+		check_exec(v, f, f->service->exec);
 	}
 	if (f->socket) {
-		check_commands(v, f, &f->socket->exec, f->socket->cmds);
-		check_exec(v, f, &f->socket->exec);
+		check_commands(v, f, f->socket->exec, f->socket->cmds);
+		check_exec(v, f, f->socket->exec);
 	}
 	for (size_t k = 0; k < f->nr_deps; k++)
 		check_dep(v, f, &f->deps[k]);
