@@ -671,6 +671,8 @@ static void resume_timer(struct unit *u)
 static void resume(struct unit *u)
 {
 	talk_resume(u);
+	/* From here on its FIFO is held again. */
+	logger_fifo(u->file);
 	resume_timer(u);
 	switch (u->state) {
 	case STATE_RUN:
