@@ -735,6 +735,18 @@ test_timers_and_sockets()
 	status_is work '.why.code == "trigger" and .why.triggeredBy == ["tick.timer"]'
 	run status work
 	prints 'Why: it is started by tick.timer'
+	unit each.socket <<-END
+		[Socket]
+		ListenStream=$dir/each
+		Accept=yes
+	END
+	unit each@.service <<-'END'
+		[Service]
+		ExecStart=/bin/sleep 100000
+	END
+	run daemon-reload
+	until_true is each.socket active
+	status_is each.socket '.connections == 0'
 	until_true is web.socket active
 	status_is web.socket '.listen == ["ListenStream='"$dir"'/web"] and
 		.triggers == ["web.service"]'

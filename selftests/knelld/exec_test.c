@@ -10,6 +10,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
+#include <pthread.h>
 #include <pty.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -1182,45 +1183,43 @@ TEST_F(exec, as_nobody)
 	EXPECT_STREQ("status 216", sh(self, ""));
 }
 
-/* Others of its user stop it before its program runs: the manager, waiting for it, is not stuck. */
-static pid_t stopper;
-
-static int begin_stopping(void *arg)
+/* Stops whoever comes to chdir(2), before the call returns. */
+static void *stop_at_chdir(void *arg)
 {
-	(void)arg;
-	return 0;
+	struct seccomp_notif notif = { 0 };
+	struct seccomp_notif_resp resp = { .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE };
+	int listener = *(int *)arg;
+
+	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &notif))
+		abort();
+	resp.id = notif.id;
+	if (kill(notif.pid, SIGSTOP) || ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &resp))
+		abort();
+	return NULL;
 }
 
-TEST_F(exec, a_stopped_child_does_not_hold_the_manager)
+/* Others of its user may stop it before its program runs: the manager, waiting for it, is not stuck. */
+TEST_F_TIMEOUT(exec, a_stopped_child_does_not_hold_the_manager, 60)
 {
-	pid_t me = getpid();
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_chdir, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog prog = { .len = sizeof(code) / sizeof(*code), .filter = code };
+	pthread_t thread;
+	int listener;
 
-	/* Stops all of that user as fast as it can. */
-	stopper = fork();
-	if (!stopper) {
-		if (setresgid(7654, 7654, 7654) || setresuid(7654, 7654, 7654))
-			_exit(1);
-		while (getppid() == me)
-			kill(-1, SIGSTOP);
-		_exit(0);
-	}
-	self->rq.enrol = begin_stopping;
-	self->ctx.user.name = "7654";
-	self->ctx.out = (struct stdio){ .kind = STDIO_NULL };
-	for (int i = 0; i < 20; i++) {
-		struct launch l;
-		pid_t pid;
-
-		self->argv[2] = ":";
-		ASSERT_EQ(0, exec_prepare(&l, &self->rq));
-		pid = exec_launch(&l);
-		ASSERT_LT(0, pid);
-		kill(pid, SIGKILL);
-		ASSERT_EQ(pid, waitpid(pid, NULL, 0));
-		exec_done(&l);
-	}
-	kill(stopper, SIGKILL);
-	waitpid(stopper, NULL, 0);
+	self->ctx.user.name = "nobody";
+	self->ctx.cwd.name = "/usr";
+	listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog);
+	ASSERT_LE(0, listener);
+	ASSERT_EQ(0, fcntl(listener, F_SETFD, FD_CLOEXEC));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, stop_at_chdir, &listener));
+	EXPECT_STREQ("", sh(self, "echo x"));
+	EXPECT_TRUE(WIFSIGNALED(self->status) && WTERMSIG(self->status) == SIGKILL);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
 }
 
 TEST_F(exec, invocations)

@@ -63,6 +63,30 @@ TEST_F_TIMEOUT(knelld, what_stop_post_is_told, LIMIT_S)
 	EXPECT_TRUE(nothing_left());
 }
 
+TEST_F_TIMEOUT(knelld, what_others_run_for, LIMIT_S)
+{
+	static const char told_unit[] = "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo "
+		"$$MONITOR_UNIT $$MONITOR_SERVICE_RESULT $$MONITOR_EXIT_CODE $$MONITOR_EXIT_STATUS "
+		"$${#MONITOR_INVOCATION_ID} >@/out-%%N'\n";
+
+	unit(self, "default.target", "[Unit]\nWants=bad.service good.service t.timer\n");
+	unit(self, "bad.service", "[Unit]\nOnFailure=told-bad.service\n[Service]\n"
+	     "ExecStart=/bin/sh -c 'exit 3'\n");
+	unit(self, "good.service", "[Unit]\nOnSuccess=told-good.service\n[Service]\nType=oneshot\n"
+	     "ExecStart=/bin/true\n");
+	unit(self, "told-bad.service", told_unit);
+	unit(self, "told-good.service", told_unit);
+	unit(self, "t.timer", "[Timer]\nOnActiveSec=1ms\nAccuracySec=1us\n");
+	unit(self, "t.service", "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo $$TRIGGER_UNIT "
+	     "$$((TRIGGER_TIMER_MONOTONIC_USEC > 0)) "
+	     "$$(($$(date +%%%%s) - TRIGGER_TIMER_REALTIME_USEC / 1000000 < 60)) >@/t'\n");
+	ASSERT_TRUE(start(self));
+	EXPECT_TRUE(file_is(self, "out-told-bad", "bad.service exit-code exited 3 32\n"));
+	EXPECT_TRUE(file_is(self, "out-told-good", "good.service success exited 0 32\n"));
+	EXPECT_TRUE(file_is(self, "t", "t.timer 1 1\n"));
+	ASSERT_EQ(0, stop(self));
+}
+
 /* A status of systemd's is one like the program's own. */
 TEST_F_TIMEOUT(knelld, statuses_of_steps_count, LIMIT_S)
 {

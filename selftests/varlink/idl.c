@@ -11,7 +11,7 @@
 
 #define NAME_MAX_	64
 #define ITEMS		256
-#define FIELDS		24
+#define FIELDS		64
 #define NAMED		(-1)		/* not an enum varlink_type: a type's name */
 
 struct field {

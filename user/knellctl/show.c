@@ -62,7 +62,6 @@ static const struct property unit_properties[] = {
 	{ "TriggeredBy", "triggeredBy", LIST },
 	{ "Listen", "listen", LIST },
 	{ "NConnections", "connections", NUMBER },
-	{ "NAccepted", "accepted", NUMBER },
 	{ "NextElapseUSecRealtime", "next", TIME },
 	{ "NextElapseUSecMonotonic", "next", TIME_MONOTONIC },
 	{ "LastTriggerUSec", "last", TIME },

@@ -116,9 +116,8 @@ static void triggers(const json_t *d)
 	list_field("Triggers", get(d, "triggers"));
 	list_field("Triggered", get(d, "triggeredBy"));
 	list_field("Listen", get(d, "listen"));
-	if (has(d, "accepted"))
-		field(stdout, "Accepted", PLAIN, "%lld, connected %lld",
-		      (long long)get_int(d, "accepted"), (long long)get_int(d, "connections"));
+	if (has(d, "connections"))
+		field(stdout, "Connected", PLAIN, "%lld", (long long)get_int(d, "connections"));
 	if (next)
 		field(stdout, "Next", PLAIN, "%s; in %s", time_words(next, time),
 		      span_words(left > 0 ? (uint64_t)left : 0, span));

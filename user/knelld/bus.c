@@ -32,6 +32,7 @@ struct bus_watch {
 	void *arg;
 	uint32_t asked;			/* serial of the question that is open, 0: none */
 	bool again;			/* it is to be asked once more */
+	int8_t told;			/* what @cb was told last, -1: nothing yet */
 };
 
 static struct {
@@ -205,6 +206,9 @@ static void answered(uint32_t serial, bool owned)
 		return;
 	w->asked = w->again ? call("NameHasOwner", w->name) : 0;
 	w->again = false;
+	if (w->told == owned)
+		return;
+	w->told = owned;
 	w->cb(owned, w->arg);
 }
 
@@ -339,7 +343,7 @@ static int begin(struct knell_loop *l, const char *address)
  * bus_watch - hear of a name's owner
  * @address: of the bus, as DBUS_SYSTEM_BUS_ADDRESS has it
  * @name: a bus name, well-formed; copied
- * @cb: from the loop, never from in here; may be called again with what it was told before
+ * @cb: from the loop, never from in here: when it is known first, and when it changes
  *
  * Return: NULL and errno: there is no bus
  */
@@ -354,7 +358,9 @@ struct bus_watch *bus_watch(struct knell_loop *l, const char *address, const cha
 		return NULL;
 	}
 	w = xcalloc(1, sizeof(*w));
-	*w = (struct bus_watch){ .next = bus.watches, .name = xstrdup(name), .cb = cb, .arg = arg };
+	*w = (struct bus_watch){
+		.next = bus.watches, .name = xstrdup(name), .cb = cb, .arg = arg, .told = -1,
+	};
 	bus.watches = w;
 	introduce(w);
 	flush(l, NULL, NULL);

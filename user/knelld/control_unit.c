@@ -11,6 +11,7 @@
 #include "exec.h"
 #include "fdstore.h"
 #include "knelld.h"
+#include "socket.h"
 
 #define HELD_MAX	64		/* units in holdsUp */
 #define CHAIN_MAX	32
@@ -400,7 +401,7 @@ json_t *json_details(const struct unit *u, size_t exits, size_t lines)
 {
 	json_t *d = json_files(u), *more = json_pack(
 		"{s:o, s:s*, s:o*, s:I, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o, s:o, s:o, s:o, "
-		"s:o*, s:o*, s:o*, s:o*, s:o*, s:o}",
+		"s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o}",
 		"unit", json_unit(u), "control", u->control ? unit_exec_name(u->exec) : NULL,
 		"controlPid", u->control ? json_pid(u->control->pid) : NULL,
 		"members", (json_int_t)(u->trees ? tree_count(u) : 0),
@@ -415,6 +416,8 @@ json_t *json_details(const struct unit *u, size_t exits, size_t lines)
 		"triggers", json_sides(u, DEP_TRIGGERS),
 		"triggeredBy", json_sides(u, DEP_INVERSE(DEP_TRIGGERS)),
 		"listen", u->kind == UNIT_SOCKET ? json_listen(u) : NULL,
+		"connections", u->kind == UNIT_SOCKET && u->file->socket->accept ?
+			json_integer(socket_connections(u)) : NULL,
 		"next", u->kind == UNIT_TIMER ? json_instant(u->deadline) : NULL,
 		"last", u->kind == UNIT_TIMER ? json_instant(timer_last(u)) : NULL,
 		"storedFds", u->fds ? json_integer(u->fds->nr) : NULL,

@@ -84,7 +84,8 @@ static void tell_unknown(const struct unit *u, const struct dep *dep)
 {
 	if (unit_name_kind(dep->name) == UNIT_FOREIGN && dep->kind == DEP_REQUIRES)
 		log_line("%s: %s=%s: there are no such units here, ignored",
-			 unit_where(unit_latest(u), dep->where), unit_dep_name(dep->kind), dep->name);
+			 unit_where(unit_latest(u), dep->where), unit_dep_name(dep->kind),
+			 dep->name);
 }
 
 /* All units that the files of @u name, but for the order among them, are there then. */

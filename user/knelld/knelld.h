@@ -188,7 +188,7 @@ void takeover_resume(void);
 enum result spawn(struct unit *u, enum exec_kind kind, const struct command *cmd);
 
 /* queue.c */
-/* A unit's id, what the watch is for, which command, and a number that grows; the loop has bit 63. */
+/* A unit's id, what the watch is for, which command, a number that grows; the loop has bit 63. */
 #define TOKEN_NONE	0	/* of no unit */
 #define TOKEN_END	(1ULL << 63)
 #define ROLE_COMMAND	1	/* and the kind of command */
@@ -236,7 +236,7 @@ enum tenure { QUEUE_OWN, QUEUE_KEPT, QUEUE_TAKEN };
 #define BATCH		64	/* records at a time */
 
 /*
- * The processes of commands: kernel_procs by the module (queue.c), plain_procs without it (plain.c).
+ * The processes of commands: kernel_procs by the module (queue.c), plain_procs without (plain.c).
  * A tree is one command's process and all it forks; a watch names it. Both tell of ends by
  * record(), EXIT and then EMPTY, as the kernel does.
  */
@@ -254,7 +254,7 @@ struct procs {
 	int (*add_pid)(pid_t pid, uint64_t token, uint32_t flags, uint32_t *watch);
 	/* How many were signalled, at least; by identity, never one that has got the pid since. */
 	int (*kill)(uint32_t watch, int sig);
-	/* Done with: goes once what its records have changed is written down (ack), or now (del). */
+	/* Done with: goes once what its records changed is written down (ack), or now (del). */
 	void (*ack)(uint32_t watch);
 	void (*del)(uint32_t watch);
 };

@@ -103,6 +103,16 @@ static const char *default_queue_name(void)
 	return name;
 }
 
+/* We leave for "/". */
+static char *absolute(const char *path)
+{
+	char *cwd = *path == '/' ? NULL : getcwd(NULL, 0);
+	char *full = cwd ? xasprintf("%s/%s", cwd, path) : xstrdup(path);
+
+	free(cwd);
+	return full;
+}
+
 static bool parse_backend(const char *s)
 {
 	static const char *const names[] = {
@@ -139,7 +149,7 @@ static void parse_options(int argc, char **argv)
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (opt == 'u')
-			strv_add(&manager_options.dirs, xstrdup(optarg));
+			strv_add(&manager_options.dirs, absolute(optarg));
 		else if (opt == 'C')
 			manager_options.compat = true;
 		else if (opt == 'U')

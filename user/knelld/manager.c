@@ -80,7 +80,8 @@ static void leave_to_triggers(const struct unit *u)
 	const struct unit_file *f = unit_latest(u);
 
 	for (size_t i = 0; u->wanted && i < f->nr_deps; i++) {
-		struct unit *to = f->deps[i].kind == DEP_TRIGGERS ? unit_get(f->deps[i].name) : NULL;
+		const struct dep *dep = &f->deps[i];
+		struct unit *to = dep->kind == DEP_TRIGGERS ? unit_get(dep->name) : NULL;
 
 		if (to && to != u && !unit_latest(to)->install)
 			to->wanted = false;
@@ -242,7 +243,7 @@ void manager_resume_stop(void)
 	stop_all();
 }
 
-/* What is left to the next knelld after a kill -9 is as good for one that comes by its own doing. */
+/* What is left to the next knelld after a kill -9 is as good for one that is meant to come. */
 int manager_reexec(void)
 {
 	if (!manager.queue_name || knell_loop_backend(queue_loop()) != KNELL_BACKEND_KERNEL)

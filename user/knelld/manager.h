@@ -41,7 +41,7 @@ enum result {
 	RESULTS,
 };
 
-/* The numbers are in state files. Those behind JOB_TYPES are requests only: job_ask() resolves them. */
+/* The numbers are in state files. Those behind JOB_TYPES are requests: job_ask() resolves them. */
 enum job_type {
 	JOB_START, JOB_VERIFY, JOB_STOP, JOB_RELOAD, JOB_RESTART,
 	JOB_TYPES,
@@ -52,7 +52,8 @@ enum job_type {
 };
 
 enum job_result {
-	JR_DONE, JR_CANCELED, JR_TIMEOUT, JR_FAILED, JR_DEPENDENCY, JR_SKIPPED, JR_ASSERT, JR_INVALID,
+	JR_DONE, JR_CANCELED, JR_TIMEOUT, JR_FAILED, JR_DEPENDENCY, JR_SKIPPED, JR_ASSERT,
+	JR_INVALID,
 	JOB_RESULTS,
 };
 
@@ -73,7 +74,7 @@ struct job {
 	uint32_t id;
 	uint8_t type;			/* enum job_type, below JOB_TYPES */
 	bool running;			/* the unit is at it; else it waits for others */
-	bool irreversible;		/* REPLACE_IRREVERSIBLY: only another such one replaces it */
+	bool irreversible;		/* REPLACE_IRREVERSIBLY: only such a one replaces it */
 	bool ignore_order;
 	uint64_t since;			/* CLOCK_MONOTONIC, ns */
 	uint64_t deadline;		/* when it is given up; 0: never */
@@ -83,8 +84,8 @@ struct job {
 };
 
 /*
- * A dependency from both its ends. The first DEP_KINDS are what files say (enum dep_kind); DEP_INVERSE() of
- * each is how the other unit sees it: RequiredBy, TriggeredBy ...
+ * A dependency from both its ends. The first DEP_KINDS are what files say (enum dep_kind);
+ * DEP_INVERSE() of each is how the other unit sees it: RequiredBy, TriggeredBy ...
  */
 #define DEP_INVERSE(kind)	((kind) + DEP_KINDS)
 #define DEP_SIDES		(2 * DEP_KINDS)
@@ -92,7 +93,7 @@ struct job {
 struct edge {
 	struct unit *to;
 	uint8_t side;			/* enum dep_kind, or DEP_INVERSE() of one */
-	uint16_t file;			/* struct where of the unit's file; line 0: another's, implied */
+	uint16_t file;			/* struct where; line 0: another's file, implied */
 	uint32_t line;
 };
 
@@ -164,7 +165,7 @@ struct unit_ops {
 
 extern const struct unit_ops service_ops, target_ops, timer_ops, socket_ops;
 
-/* For who asks: when a timer triggered last, CLOCK_MONOTONIC ns, 0: never. Next is unit.deadline. */
+/* For who asks: when a timer triggered last, CLOCK_MONOTONIC ns, 0: never; next: unit.deadline. */
 uint64_t timer_last(const struct unit *u);
 
 /* What a kind keeps about its unit while it lives, beyond what follows. */
@@ -193,7 +194,7 @@ struct unit {
 	uint32_t nr_edges;
 	uint32_t mark;			/* scratch of graph.c and transaction.c */
 	struct job *job;
-	uint8_t outcome;		/* enum job_result of its latest start, and one; 0: none yet */
+	uint8_t outcome;		/* enum job_result of its latest start, and one; 0: none */
 	bool queued;			/* job.c is to look at it */
 	struct unit *queue_next;
 
@@ -201,7 +202,7 @@ struct unit {
 	uint64_t since;			/* of unit_active() as it is, CLOCK_MONOTONIC ns */
 	uint64_t limit_begin;		/* the window of the start limit */
 	uint32_t limit_used;
-	uint16_t unmet;			/* which condition was not met at the latest start, and one */
+	uint16_t unmet;			/* which condition was not at the latest start, and one */
 	uint64_t deadline;		/* of unit_arm(), CLOCK_MONOTONIC ns, 0: not set */
 	knell_task timer;
 	struct ending *history;		/* a ring of up to HISTORY_MAX */
@@ -216,7 +217,7 @@ struct unit {
 	uint16_t serial, main_serial, control_serial;
 	pid_t pid;			/* of the main process, 0: not known */
 	uint32_t proc;
-	bool follows;			/* u->proc is a process that was named to us: PID file, MAINPID= */
+	bool follows;			/* u->proc was named to us: PID file, MAINPID= */
 	bool guessed;			/* takeover.c: what it is at is told by its trees */
 	bool heard;			/* of an end since state.c has written it down */
 	bool main_exited, main_done, ran;
@@ -260,7 +261,7 @@ struct unit *unit_find(const char *name);
 /* The same, and its files are read if it is not there: NULL if @name is no name of a unit. */
 struct unit *unit_get(const char *name);
 struct unit *unit_by_id(uint32_t id);
-/* What the files say now: what the next start will use. Never NULL: a unit without a file has none to say. */
+/* What the files say now: what the next start will use. Never NULL once they were read. */
 const struct unit_file *unit_latest(const struct unit *u);
 enum active unit_active(const struct unit *u);
 const char *unit_sub(const struct unit *u);		/* "auto-restart" */
@@ -344,7 +345,8 @@ void manager_stop(enum ending_how how, int status);
 int manager_reexec(void);
 
 enum event_kind {
-	EVENT_UNIT, EVENT_JOB_NEW, EVENT_JOB_DONE, EVENT_EXIT, EVENT_TIMER, EVENT_RELOAD, EVENT_SHUTDOWN,
+	EVENT_UNIT, EVENT_JOB_NEW, EVENT_JOB_DONE, EVENT_EXIT, EVENT_TIMER, EVENT_RELOAD,
+	EVENT_SHUTDOWN,
 };
 
 /* Something has happened; valid until the hook returns, and the hook changes nothing. */

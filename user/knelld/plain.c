@@ -183,6 +183,8 @@ static int plain_born(uint32_t watch, pid_t pid)
 {
 	struct plain *p = find(watch);
 
+	if (!p)
+		return -ENOENT;
 	p->pid = pid;
 	p->end = knell_add_child(loop, on_end, p, pid, KNELL_CHILD_AUTOREAP);
 	return knell_is_none(p->end) ? -errno : 0;

@@ -197,8 +197,8 @@ int queue_open(const char *as, enum knell_backend backend, enum tenure *tenure)
 			 "; load the module first: modprobe knell, or insmod knell.ko" : "");
 		return fd;
 	}
-	log_line("without %s: if knelld is killed what runs is lost sight of; a process that leaves "
-		 "its service's session is no part of it; who sent a signal is not known",
+	log_line("without %s: if knelld is killed what runs is lost sight of; a process that "
+		 "leaves its service's session is no part of it; who sent a signal is not known",
 		 KNELL_DEVICE);
 	return open_plain();
 }

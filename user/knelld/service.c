@@ -477,9 +477,12 @@ static const struct phase phases[NR_STATES] = {
 	[STATE_RELOAD]	   = { reload_main_ended, control_ended, NULL, reload_expired, NULL },
 	[STATE_RELOAD_NOTIFY] = { reload_main_ended, NULL, NULL, reload_expired, reload_ready },
 	[STATE_STOP]	   = { stop_ended, control_ended, NULL, stop_expired, NULL },
-	[STATE_ABORT]	   = { stop_main_ended, stop_control_ended, stop_emptied, stop_term_expired, NULL },
-	[STATE_TERM]	   = { stop_main_ended, stop_control_ended, stop_emptied, stop_term_expired, NULL },
-	[STATE_KILL]	   = { stop_main_ended, stop_control_ended, stop_settle, stop_kill_expired, NULL },
+	[STATE_ABORT]	   = { stop_main_ended, stop_control_ended, stop_emptied,
+				stop_term_expired, NULL },
+	[STATE_TERM]	   = { stop_main_ended, stop_control_ended, stop_emptied,
+				stop_term_expired, NULL },
+	[STATE_KILL]	   = { stop_main_ended, stop_control_ended, stop_settle,
+				stop_kill_expired, NULL },
 	[STATE_POST]	   = { NULL, post_ended, NULL, stop_post_expired, NULL },
 	[STATE_POST_TERM]  = { NULL, post_ended, NULL, stop_post_term_expired, NULL },
 	[STATE_POST_KILL]  = { NULL, post_ended, NULL, stop_post_kill_expired, NULL },
@@ -671,6 +674,8 @@ static void resume_timer(struct unit *u)
 static void resume(struct unit *u)
 {
 	talk_resume(u);
+	/* From here on its FIFO is held again. */
+	logger_fifo(u->file);
 	resume_timer(u);
 	switch (u->state) {
 	case STATE_RUN:

@@ -270,6 +270,11 @@ static bool has_room(struct unit *u, const union address *peer)
 	return true;
 }
 
+size_t socket_connections(const struct unit *u)
+{
+	return u->socket_run ? u->socket_run->nr_connections : 0;
+}
+
 static size_t free_place(struct socket_run *r)
 {
 	size_t i = 0;

@@ -13,6 +13,8 @@
  * socket's; @name as LISTEN_FDNAMES has it. An instance for one connection gets that.
  */
 int socket_of(const struct unit *u, size_t i, const char **name);
+/* With Accept=yes: connections there are. */
+size_t socket_connections(const struct unit *u);
 /* REMOTE_ADDR and REMOTE_PORT of a connection. */
 void socket_peer(const struct unit *u, struct strv *env);
 /* One of its commands has ended. */

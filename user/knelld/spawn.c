@@ -4,35 +4,89 @@
  * so there is no instant at which its death, or that of a child of its own, could be missed.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "exec.h"
 #include "knelld.h"
 #include "talk.h"
 
-/* How the main process has ended, for those that clean up after it. */
-static void set_outcome(const struct unit *u, struct strv *env)
+static void set(struct strv *env, const char *prefix, const char *name, const char *value)
+{
+	env_put(env, xasprintf("%s%s=%s", prefix, name, value));
+}
+
+static void set_number(struct strv *env, const char *name, uint64_t n)
+{
+	env_put(env, xasprintf("%s=%" PRIu64, name, n));
+}
+
+/* How the main process has ended, for those that clean up after it, or were told of it. */
+static void set_outcome(const struct unit *u, const char *prefix, struct strv *env)
 {
 	char number[16];
 	const char *sig;
 
-	env_set(env, "SERVICE_RESULT", result_name(u->result));
+	set(env, prefix, "SERVICE_RESULT", result_name(u->result));
 	if (!u->ran)
 		return;
 	if (WIFEXITED(u->status)) {
 		snprintf(number, sizeof(number), "%d", WEXITSTATUS(u->status));
-		env_set(env, "EXIT_CODE", "exited");
-		env_set(env, "EXIT_STATUS", number);
+		set(env, prefix, "EXIT_CODE", "exited");
+		set(env, prefix, "EXIT_STATUS", number);
 		return;
 	}
 	snprintf(number, sizeof(number), "%d", WTERMSIG(u->status));
 	sig = sigabbrev_np(WTERMSIG(u->status));
-	env_set(env, "EXIT_CODE", WCOREDUMP(u->status) ? "dumped" : "killed");
-	env_set(env, "EXIT_STATUS", sig ? sig : number);
+	set(env, prefix, "EXIT_CODE", WCOREDUMP(u->status) ? "dumped" : "killed");
+	set(env, prefix, "EXIT_STATUS", sig ? sig : number);
+}
+
+static uint64_t realtime(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
+/* What it runs for: a timer or socket, or one that has ended and says so (OnFailure=). */
+static void set_cause(const struct unit *u, struct strv *env)
+{
+	const struct unit *monitored = NULL;
+	size_t nr = 0;
+
+	for (size_t i = 0; i < u->nr_edges; i++) {
+		const struct unit *by = u->edges[i].to;
+		uint64_t last = by->kind == UNIT_TIMER ? timer_last(by) : 0;
+
+		if (u->edges[i].side == DEP_INVERSE(DEP_TRIGGERS) &&
+		    !strcmp(unit_sub(by), "running")) {
+			env_set(env, "TRIGGER_UNIT", by->name);
+			if (last)
+				set_number(env, "TRIGGER_TIMER_MONOTONIC_USEC", last / 1000);
+			if (last)
+				set_number(env, "TRIGGER_TIMER_REALTIME_USEC",
+					   (realtime() - now_ns() + last) / 1000);
+		} else if ((u->edges[i].side == DEP_INVERSE(DEP_ON_FAILURE) &&
+			    unit_active(by) == FAILED) ||
+			   (u->edges[i].side == DEP_INVERSE(DEP_ON_SUCCESS) &&
+			    unit_active(by) == INACTIVE && by->ran)) {
+			monitored = by;
+			nr++;
+		}
+	}
+	/* If there are several it cannot be told which. */
+	if (nr != 1)
+		return;
+	env_set(env, "MONITOR_UNIT", monitored->name);
+	env_set(env, "MONITOR_INVOCATION_ID", monitored->invocation);
+	set_outcome(monitored, "MONITOR_", env);
 }
 
 /* The main process for those that run beside it, and where it is to tell who it is. */
@@ -54,7 +108,8 @@ static void set_env(const struct unit *u, enum exec_kind kind, struct strv *env)
 	env_set(env, "INVOCATION_ID", u->invocation);
 	set_pids(u, kind, env);
 	if (kind == EXEC_STOP || kind == EXEC_STOP_POST)
-		set_outcome(u, env);
+		set_outcome(u, "", env);
+	set_cause(u, env);
 }
 
 static int enrol(void *arg)

@@ -121,7 +121,8 @@ const char *edge_text(const struct unit *u, const struct edge *e)
 	static char buf[512];
 
 	snprintf(buf, sizeof(buf), "%s: %s=%s", unit_where(unit_latest(u),
-		 (struct where){ .file = e->file, .line = e->line }), edge_name(e->side), e->to->name);
+		 (struct where){ .file = e->file, .line = e->line }), edge_name(e->side),
+		 e->to->name);
 	return buf;
 }
 
@@ -213,7 +214,8 @@ static void add_weak(const struct unit *u, enum job_type type)
 		if (!(pull & 0x80) || !add(to, (pull & 0x7f) - 1))
 			continue;
 		take_back(nr, nr_was);
-		if (pull == WEAK(JOB_START) && to->load != UNIT_NOT_FOUND && to->load != UNIT_MASKED)
+		if (pull == WEAK(JOB_START) && to->load != UNIT_NOT_FOUND &&
+		    to->load != UNIT_MASKED)
 			tell_left_out(to, u);
 	}
 }
@@ -269,7 +271,7 @@ static size_t find_cycle(struct unit *u, struct unit **path)
 	return nr;
 }
 
-/* Takes away the job of @u, and of all that cannot be without it: how many; 0: all of it is in vain. */
+/* Takes away the job of @u and of all that cannot be without it: how many; 0: all is in vain. */
 static size_t drop(struct unit *u)
 {
 	size_t nr = 1;
@@ -285,7 +287,8 @@ static size_t drop(struct unit *u)
 				uint8_t pull = pulls[from->edges[k].side][plan[i].type];
 				const struct unit *to = from->edges[k].to;
 
-				if (!pull || pull & 0x80 || !to->mark || !plan[to->mark - 1].dropped)
+				if (!pull || pull & 0x80 || !to->mark ||
+				    !plan[to->mark - 1].dropped)
 					continue;
 				plan[i].dropped = more = true;
 				nr++;

@@ -74,9 +74,9 @@ void tree_release(struct unit *u)
 }
 
 /*
- * Says in the unit which tree is about to be. A tree that is younger than its unit in the state file
- * tells the next knelld as much; but it has to know the unit, and ends that are not written down yet
- * must not be forgotten over it.
+ * Says in the unit which tree is about to be. A tree that is younger than its unit in the state
+ * file tells the next knelld as much; but it has to know the unit, and ends that are not written
+ * down yet must not be forgotten over it.
  */
 static uint16_t announce(struct unit *u, enum exec_kind kind)
 {
