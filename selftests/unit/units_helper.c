@@ -27,7 +27,7 @@ POOL(span, "5", "5s", "100ms", "1min 30s", "1h30m", "2d", "1.5s", ".5s", "0", "i
      "soon", "", "-1", "5 5", "20us", "3 hours", "1x");
 POOL(number, "0", "1", "7", "20", "0x10", "010", "-1", "x", "", "4294967295", "4294967296", "1 2",
      "0b11", "+3");
-POOL(text, "%a %b %B %C %E %g %G %h %H %l %L %m %M %A", "%o %q %s %S %t %T %u %U %v %V %w %W %y %Y",
+POOL(text, "%a %b %B %C %E %g %G %h %H %l %L %M %A", "%o %q %s %S %t %T %u %U %v %V %w %W %y %Y",
      "a", "a b", "%n", "%i|%I|%j|%J", "", "100%%", "%p-%N", "\"quoted\"", "%z", "a\\x20b", "%f",
      "%P %H", "tr\xc3\xa9s", "50%");
 POOL(urls, "man:x(1)", "http://a https://b/c", "file:/x info:y", "ftp://no", "", "man:", "x",
@@ -190,6 +190,8 @@ static const struct row rows[] = {
 
 static void assignments(FILE *f, const char *section, const char *also, uint32_t nr)
 {
+	bool bits = false;
+
 	fprintf(f, "[%s]\n", section);
 	while (nr) {
 		const struct row *r = &rows[below(ARRAY_SIZE(rows))];
@@ -197,6 +199,10 @@ static void assignments(FILE *f, const char *section, const char *also, uint32_t
 		if (r->section ? strcmp(r->section, section) : strcmp(section, "Service") &&
 							       (!also || strcmp(section, also)))
 			continue;
+		/* The second time does not add to the first, as its manual says. */
+		if (r->pool == &secure_bits && bits)
+			continue;
+		bits |= r->pool == &secure_bits;
 		nr--;
 		fprintf(f, "%s=%s\n", r->key, r->pool->values[below(r->pool->nr)]);
 	}
