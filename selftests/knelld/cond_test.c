@@ -396,7 +396,7 @@ TEST_F(cond, control_groups)
 
 TEST_F(cond, virtualization)
 {
-	/* What is told to the first process is asked of it: a container of the test's own making. */
+	/* What is told to the first process is asked of it: of a container that is none. */
 	ASSERT_EQ(0, mount("tmpfs", "/run", "tmpfs", 0, NULL));
 	ASSERT_EQ(0, mkdir("/run/host", 0755));
 	ASSERT_TRUE(put("/run/host/container-manager", "podman\n"));
@@ -419,7 +419,8 @@ TEST_F(cond, together)
 	struct condition c[4] = {
 		{ .kind = CONDITION_PATH_EXISTS, .param = "/etc" },
 		{ .kind = CONDITION_PATH_EXISTS, .param = "/nowhere", .trigger = true },
-		{ .kind = CONDITION_PATH_EXISTS, .param = "/nowhere", .trigger = true, .negate = true },
+		{ .kind = CONDITION_PATH_EXISTS, .param = "/nowhere", .trigger = true,
+			     .negate = true },
 		{ .kind = CONDITION_PATH_EXISTS, .param = "/nowhere", .assert = true },
 	};
 	struct unit_file f = { .conditions = c, .nr_conditions = 4 };
@@ -461,22 +462,30 @@ TEST_F(cond, as_systemd_has_it)
 		{ CONDITION_SECURITY, "uefi-secureboot" }, { CONDITION_SECURITY, "tomoyo" },
 		{ CONDITION_CAPABILITY, "CAP_SYS_RESOURCE" }, { CONDITION_CAPABILITY, "CAP_KILL" },
 		{ CONDITION_AC_POWER, "yes" }, { CONDITION_AC_POWER, "no" },
-		{ CONDITION_MEMORY, "1G" }, { CONDITION_MEMORY, "<4G" }, { CONDITION_MEMORY, "> 900G" },
+		{ CONDITION_MEMORY, "1G" }, { CONDITION_MEMORY, "<4G" },
+		{ CONDITION_MEMORY, "> 900G" },
 		{ CONDITION_CPUS, "2" }, { CONDITION_CPUS, "<3" }, { CONDITION_CPUS, "=1" },
-		{ CONDITION_PATH_IS_MOUNT_POINT, "/proc" }, { CONDITION_PATH_IS_MOUNT_POINT, "/etc" },
+		{ CONDITION_PATH_IS_MOUNT_POINT, "/proc" },
+		{ CONDITION_PATH_IS_MOUNT_POINT, "/etc" },
 		{ CONDITION_PATH_IS_READ_WRITE, "/proc" }, { CONDITION_PATH_IS_READ_WRITE, "/" },
-		{ CONDITION_PATH_IS_SYMBOLIC_LINK, "/bin" }, { CONDITION_PATH_IS_DIRECTORY, "/bin" },
-		{ CONDITION_PATH_EXISTS, "/etc/os-release" }, { CONDITION_PATH_EXISTS_GLOB, "/bin/s?" },
-		{ CONDITION_FILE_IS_EXECUTABLE, "/bin/sh" }, { CONDITION_FILE_NOT_EMPTY, "/etc/passwd" },
-		{ CONDITION_DIRECTORY_NOT_EMPTY, "/usr" }, { CONDITION_DIRECTORY_NOT_EMPTY, "/proc" },
-		{ CONDITION_USER, "root" }, { CONDITION_USER, "nobody" }, { CONDITION_USER, "@system" },
+		{ CONDITION_PATH_IS_SYMBOLIC_LINK, "/bin" },
+		{ CONDITION_PATH_IS_DIRECTORY, "/bin" },
+		{ CONDITION_PATH_EXISTS, "/etc/os-release" },
+		{ CONDITION_PATH_EXISTS_GLOB, "/bin/s?" },
+		{ CONDITION_FILE_IS_EXECUTABLE, "/bin/sh" },
+		{ CONDITION_FILE_NOT_EMPTY, "/etc/passwd" },
+		{ CONDITION_DIRECTORY_NOT_EMPTY, "/usr" },
+		{ CONDITION_DIRECTORY_NOT_EMPTY, "/proc" },
+		{ CONDITION_USER, "root" }, { CONDITION_USER, "nobody" },
+		{ CONDITION_USER, "@system" },
 		{ CONDITION_GROUP, "root" }, { CONDITION_GROUP, "nogroup" },
 		{ CONDITION_CPU_FEATURE, "sse2" }, { CONDITION_CPU_FEATURE, "avx512pf" },
 		{ CONDITION_OS_RELEASE, "ID=debian" }, { CONDITION_OS_RELEASE, "VERSION_ID>=12" },
 		{ CONDITION_OS_RELEASE, "VERSION_ID<12" }, { CONDITION_NEEDS_UPDATE, "/etc" },
 		{ CONDITION_FIRMWARE, "uefi" }, { CONDITION_FIRMWARE, "device-tree" },
 		{ CONDITION_ENVIRONMENT, "PATH" }, { CONDITION_ENVIRONMENT, "NO_SUCH" },
-		{ CONDITION_HOST, "*" }, { CONDITION_HOST, "x" }, { CONDITION_CONTROL_GROUP_CONTROLLER, "v2" },
+		{ CONDITION_HOST, "*" }, { CONDITION_HOST, "x" },
+		{ CONDITION_CONTROL_GROUP_CONTROLLER, "v2" },
 	};
 
 	if (access("/usr/bin/systemd-analyze", X_OK))
@@ -485,7 +494,8 @@ TEST_F(cond, as_systemd_has_it)
 		char cmd[256];
 		int status;
 
-		snprintf(cmd, sizeof(cmd), "systemd-analyze condition 'Condition%s=%s' >/dev/null 2>&1",
+		snprintf(cmd, sizeof(cmd), "systemd-analyze condition 'Condition%s=%s' "
+			     ">/dev/null 2>&1",
 			 unit_condition_name(all[i].kind), all[i].param);
 		status = system(cmd);
 		ASSERT_TRUE(WIFEXITED(status));

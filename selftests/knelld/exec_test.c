@@ -48,7 +48,8 @@ typedef FIXTURE_DATA(exec) fixture;
 static const struct exec_context defaults = {
 	.umask = 022, .nice = UNSET, .cpu_policy = UNSET, .cpu_priority = UNSET, .ioprio = UNSET,
 	.oom_score = UNSET, .timer_slack = FOREVER, .coredump_filter = -1, .ignore_sigpipe = true,
-	.in = { .kind = STDIO_NULL }, .out = { .kind = STDIO_LOG }, .err = { .kind = STDIO_INHERIT },
+	.in = { .kind = STDIO_NULL }, .out = { .kind = STDIO_LOG },
+		     .err = { .kind = STDIO_INHERIT },
 	.tty_rows = UNSET, .tty_columns = UNSET,
 };
 
@@ -367,7 +368,8 @@ TEST_F(exec, priorities)
 	self->ctx.coredump_filter = 0x11;
 	self->ctx.timer_slack = 123456;
 	EXPECT_STREQ("7\n", sh(self, "cut -d' ' -f19 /proc/self/stat"));
-	EXPECT_STREQ("Cpus_allowed_list:\t0\n", sh(self, "grep Cpus_allowed_list: /proc/self/status"));
+	EXPECT_STREQ("Cpus_allowed_list:\t0\n", sh(self, "grep Cpus_allowed_list: "
+		     "/proc/self/status"));
 	EXPECT_STREQ("best-effort: prio 6\n", sh(self, "ionice -p $$"));
 	EXPECT_STREQ("321\n", sh(self, "cat /proc/self/oom_score_adj"));
 	EXPECT_STREQ("00000011\n", sh(self, "cat /proc/self/coredump_filter"));
@@ -391,7 +393,8 @@ TEST_F(exec, schedulers)
 	self->ctx.cpu_priority = 5;
 	self->ctx.cpu_reset_on_fork = true;
 	/* The cat that the shell makes is an ordinary one. */
-	EXPECT_STREQ("2\n0\n", sh(self, "cut -d' ' -f41 /proc/$$/stat; (cut -d' ' -f41 /proc/self/stat)"));
+	EXPECT_STREQ("2\n0\n", sh(self, "cut -d' ' -f41 /proc/$$/stat; (cut -d' ' -f41 "
+		     "/proc/self/stat)"));
 }
 
 TEST_F(exec, user_and_groups)
@@ -458,7 +461,8 @@ TEST_F(exec, capabilities)
 	self->ctx.user.name = "nobody";
 	self->ctx.caps_ambient_set = true;
 	self->ctx.caps_ambient = two;
-	EXPECT_STREQ("CapPrm:\t0000000000000420\nCapEff:\t0000000000000420\nCapAmb:\t0000000000000420\n",
+	EXPECT_STREQ("CapPrm:\t0000000000000420\nCapEff:\t0000000000000420\n"
+		     "CapAmb:\t0000000000000420\n",
 		     sh(self, "grep -E '^Cap(Prm|Eff|Amb)' /proc/self/status"));
 	self->ctx.caps_ambient = 0;
 	self->ctx.caps_bounding_set = true;
@@ -544,7 +548,9 @@ TEST_F(exec, environment)
 	self->ctx.env = (struct strv){ set, 4 };
 	self->ctx.env_files = (struct paths){ files, 3 };
 	EXPECT_STREQ("[][2][file][two words][y][x][][through][m][]\n",
-		     sh(self, "echo \"[$A][$B][$C][$D][$E][$F][$GONE][$PASSED][$MANAGER][$NOT_PASSED]\""));
+		     sh(self,
+			     "echo \"[$A][$B][$C][$D][$E][$F][$GONE][$PASSED]"
+				  "[$MANAGER][$NOT_PASSED]\""));
 	files[1].optional = false;
 	EXPECT_EQ(RESOURCES, launched(self));
 	files[1] = (struct path){ .name = in_dir(self, "no[xy]") };
@@ -791,7 +797,8 @@ TEST_F(exec, the_unit_of_a_logger)
 	struct unit_file *a, *l, *none;
 	struct unit_dirs *d;
 
-	put_text(self, "a@.service", "[Service]\nExecStart=/bin/true\nUser=nobody\nLogsDirectory=x\n"
+	put_text(self, "a@.service",
+		     "[Service]\nExecStart=/bin/true\nUser=nobody\nLogsDirectory=x\n"
 		 "X-Knell-Logger=:@/bin/cat \"the cat\" \"a b\" 100%% \\x41\\\\ $HOME\n");
 	put_text(self, "b.service", "[Service]\nExecStart=/bin/true\nX-Knell-Logger=c.service\n");
 	put_text(self, "n.service", "[Service]\nExecStart=/bin/true\n");
@@ -804,7 +811,8 @@ TEST_F(exec, the_unit_of_a_logger)
 	EXPECT_EQ(CMD_NO_EXPAND, l->service->cmds[EXEC_START].v[0].flags);
 	ASSERT_EQ(5, l->service->cmds[EXEC_START].v[0].argv.nr);
 	for (int i = 0; i < 5; i++)
-		EXPECT_STREQ(a->service->logger->argv.v[i], l->service->cmds[EXEC_START].v[0].argv.v[i]);
+		EXPECT_STREQ(a->service->logger->argv.v[i],
+			     l->service->cmds[EXEC_START].v[0].argv.v[i]);
 	EXPECT_STREQ("100%", l->service->cmds[EXEC_START].v[0].argv.v[2]);
 	EXPECT_STREQ("nobody", l->service->exec->user.name);
 	EXPECT_STREQ("x", l->service->exec->dirs[DIR_LOGS]->names.v[0]);
@@ -952,7 +960,8 @@ TEST_F(exec, a_terminal_that_another_has)
 	self->ctx.tty = name;
 	EXPECT_STREQ("status 208", sh(self, "true"));
 	self->ctx.in.tty_mode = TTY_FORCE;
-	EXPECT_STREQ(strcat(name, "\n"), (self->ctx.tty = strndupa(name, strlen(name) - 1), sh(self, "tty")));
+	EXPECT_STREQ(strcat(name, "\n"), (self->ctx.tty = strndupa(name, strlen(name) - 1),
+		     sh(self, "tty")));
 	kill(holder, SIGKILL);
 	waitpid(holder, NULL, 0);
 }
@@ -971,10 +980,13 @@ TEST_F(exec, directories)
 	self->ctx.dirs[DIR_STATE] = &linked;
 	self->ctx.dirs[DIR_CACHE] = &one;
 	self->ctx.dirs[DIR_LOGS] = &one;
-	EXPECT_STREQ("/run/a:/run/b/c /var/lib/s /var/cache/a:/var/cache/b/c /var/log/a:/var/log/b/c\n",
-		     sh(self, "echo $RUNTIME_DIRECTORY $STATE_DIRECTORY $CACHE_DIRECTORY $LOGS_DIRECTORY"));
+	EXPECT_STREQ("/run/a:/run/b/c /var/lib/s /var/cache/a:/var/cache/b/c "
+		     "/var/log/a:/var/log/b/c\n",
+		     sh(self, "echo $RUNTIME_DIRECTORY $STATE_DIRECTORY $CACHE_DIRECTORY "
+			     "$LOGS_DIRECTORY"));
 	EXPECT_STREQ("750 nobody\n755 root\n750 nobody\n755 nobody\n/var/lib/s\n",
-		     sh(self, "stat -c '%a %U' /run/a /run/b /run/b/c /var/lib/s; readlink /var/lib/t/u"));
+		     sh(self, "stat -c '%a %U' /run/a /run/b /run/b/c /var/lib/s; readlink "
+			     "/var/lib/t/u"));
 	EXPECT_STREQ("", sh(self, "mkdir -p /run/a/x/y /var/lib/s/kept; echo z >/run/a/x/z; "
 			    "ln -s /var/lib /run/a/out"));
 	exec_stopped(&self->ctx, true);
@@ -1061,7 +1073,8 @@ TEST_F(exec, directories_of_a_user)
 	setenv("FROM_MANAGER", "x", 1);
 	for (int i = 0; i < DIR_KINDS; i++)
 		self->ctx.dirs[i] = &one;
-	snprintf(want, sizeof(want), "%s/rt/a %s/.local/state/a %s/.local/state/log/a %s/.config/a x %s\n",
+	snprintf(want, sizeof(want), "%s/rt/a %s/.local/state/a %s/.local/state/log/a "
+		     "%s/.config/a x %s\n",
 		 self->dir, self->dir, self->dir, self->dir, self->dir);
 	EXPECT_STREQ(want, sh(self, "echo $RUNTIME_DIRECTORY $STATE_DIRECTORY $LOGS_DIRECTORY "
 			      "$CONFIGURATION_DIRECTORY $FROM_MANAGER $(pwd)"));
@@ -1084,7 +1097,8 @@ TEST_F(exec, statuses)
 		const char *status;
 	} dirs[] = {
 		{ DIR_RUNTIME, "/run/a", "status 233" }, { DIR_STATE, "/var/lib/a", "status 238" },
-		{ DIR_CACHE, "/var/cache/a", "status 239" }, { DIR_LOGS, "/var/log/a", "status 240" },
+		{ DIR_CACHE, "/var/cache/a", "status 239" }, { DIR_LOGS, "/var/log/a",
+			     "status 240" },
 	};
 	cpu_set_t none;
 
@@ -1198,7 +1212,7 @@ static void *stop_at_chdir(void *arg)
 	return NULL;
 }
 
-/* Others of its user may stop it before its program runs: the manager, waiting for it, is not stuck. */
+/* Others of its user may stop it before its program runs: the manager is not stuck. */
 TEST_F_TIMEOUT(exec, a_stopped_child_does_not_hold_the_manager, 60)
 {
 	struct sock_filter code[] = {
@@ -1213,7 +1227,8 @@ TEST_F_TIMEOUT(exec, a_stopped_child_does_not_hold_the_manager, 60)
 
 	self->ctx.user.name = "nobody";
 	self->ctx.cwd.name = "/usr";
-	listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog);
+	listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+		     SECCOMP_FILTER_FLAG_NEW_LISTENER, &prog);
 	ASSERT_LE(0, listener);
 	ASSERT_EQ(0, fcntl(listener, F_SETFD, FD_CLOEXEC));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, stop_at_chdir, &listener));

@@ -14,7 +14,8 @@ static bool start_first(fixture *self)
 TEST_F_TIMEOUT(knelld, it_mounts_what_is_missing, LIMIT_S)
 {
 	unit(self, "a.service", "[Service]\nType=oneshot\nExecStart=/bin/sh -c '"
-	     "for d in /proc /sys /dev /dev/pts /dev/shm /run; do mountpoint $$d; done >@/out 2>&1; "
+	     "for d in /proc /sys /dev /dev/pts /dev/shm /run; do mountpoint $$d; done >@/out "
+		     "2>&1; "
 	     "readlink /dev/fd /dev/stdin >>@/out; echo $$(cat /proc/1/comm) >>@/out'\n");
 	ASSERT_TRUE(start_first(self));
 	ASSERT_TRUE(told(self, "a.service: finished"));
@@ -31,9 +32,11 @@ TEST_F_TIMEOUT(knelld, it_mounts_what_is_missing, LIMIT_S)
 TEST_F_TIMEOUT(knelld, it_takes_all_along, LIMIT_S)
 {
 	unit(self, "a.service", "[Service]\nExecStart=/bin/sleep 100000\n");
-	unit(self, "b.service", "[Unit]\nAfter=a.service\n[Service]\nExecStart=/bin/sleep 100000\n");
+	unit(self, "b.service", "[Unit]\nAfter=a.service\n[Service]\nExecStart=/bin/sleep "
+		     "100000\n");
 	unit(self, "left.service", "[Service]\nType=oneshot\nKillMode=process\n"
-	     "ExecStart=/bin/sh -c '(trap \"\" TERM; exec setsid sleep 100000) & (setsid sleep 100000) & sleep 1'\n");
+	     "ExecStart=/bin/sh -c '(trap \"\" TERM; exec setsid sleep 100000) & (setsid sleep "
+		     "100000) & sleep 1'\n");
 	ASSERT_TRUE(start_first(self));
 	ASSERT_TRUE(told(self, "startup finished: 3 started"));
 	kill(self->pid, SIGRTMIN + 4);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* From the unit file to the process and back: what exec_test.c shows of parts, by a whole knelld. */
+/* From the unit file to the process: what exec_test.c shows of parts, by a whole knelld. */
 #include "host.h"
 
 static bool file_is(fixture *self, const char *name, const char *text)
@@ -37,7 +37,8 @@ static bool stands_still(pid_t pid)
 
 TEST_F_TIMEOUT(knelld, what_stop_post_is_told, LIMIT_S)
 {
-	const char *post = "ExecStopPost=/bin/sh -c 'echo $$SERVICE_RESULT $$EXIT_CODE $$EXIT_STATUS "
+	const char *post = "ExecStopPost=/bin/sh -c 'echo $$SERVICE_RESULT $$EXIT_CODE "
+		     "$$EXIT_STATUS "
 		"$${MAINPID-none} $${#INVOCATION_ID} >@/%s'\n";
 	char text[512];
 
@@ -77,7 +78,8 @@ TEST_F_TIMEOUT(knelld, what_others_run_for, LIMIT_S)
 	unit(self, "told-bad.service", told_unit);
 	unit(self, "told-good.service", told_unit);
 	unit(self, "t.timer", "[Timer]\nOnActiveSec=1ms\nAccuracySec=1us\n");
-	unit(self, "t.service", "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo $$TRIGGER_UNIT "
+	unit(self, "t.service", "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo "
+		     "$$TRIGGER_UNIT "
 	     "$$((TRIGGER_TIMER_MONOTONIC_USEC > 0)) "
 	     "$$(($$(date +%%%%s) - TRIGGER_TIMER_REALTIME_USEC / 1000000 < 60)) >@/t'\n");
 	ASSERT_TRUE(start(self));
@@ -94,7 +96,8 @@ TEST_F_TIMEOUT(knelld, statuses_of_steps_count, LIMIT_S)
 	     "RestartPreventExitStatus=203\nStartLimitIntervalSec=0\n");
 	unit(self, "b.service", "[Service]\nExecStart=/bin/true\nWorkingDirectory=/no/such\n"
 	     "SuccessExitStatus=CHDIR\nType=oneshot\n");
-	unit(self, "c.service", "[Service]\nExecStart=-/no/such\nType=oneshot\nRemainAfterExit=yes\n");
+	unit(self, "c.service",
+		     "[Service]\nExecStart=-/no/such\nType=oneshot\nRemainAfterExit=yes\n");
 	unit(self, "d.service", "[Service]\nExecStart=/bin/true\nEnvironmentFile=/no/such\n");
 	ASSERT_TRUE(start(self));
 	ASSERT_TRUE(told(self, "startup finished"));
@@ -107,10 +110,13 @@ TEST_F_TIMEOUT(knelld, statuses_of_steps_count, LIMIT_S)
 
 TEST_F_TIMEOUT(knelld, conditions_and_asserts, LIMIT_S)
 {
-	unit(self, "yes.service", "[Unit]\nConditionPathExists=/etc\nConditionPathExists=|/nowhere\n"
+	unit(self, "yes.service",
+		     "[Unit]\nConditionPathExists=/etc\nConditionPathExists=|/nowhere\n"
 	     "ConditionPathExists=|!/nowhere\nAssertUser=root\n[Service]\nExecStart=/bin/true\n");
-	unit(self, "no.service", "[Unit]\nConditionPathExists=!/etc\n[Service]\nExecStart=/bin/true\n");
-	unit(self, "assert.service", "[Unit]\nAssertPathExists=/nowhere\n[Service]\nExecStart=/bin/true\n");
+	unit(self, "no.service",
+		     "[Unit]\nConditionPathExists=!/etc\n[Service]\nExecStart=/bin/true\n");
+	unit(self, "assert.service",
+		     "[Unit]\nAssertPathExists=/nowhere\n[Service]\nExecStart=/bin/true\n");
 	unit(self, "needs.service", "[Unit]\nRequires=no.service\nAfter=no.service\n[Service]\n"
 	     "ExecStart=/bin/true\n");
 	ASSERT_TRUE(start(self));
@@ -128,7 +134,8 @@ TEST_F_TIMEOUT(knelld, conditions_and_asserts, LIMIT_S)
 TEST_F_TIMEOUT(knelld, output_goes_to_files, LIMIT_S)
 {
 	unit(self, "a.service", "[Service]\nType=oneshot\nStandardOutput=append:@/log\n"
-	     "StandardInputText=from the unit\nExecStart=/bin/cat\nExecStart=/bin/sh -c 'echo err >&2'\n");
+	     "StandardInputText=from the unit\nExecStart=/bin/cat\nExecStart=/bin/sh -c 'echo "
+		     "err >&2'\n");
 	ASSERT_TRUE(start(self));
 	ASSERT_TRUE(told(self, "a.service: finished"));
 	EXPECT_STREQ("from the unit\nerr\n", contents(self, "log"));
@@ -140,7 +147,8 @@ TEST_F_TIMEOUT(knelld, a_logger, LIMIT_S)
 {
 	pid_t first;
 
-	unit(self, "a.service", "[Service]\nRestart=always\nRestartSec=1ms\nX-Knell-Logger=/bin/sh -c "
+	unit(self, "a.service",
+		     "[Service]\nRestart=always\nRestartSec=1ms\nX-Knell-Logger=/bin/sh -c "
 	     "'while read x; do echo $$x >>@/log; done; echo end >>@/log'\n"
 	     "ExecStart=/bin/sh -c 'echo up $$(wc -l <@/ups); echo x >>@/ups; read x <@/fifo; "
 	     "echo last words'\n");
@@ -177,7 +185,8 @@ TEST_F_TIMEOUT(knelld, directories_come_and_go, LIMIT_S)
 
 	snprintf(name, sizeof(name), "knelld-test-%d", getpid());
 	snprintf(path, sizeof(path), "/run/%s", name);
-	unit(self, "a.service", "[Service]\nUser=nobody\nRuntimeDirectory=%s\nRuntimeDirectoryMode=0700\n"
+	unit(self, "a.service",
+		     "[Service]\nUser=nobody\nRuntimeDirectory=%s\nRuntimeDirectoryMode=0700\n"
 	     "ExecStart=/bin/sh -c 'touch $$RUNTIME_DIRECTORY/file; exec sleep 100000'\n", name);
 	ASSERT_TRUE(start(self));
 	ASSERT_TRUE(told(self, "a.service: started"));

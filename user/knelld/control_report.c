@@ -124,19 +124,17 @@ HANDLER(control_history)
 	json_t *list, *limit = json_object_get(params, "limit");
 	bool one = json_object_get(params, "name");
 	struct unit *only = one ? control_unit(call, params) : NULL;
-	struct event_of *v = NULL;
+	struct event_of *v;
 	const struct ending *e;
 	size_t nr = 0, max = limit ? (size_t)json_integer_value(limit) : 100;
 
 	if (one && !only)
 		return;
+	v = xcalloc(nr_units * HISTORY_MAX + 1, sizeof(*v));
 	for (size_t i = 0; i < nr_units; i++)
-		for (size_t k = 0; (!only || only == units[i]) && (e = unit_ending(units[i], k)); k++) {
-			v = xgrow(v, nr, sizeof(*v));
+		for (size_t k = 0; (!only || only == units[i]) && (e = unit_ending(units[i], k)); k++)
 			v[nr++] = (struct event_of){ units[i], e };
-		}
-	if (nr)
-		qsort(v, nr, sizeof(*v), latest_first);
+	qsort(v, nr, sizeof(*v), latest_first);
 	list = json_array();
 	for (size_t i = 0; i < nr && i < max; i++)
 		json_array_append_new(list, json_ending(v[i].unit, v[i].ending));

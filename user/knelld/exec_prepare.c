@@ -65,7 +65,8 @@ static int read_env_files(const struct exec_request *rq, const struct path *file
 		return read_env_file(rq, file, file->name, env);
 	if (glob(file->name, 0, NULL, &found)) {
 		if (!file->optional)
-			log_at(rq->file, file->where, "EnvironmentFile=%s: no such file", file->name);
+			log_at(rq->file, file->where, "EnvironmentFile=%s: no such file",
+			       file->name);
 		return file->optional ? 0 : -1;
 	}
 	for (size_t i = 0; i < found.gl_pathc && !err; i++)

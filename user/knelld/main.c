@@ -429,10 +429,17 @@ static void reexec(char **argv)
 	control_begin();
 }
 
+static void tell_short(void)
+{
+	log_line("out of memory, waiting for some");
+	log_flush();
+}
+
 int main(int argc, char **argv)
 {
 	int err;
 
+	mem_short = tell_short;
 	parse_options(argc, argv);
 	if (check_only) {
 		err = manager_check();

@@ -43,7 +43,7 @@ static void unescape(char *s)
 	*out = '\0';
 }
 
-/* The mount points that are to go, as the kernel has them: what is on top of another comes after. */
+/* The mount points that are to go, as the kernel has them: what is on top comes after. */
 static void list(struct strv *dirs)
 {
 	size_t len;

@@ -181,7 +181,9 @@ static int file_is_executable(const char *path)
 
 /* The kernel and the system */
 
-enum op { OP_NONE, OP_MATCH, OP_NO_MATCH, OP_LE, OP_GE, OP_SAME, OP_OTHER, OP_EQ, OP_NE, OP_LT, OP_GT };
+enum op {
+	OP_NONE, OP_MATCH, OP_NO_MATCH, OP_LE, OP_GE, OP_SAME, OP_OTHER, OP_EQ, OP_NE, OP_LT, OP_GT,
+};
 
 /* Takes it off the beginning of *@s, and what is blank after it. */
 static enum op take_op(const char **s)
