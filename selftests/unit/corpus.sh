@@ -7,7 +7,7 @@
 # usage: corpus.sh BUILD DUMP_HELPER
 set -u
 
-build=$1 helper=$2
+build=$(readlink -f "$1") helper=$(readlink -f "$2")
 here=$(cd "$(dirname "$0")" && pwd)
 debs=$build/debs
 work=$(mktemp -d)

@@ -10,7 +10,7 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-helper=$1
+helper=$(readlink -f "$1")
 if [ $# -eq 4 ]; then
 	mkdir "$work/random"
 	"$2" "$work/random" "$3" "$4" || exit 1

@@ -250,6 +250,12 @@ static enum verdict take_trigger(struct parser *p, const struct key *key, char *
 	if (!name || kind == p->file->f.kind ||
 	    (p->file->f.kind == UNIT_SOCKET && kind != UNIT_SERVICE))
 		return VALUE_IGNORED;
+	/* As systemd has it, the first one stays, but for sockets. */
+	if (p->file->trigger && p->file->timer) {
+		remark(p, SAY_WARNING, "Unit=%s: it is %s already, ignored", name,
+		       p->file->trigger);
+		return VALUE_OK;
+	}
 	p->file->trigger = name;
 	p->file->trigger_where = p->where;
 	return VALUE_OK;
