@@ -549,7 +549,9 @@ TEST_F_TIMEOUT(knelld, unknown_and_bad_values_are_ignored, LIMIT_S)
 	unit(self, "a.service", "early=1\n[Unit]\nDescription=x\nNoSuchKey=1\n\n[Nonsense]\na=b\n"
 	     "[X-Mine]\nc=d\n[Service]\nExecStart=/bin/sleep 100000\nRestart=perhaps\n"
 	     "RestartSec=soon\nTimeoutStopSec=1 fortnight\nno equals sign\nProtectSystem=full\n"
-	     "X-Own=1\n[Install]\nWantedBy=multi-user.target\n");
+	     "X-Own=1\n");
+	/* This one waits to be enabled. */
+	unit(self, "b.service", "[Install]\nWantedBy=multi-user.target\n" SLEEPER);
 	ASSERT_TRUE(start(self));
 	ASSERT_TRUE(told(self, "startup finished: 1 started, 0 failed"));
 	EXPECT_TRUE(has(self, "a.service:1: assignment outside of a section"));
@@ -563,6 +565,7 @@ TEST_F_TIMEOUT(knelld, unknown_and_bad_values_are_ignored, LIMIT_S)
 	EXPECT_FALSE(has(self, "Mine"));
 	EXPECT_FALSE(has(self, "X-Own"));
 	EXPECT_FALSE(has(self, "WantedBy"));
+	EXPECT_FALSE(has(self, "b.service"));
 	ASSERT_EQ(0, stop(self));
 }
 
