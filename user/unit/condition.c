@@ -8,9 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
-#include <glob.h>
 #include <gnu/libc-version.h>
-#include <limits.h>
 #include <linux/magic.h>
 #include <sched.h>
 #include <stdio.h>
@@ -19,8 +17,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <sys/sysmacros.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <linux/netlink.h>
@@ -31,9 +27,6 @@
 #include "private.h"
 
 #define SYSTEM_UID_MAX	999
-
-/* Each of them: 1, 0, or -1: cannot be told. */
-typedef int test_fn(const char *param);
 
 static int is_yes(const char *param, bool now)
 {
@@ -59,124 +52,6 @@ static int has_word(const char *path, const char *word)
 		found = !strcmp(w, word);
 	free(text);
 	return found;
-}
-
-/* Files */
-
-static int path_exists(const char *path)
-{
-	return !access(path, F_OK);
-}
-
-static int path_exists_glob(const char *pattern)
-{
-	glob_t g;
-	int found = !glob(pattern, GLOB_NOSORT, NULL, &g);
-
-	if (found)
-		globfree(&g);
-	return found;
-}
-
-static int path_is_directory(const char *path)
-{
-	struct stat st;
-
-	return !stat(path, &st) && S_ISDIR(st.st_mode);
-}
-
-static int path_is_symbolic_link(const char *path)
-{
-	struct stat st;
-
-	return !lstat(path, &st) && S_ISLNK(st.st_mode);
-}
-
-static int path_is_mount_point(const char *path)
-{
-	struct statx st;
-
-	return !statx(AT_FDCWD, path, 0, STATX_TYPE, &st) &&
-	       st.stx_attributes & STATX_ATTR_MOUNT_ROOT;
-}
-
-static int path_is_read_write(const char *path)
-{
-	struct statvfs st;
-
-	return !statvfs(path, &st) && !(st.f_flag & ST_RDONLY);
-}
-
-/* Is the block device one of dm-crypt's, or on such a one? */
-static bool encrypted(const char *sysfs, int depth)
-{
-	char *path = xasprintf("%s/dm/uuid", sysfs), *uuid = read_text(path);
-	bool found = uuid && !strncmp(uuid, "CRYPT-", 6);
-	struct dirent *entry;
-	DIR *d;
-
-	free(uuid);
-	free(path);
-	path = xasprintf("%s/slaves", sysfs);
-	d = found || depth > 8 ? NULL : opendir(path);
-	while (d && !found && (entry = readdir(d))) {
-		char *below = xasprintf("%s/%s", path, entry->d_name);
-
-		found = *entry->d_name != '.' && encrypted(below, depth + 1);
-		free(below);
-	}
-	if (d)
-		closedir(d);
-	free(path);
-	return found;
-}
-
-static int path_is_encrypted(const char *path)
-{
-	struct stat st;
-	char *sysfs;
-	int yes;
-
-	if (stat(path, &st))
-		return 0;
-	sysfs = xasprintf("/sys/dev/block/%u:%u", major(st.st_dev), minor(st.st_dev));
-	yes = encrypted(sysfs, 0);
-	free(sysfs);
-	return yes;
-}
-
-/* Nor does systemd count what is hidden, or an editor's copy. */
-static bool counts(const char *name)
-{
-	return *name != '.' && name[strlen(name) - 1] != '~';
-}
-
-static int directory_not_empty(const char *path)
-{
-	DIR *d = opendir(path);
-	struct dirent *entry;
-	int found = 0;
-
-	if (!d)
-		return errno != ENOENT && errno != ENOTDIR ? -1 : 0;
-	while (!found && (entry = readdir(d)))
-		found = counts(entry->d_name);
-	closedir(d);
-	return found;
-}
-
-static int file_not_empty(const char *path)
-{
-	struct stat st;
-
-	return !stat(path, &st) && S_ISREG(st.st_mode) && st.st_size > 0;
-}
-
-static int file_is_executable(const char *path)
-{
-	struct stat st;
-
-	return !stat(path, &st) && S_ISREG(st.st_mode) && st.st_mode & 0111;
 }
 
 /* The kernel and the system */
@@ -701,7 +576,7 @@ static int credential(const char *param)
 	return 0;
 }
 
-static test_fn *const tests[CONDITION_KINDS] = {
+static condition_fn *const tests[CONDITION_KINDS] = {
 	[CONDITION_AC_POWER] = ac_power,
 	[CONDITION_ARCHITECTURE] = architecture,
 	[CONDITION_CAPABILITY] = capability,

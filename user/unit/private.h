@@ -12,7 +12,7 @@
  * directives.c the table of all keys
  * dirs.c       the search path as it is on disk
  * parse.c      one text; load.c one unit: its file, drop-ins and links; finish.c their sum
- * condition.c  whether conditions hold; virt.c: in what this system runs
+ * condition.c  whether conditions hold; condition_path.c: of paths; virt.c: in what this system runs
  * logger.c     the units that X-Knell-Logger= makes
  * install.c    links of [Install]; enabled.c; verify.c
  */
@@ -284,6 +284,13 @@ void machine_free(struct machine *m);
 /* logger.c */
 void add_logger_deps(struct file *file);
 enum load load_logger(struct unit_dirs *d, const char *name, struct unit_file **f);
+
+/* condition_path.c: 1, 0, or -1: cannot be told */
+typedef int condition_fn(const char *param);
+
+condition_fn path_exists, path_exists_glob, path_is_directory,
+	path_is_symbolic_link, path_is_mount_point, path_is_read_write,
+	path_is_encrypted, directory_not_empty, file_not_empty, file_is_executable;
 
 /* virt.c: their names, NULL: in none */
 const char *virt_container(void);
