@@ -93,6 +93,19 @@ TEST_F_TIMEOUT(knelld, a_stable_run_begins_anew, LIMIT_S)
 	ENDS;
 }
 
+/* However long ago it was up: what fails before that is no stable run. */
+TEST_F_TIMEOUT(knelld, a_start_that_fails_is_no_stable_run, LIMIT_S)
+{
+	unit(self, "a.service", "[Unit]\nStartLimitIntervalSec=0\n[Service]\nRestart=always\n"
+	     "RestartSec=100ms\nRestartSteps=4\nRestartMaxDelaySec=1600ms\n"
+	     "X-Knell-RestartReset=300ms\nExecStartPre=/bin/sh -c '! [ -e @/was ]'\n"
+	     "ExecStart=/bin/sh -c ': >@/was'\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told_times(self, 2, "a.service: restart in 1.600s"));
+	EXPECT_EQ(1, occurrences(self, "a.service: restart in 100ms"));
+	ENDS;
+}
+
 TEST_F_TIMEOUT(knelld, the_limit_holds_and_is_forgotten_on_request, LIMIT_S)
 {
 	unit(self, "a.service", "[Unit]\nStartLimitBurst=3\nStartLimitIntervalSec=1h\n[Service]\n"

@@ -130,6 +130,7 @@ void record_forget_held(struct unit *u);
 /* verdict.c */
 enum result verdict_judge(const struct unit *u, const struct tree *t, int status);
 bool verdict_restarts(const struct unit *u);
+uint64_t verdict_delay(struct unit *u);		/* until that, ns */
 void verdict_tell(struct unit *u, const struct tree *t, const char *who,
 		  const struct knell_event *ev);
 

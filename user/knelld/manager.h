@@ -224,6 +224,7 @@ struct unit {
 	bool stop_asked;		/* by a job: it is not to be restarted */
 	bool ready;			/* READY=1 came, or the bus name */
 	bool reload_failed;
+	bool came_up;			/* in this run */
 	struct births *births;
 	struct knell_event *held;
 	int status;			/* of the last main process, wait(2)'s word */

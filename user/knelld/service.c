@@ -14,7 +14,6 @@
  * Whatever may be told again to a knelld that takes over (see state.c) may be heard twice: an end
  * that the present state does not wait for changes nothing (see record.c).
  */
-#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,35 +53,12 @@ bool unit_awaits_restart(const struct unit *u)
 
 /* Restarts */
 
-/* RestartSec=, in RestartSteps= steps of the same factor up to RestartMaxDelaySec=. */
-static uint64_t restart_delay(const struct unit *u)
-{
-	const struct service *s = service_of(u);
-	uint64_t first = s->restart_ns ? s->restart_ns : NSEC_PER_MSEC;
-
-	if (!s->restart_steps || s->restart_max_ns == FOREVER || s->restart_max_ns <= first ||
-	    !u->restart_step)
-		return s->restart_ns;
-	if (u->restart_step >= s->restart_steps)
-		return s->restart_max_ns;
-	return first * pow((double)s->restart_max_ns / first,
-			   (double)u->restart_step / s->restart_steps);
-}
-
-/* A run that lasted so long was none of a loop of failures. */
-static void forget_steps(struct unit *u)
-{
-	if (u->times.activated && now_ns() - u->times.activated >= service_of(u)->restart_reset_ns)
-		u->restart_step = 0;
-}
-
 static void await_restart(struct unit *u)
 {
 	char delay[32], used[64];
 	uint64_t ns;
 
-	forget_steps(u);
-	ns = restart_delay(u);
+	ns = verdict_delay(u);
 	log_line("%s: restart in %s%s", u->name, span_text(ns, delay, sizeof(delay)),
 		 limit_text(u, used, sizeof(used)));
 	u->restarts++;
@@ -310,6 +286,7 @@ static void enter_run(struct unit *u)
 	tell_started(u);
 	unit_arm(u, s->runtime_max_ns);
 	talk_watch(u);
+	u->came_up = true;
 	unit_set_state(u, STATE_RUN);
 }
 
@@ -321,7 +298,7 @@ static void start(struct unit *u)
 	u->type = service_of(u)->type;
 	u->kill_mode = service_of(u)->kill.mode;
 	u->result = RESULT_SUCCESS;
-	u->ran = u->main_done = u->ready = u->reload_failed = false;
+	u->ran = u->main_done = u->ready = u->reload_failed = u->came_up = false;
 	u->pid = 0;
 	u->status_errno = 0;
 	free(u->status_text);

@@ -32,6 +32,7 @@
 #define SLOT_READY	(1U << 5)
 #define SLOT_RELOAD	(1U << 6)	/* unit.reload_failed */
 #define SLOT_HARD	(1U << 7)	/* its job is irreversible */
+#define SLOT_UP		(1U << 8)	/* unit.came_up */
 
 struct slot {
 	uint32_t sum;			/* of the rest */
@@ -115,7 +116,8 @@ static void fill(const struct unit *u, struct slot *s)
 			 (u->main_done ? SLOT_MAIN_DONE : 0) | (u->ran ? SLOT_RAN : 0) |
 			 (u->gone ? SLOT_GONE : 0) | (u->stop_asked ? SLOT_STOP : 0) |
 			 (u->ready ? SLOT_READY : 0) | (u->reload_failed ? SLOT_RELOAD : 0) |
-			 (u->job && u->job->irreversible ? SLOT_HARD : 0),
+			 (u->job && u->job->irreversible ? SLOT_HARD : 0) |
+			 (u->came_up ? SLOT_UP : 0),
 		.deadline = u->deadline, .since = u->since, .limit_begin = u->limit_begin,
 		.watchdog_ns = u->watchdog_ns, .times = u->times, .limit_used = u->limit_used,
 		.cmd = u->cmd, .restarts = u->restarts, .restart_step = u->restart_step,
@@ -259,6 +261,7 @@ static bool restore(const struct slot *s)
 	u->stop_asked = s->flags & SLOT_STOP;
 	u->ready = s->flags & SLOT_READY;
 	u->reload_failed = s->flags & SLOT_RELOAD;
+	u->came_up = s->flags & SLOT_UP;
 	u->result = s->result;
 	u->exec = s->exec;
 	u->type = s->type;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the end of a process means, and the line of the log that tells it. */
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -89,6 +90,29 @@ bool verdict_restarts(const struct unit *u)
 	if (u->ran && listed(s->force_restart, u->status))
 		return true;
 	return restarts[s->restart] >> u->result & 1;
+}
+
+/* A run that lasted so long was none of a loop of failures. */
+static void forget_steps(struct unit *u)
+{
+	if (u->came_up && now_ns() - u->times.activated >= u->file->service->restart_reset_ns)
+		u->restart_step = 0;
+}
+
+/* RestartSec=, in RestartSteps= steps of the same factor up to RestartMaxDelaySec=. */
+uint64_t verdict_delay(struct unit *u)
+{
+	const struct service *s = u->file->service;
+	uint64_t first = s->restart_ns ? s->restart_ns : NSEC_PER_MSEC;
+
+	forget_steps(u);
+	if (!s->restart_steps || s->restart_max_ns == FOREVER || s->restart_max_ns <= first ||
+	    !u->restart_step)
+		return s->restart_ns;
+	if (u->restart_step >= s->restart_steps)
+		return s->restart_max_ns;
+	return first * pow((double)s->restart_max_ns / first,
+			   (double)u->restart_step / s->restart_steps);
 }
 
 /* Whom the kernel saw send the signal; nothing where it was the process's own doing. */
