@@ -23,6 +23,7 @@ fail()
 # The fake server, with those answers; it says so when it listens.
 serve()
 {
+	unserve
 	sed "s/SELF_PID/$$/; s|UNIT_DIR|$dir/units|" "$1" >"$dir/answers"
 	rm -f "$sock" "$dir/ready"
 	mkfifo "$dir/ready"
