@@ -6,7 +6,9 @@
 #
 # usage: calendar_diff.sh HELPER [NR [SEED]]	NR expressions in each of four time zones (3000)
 #        calendar_diff.sh --table <LINES	"ZONE<TAB>MICROSECONDS<TAB>EXPRESSION", what systemd
-#						makes of each is added: calendar.table
+#						makes of each is added: calendar.table, which after a
+#						change of the zones is made anew from its own
+#						cut -f 1-3
 #
 # Where it is systemd that errs:
 #
