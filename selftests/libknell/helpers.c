@@ -464,9 +464,19 @@ bool is_zombie(pid_t pid)
 	return !waitid(P_PID, pid, &si, WEXITED | WNOWAIT | WNOHANG) && si.si_pid == pid;
 }
 
-pid_t exiting_child(int status)
+/* Never -1: whoever was to be killed would be everybody. */
+static pid_t must_fork(void)
 {
 	pid_t pid = fork();
+
+	if (pid < 0)
+		abort();
+	return pid;
+}
+
+pid_t exiting_child(int status)
+{
+	pid_t pid = must_fork();
 
 	if (!pid)
 		test_exit(status);
@@ -484,7 +494,7 @@ pid_t zombie(int status)
 
 pid_t idle_child(void)
 {
-	pid_t pid = fork();
+	pid_t pid = must_fork();
 
 	if (!pid) {
 		signal(SIGTERM, SIG_DFL);
@@ -496,7 +506,7 @@ pid_t idle_child(void)
 
 pid_t waiting_child(int fd, int status)
 {
-	pid_t pid = fork();
+	pid_t pid = must_fork();
 	char c;
 
 	if (!pid) {
