@@ -163,7 +163,6 @@ void *array_alloc(size_t nr, size_t size);
 
 void list_add(struct knell_loop *l, enum list_id id, struct task *t);	/* at its end */
 void list_del(struct knell_loop *l, struct task *t);
-struct task *list_pop(struct knell_loop *l, enum list_id id);
 void list_append(struct knell_loop *l, enum list_id id, enum list_id from);	/* that is not empty */
 
 static inline struct task *task_at(const struct tasks *ts, uint32_t idx)
@@ -800,6 +799,25 @@ struct knell_loop {
 static inline bool signals_caught(struct knell_loop *l)
 {
 	return unlikely(atomic_load_explicit(&l->signals.caught, memory_order_acquire));
+}
+
+/* The first one; NULL. */
+static inline struct task *list_pop(struct knell_loop *l, enum list_id id)
+{
+	struct list *list = &l->list[id];
+	struct task *t;
+
+	if (list->head == NO_TASK)
+		return NULL;
+	t = task_at(&l->tasks, list->head);
+	list->head = t->next;
+	if (t->next == NO_TASK)
+		list->tail = NO_TASK;
+	else
+		task_at(&l->tasks, t->next)->prev = NO_TASK;
+	list->len--;
+	t->state = TASK_WAITING;
+	return t;
 }
 
 static inline void list_splice(struct knell_loop *l, enum list_id id, enum list_id from)
