@@ -86,7 +86,7 @@ long __wrap_syscall(long nr, long a, long b, long c, long d, long e, long f)
 }
 
 int __real_timerfd_settime(int fd, int flags, const struct itimerspec *its,
-			   struct itimerspec *old) __attribute__((weak));
+			   struct itimerspec *old);
 int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *its, struct itimerspec *old);
 
 /* Does not sleep, but it is called when the loop has made up its mind to. */

@@ -152,7 +152,9 @@ TEST(no_thread_per_job)
 	EXPECT_EQ(4 * jobs, atomic_load(&jobs_run));
 	EXPECT_EQ(pool_stats(p).peak, pool_stats(p).created);
 	EXPECT_LE(pool_stats(p).created, 4);
-	EXPECT_EQ(4 * jobs - pool_stats(p).created, pool_stats(p).reused);
+	/* One that was made for a job may find it done by another. */
+	EXPECT_LE(4 * jobs - pool_stats(p).created, pool_stats(p).reused);
+	EXPECT_GT(4 * jobs, pool_stats(p).reused);
 	EXPECT_EQ(pool_stats(p).created, atomic_load(&threads_created));
 	EXPECT_EQ(0, knell_pool_shutdown(p, KNELL_NEVER));
 }
