@@ -196,7 +196,8 @@ TEST_F_TIMEOUT(syscalls, t24_timers, LIMIT)
 {
 	ASSERT_EQ(0, trace_it(self, variant->backend, timer_turns));
 	EXPECT_EQ(self->all, self->report->counted_by_library);
-	EXPECT_LE(TURNS, self->all);
+	/* One that is due before the loop looks for the next needs none. */
+	EXPECT_LE(TURNS / 2, self->all);
 	if (KERNEL) {
 		EXPECT_GE(TURNS + 2, self->all);
 		EXPECT_EQ(self->all, self->nr[SYS_ioctl] + self->nr[SYS_read]);
