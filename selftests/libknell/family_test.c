@@ -66,7 +66,7 @@ static void storm(struct __test_metadata *_metadata, struct knell_loop *l, unsig
 		ASSERT_LE(0, pid);
 		if (!pid) {
 			close(fds[1]);
-			test_exit(read(fds[0], &c, 1) == 0 ? 7 : 8);
+			leave(read(fds[0], &c, 1) == 0 ? 7 : 8);
 		}
 	}
 	/* Reading its CPU time is a call, too. */

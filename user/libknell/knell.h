@@ -585,7 +585,11 @@ KNELL_API int knell_child_kill(struct knell_loop *l, knell_task t, int sig);
 #define KNELL_TREE_NEXT		(1U << 0)	/* the calling thread's next process joins */
 #define KNELL_TREE_REPORT_FORK	(1U << 1)
 #define KNELL_TREE_REPORT_EXIT	(1U << 2)
-#define KNELL_TREE_KILL_ON_CLOSE (1U << 3)	/* SIGKILL all when the loop goes */
+/*
+ * SIGKILL all when the loop goes: freed, or with its process. A child that was forked and calls no
+ * execve(2) has a copy of the loop's descriptor, and keeps it until it calls knell_loop_free().
+ */
+#define KNELL_TREE_KILL_ON_CLOSE (1U << 3)
 
 /**
  * knell_add_tree_site - follow a process and all that it forks
