@@ -483,9 +483,10 @@ struct posts {
 	_Atomic bool rung;		/* and one has */
 	_Atomic bool stop;		/* [handler] */
 	_Atomic uint64_t posted, rings;
-	pthread_mutex_t lock;		/* covers requests */
+	pthread_mutex_t lock;		/* covers requests, broken */
 	pthread_cond_t answered;
 	struct request *requests;
+	int broken;			/* -errno: none is answered any more */
 	_Atomic bool requested;
 	_Atomic pthread_t owner;	/* made the loop, or ran it last */
 	struct post *left, **left_end;	/* for want of memory */
@@ -495,6 +496,7 @@ struct posts {
 int posts_init(struct knell_loop *l);
 void posts_free(struct knell_loop *l);
 void posts_take(struct knell_loop *l);	/* they become events, requests are answered */
+void posts_break(struct knell_loop *l, int err);	/* the loop fails for good */
 bool posts_any(struct knell_loop *l);	/* anything of these, or stop */
 void loop_wake(struct knell_loop *l);	/* [any thread] [handler] it shall look */
 /* The same as knell_post(), in memory that the sender keeps until the callback or drop() is

@@ -686,8 +686,12 @@ KNELL_API unsigned int knell_cancel_arg(struct knell_loop *l, const void *arg, u
  * @l: loop, which some thread runs or will run
  * @t: task
  *
- * When it returns the callback does not run and will not. Any thread; in the loop's own
- * it is knell_cancel(). Return: as knell_cancel()
+ * When it returns the callback does not run and will not. Sleeps until the loop's thread
+ * has looked. Any thread; in the loop's own, which is the one that made it until another
+ * runs it, it is knell_cancel().
+ *
+ * Return: as knell_cancel(); what knell_loop_run() has returned if the loop has failed for
+ * good (-ESTALE: its queue is another's)
  */
 KNELL_API int knell_cancel_sync(struct knell_loop *l, knell_task t);
 

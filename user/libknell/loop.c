@@ -446,8 +446,10 @@ static int ask(struct knell_loop *l, uint64_t until)
 		return 0;
 	}
 	err = l->ops->poll(l, until);
-	if (err)
+	if (err) {
 		l->broken = err;
+		posts_break(l, err);
+	}
 	clock_update(l);
 	return err;
 }

@@ -170,6 +170,15 @@ static void answer(struct knell_loop *l)
 	pthread_mutex_unlock(&p->lock);
 }
 
+/* It never takes another: who waits for it, or will, is told. */
+void posts_break(struct knell_loop *l, int err)
+{
+	pthread_mutex_lock(&l->posts.lock);
+	l->posts.broken = err;
+	pthread_mutex_unlock(&l->posts.lock);
+	answer(l);
+}
+
 void posts_take(struct knell_loop *l)
 {
 	struct posts *p = &l->posts;
@@ -200,10 +209,14 @@ int knell_cancel_sync(struct knell_loop *l, knell_task t)
 	if (loop_is_copy(l) || pthread_equal(atomic_load(&p->owner), pthread_self()))
 		return knell_cancel(l, t);
 	pthread_mutex_lock(&p->lock);
-	r.next = p->requests;
-	p->requests = &r;
-	atomic_store(&p->requested, true);
-	loop_wake(l);
+	r.result = p->broken;
+	r.answered = r.result;
+	if (!r.answered) {
+		r.next = p->requests;
+		p->requests = &r;
+		atomic_store(&p->requested, true);
+		loop_wake(l);
+	}
 	while (!r.answered)
 		pthread_cond_wait(&p->answered, &p->lock);
 	pthread_mutex_unlock(&p->lock);
