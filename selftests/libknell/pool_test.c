@@ -402,6 +402,25 @@ LOOP_TEST(pool, t37_shutdown_does_not_wait_for_ever)
 		sleep_ns(MSEC / 4);
 }
 
+/* A loop may be freed once it has run what it was posted, whoever is still ringing. */
+LOOP_TEST(pool, loop_freed_at_once)
+{
+	struct knell_pool *p = knell_pool_new(NULL);
+
+	ASSERT_NE(NULL, p);
+	loop_thread = pthread_self();
+	for (unsigned int i = 0; i < times(400); i++) {
+		struct knell_loop *l = new_loop(variant->backend);
+
+		ASSERT_NE(NULL, l);
+		ASSERT_EQ(0, knell_pool_submit(p, l, count_job, count_done, NULL, 0, NULL));
+		ASSERT_EQ(0, knell_loop_run(l, KNELL_RUN_DEFAULT));
+		ASSERT_EQ(i + 1, jobs_done);
+		knell_loop_free(l);
+	}
+	EXPECT_EQ(0, knell_pool_shutdown(p, KNELL_NEVER));
+}
+
 LOOP_TEST(pool, cancel)
 {
 	struct knell_pool *p = knell_pool_new(&(struct knell_pool_attr){ .max = 1 });

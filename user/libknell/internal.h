@@ -312,12 +312,11 @@ struct told {
 	uint64_t ended;			/* CLOCK_BOOTTIME */
 };
 
-/* children.c: a zombie that a look has found. If its record does not come it was lost. */
+/* children.c: a zombie that a look has found: if its record does not come it was lost. Or the end of
+ * one that has a task: if that is not told of it was the end of another. */
 struct suspect {
 	uint64_t found;			/* CLOCK_MONOTONIC */
-	pid_t pid;
-	uid_t uid;
-	int wstatus;
+	struct knell_child end;
 };
 
 struct sources {
@@ -483,6 +482,7 @@ struct posts {
 	_Atomic bool rung;		/* and one has */
 	_Atomic bool stop;		/* [handler] */
 	_Atomic uint64_t posted, rings;
+	_Atomic unsigned int inside;	/* [handler] threads that have not come back */
 	pthread_mutex_t lock;		/* covers requests, broken */
 	pthread_cond_t answered;
 	struct request *requests;
@@ -494,6 +494,7 @@ struct posts {
 };
 
 int posts_init(struct knell_loop *l);
+void posts_close(struct knell_loop *l);	/* waits for those who are posting */
 void posts_free(struct knell_loop *l);
 void posts_take(struct knell_loop *l);	/* they become events, requests are answered */
 void posts_break(struct knell_loop *l, int err);	/* the loop fails for good */

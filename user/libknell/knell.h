@@ -312,8 +312,10 @@ KNELL_API struct knell_loop *knell_loop_new(const struct knell_loop_attr *attr);
 
 /**
  * knell_loop_free - free a loop and its tasks, which are not run
- * @l: NULL is fine. No thread is in it, no pool's job is to end in it
+ * @l: NULL is fine. No thread runs it, none is to post to it from now on, no pool's job is to
+ *	end in it
  *
+ * Waits until those are back whose post has run already, or whose cancel_sync() this answers.
  * Children go on living. Also in a forked child, where it frees memory and closes only.
  */
 KNELL_API void knell_loop_free(struct knell_loop *l);
@@ -691,7 +693,7 @@ KNELL_API unsigned int knell_cancel_arg(struct knell_loop *l, const void *arg, u
  * runs it, it is knell_cancel().
  *
  * Return: as knell_cancel(); what knell_loop_run() has returned if the loop has failed for
- * good (-ESTALE: its queue is another's)
+ * good (-ESTALE: its queue is another's); -ECANCELED it is being freed
  */
 KNELL_API int knell_cancel_sync(struct knell_loop *l, knell_task t);
 

@@ -144,6 +144,7 @@ void knell_loop_free(struct knell_loop *l)
 {
 	if (!l)
 		return;
+	posts_close(l);
 	signals_free(l);
 	l->ops->close(l);
 	sources_free(l);
