@@ -47,6 +47,12 @@ static void start_stream(struct varlink_call *call, json_t *params, void *arg)
 	struct room *r = arg;
 
 	(void)params;
+	if (r->automatic) {
+		for (unsigned int i = 0; i < r->automatic; i++)
+			varlink_continue(call, json_pack("{si}", "n", (int)i));
+		varlink_reply(call, json_pack("{si}", "n", -1));
+		return;
+	}
 	if (r->nr_streams == ARRAY_SIZE(r->streams)) {
 		varlink_bad_parameter(call, "id");
 		return;
@@ -177,6 +183,48 @@ void room_close(struct room *r)
 	unlink(r->path);
 	rmdir(r->dir);
 	memset(r, 0, sizeof(*r));
+}
+
+pid_t room_fork(struct room *r, enum knell_backend backend, const struct varlink_limits *limits)
+{
+	int fds[2];
+	pid_t pid;
+	char ok;
+
+	if (room_open(r, KNELL_BACKEND_PIDFD, limits))
+		return -1;
+	if (pipe2(fds, O_CLOEXEC))
+		return -1;
+	pid = fork();
+	if (!pid) {
+		/* A loop is its maker's; what it has bound goes on to another. */
+		struct room child = *r;
+
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		child.attr.has_fd = true;
+		child.attr.fd = dup(varlink_server_fd(r->server));
+		child.attr.path = NULL;
+		child.attr.arg = &child;
+		child.l = new_loop(backend);
+		child.automatic = 5;
+		if (!child.l || varlink_server_new(child.l, &child.attr, &child.server) ||
+		    write(fds[1], "k", 1) != 1)
+			_exit(1);
+		knell_loop_run(child.l, KNELL_RUN_DEFAULT);
+		_exit(1);
+	}
+	close(fds[1]);
+	if (pid > 0 && read(fds[0], &ok, 1) != 1)
+		pid = -1;
+	close(fds[0]);
+	return pid;
+}
+
+void room_kill(struct room *r, pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	room_close(r);
 }
 
 void settle(struct room *r)

@@ -21,6 +21,9 @@ struct room {
 	char path[80];
 	struct varlink_server_attr attr;
 
+	/* Stream replies so often by itself, and then for the last time. */
+	unsigned int automatic;
+
 	/* What the handlers have seen. */
 	unsigned int bumps;
 	unsigned int echoes;
@@ -35,6 +38,10 @@ extern const struct varlink_interface test_interface;
 /* @attr: NULL: the default. Returns what varlink_server_new() does. */
 int room_open(struct room *r, enum knell_backend backend, const struct varlink_limits *limits);
 void room_close(struct room *r);
+
+/* The same in a process of its own, which dies with this one. */
+pid_t room_fork(struct room *r, enum knell_backend backend, const struct varlink_limits *limits);
+void room_kill(struct room *r, pid_t pid);
 
 /* Runs the loop until there is nothing more to do but wait. */
 void settle(struct room *r);
