@@ -3,6 +3,8 @@
 #include "common.h"
 #include "room.h"
 
+#include "../../user/varlink/internal.h"
+
 ROOM_FIXTURE(hostile);
 
 #define TEXT(s)		{ s, sizeof(s) }
@@ -266,6 +268,36 @@ ROOM_TEST(hostile, no_memory_once)
 ROOM_TEST(hostile, no_memory_for_a_while)
 {
 	no_memory(_metadata, &self->r, true);
+}
+
+/* A message is put behind others whole or not at all. */
+ROOM_TEST(hostile, whole_messages)
+{
+	struct varlink_buf b = { 0 };
+	json_t *big = json_array(), *some = json_object();
+	size_t before;
+	long after;
+	int err;
+
+	for (int i = 0; i < 3000; i++)
+		json_array_append_new(big, json_integer(i));
+	ASSERT_EQ(0, message_put(&b, some));
+	before = b.len;
+	for (after = 0; after < 100; after++) {
+		fail_allocation(after, false);
+		err = message_put(&b, big);
+		fail_allocation(-1, false);
+		if (!err)
+			break;
+		EXPECT_EQ(-ENOMEM, err);
+		EXPECT_EQ(before, b.len);
+		EXPECT_STREQ("{}", b.data);
+	}
+	EXPECT_LT(0, after);
+	EXPECT_EQ(0, b.data[b.len - 1]);
+	buf_free(&b);
+	json_decref(big);
+	json_decref(some);
 }
 
 /* Nothing is left behind by a server that cannot begin. */
