@@ -3,6 +3,8 @@
 #include "common.h"
 #include "room.h"
 
+#define BUMP	"io.knell.test.Bump"
+
 FIXTURE(client) {
 	struct room r;
 	pid_t pid;
@@ -40,16 +42,16 @@ ROOM_TEST(client, calls)
 	json_t *reply;
 
 	for (int i = 1; i < 100; i++) {
-		ASSERT_EQ(0, varlink_call(c, "io.knell.test.Bump", json_object(), &reply));
+		ASSERT_EQ(0, varlink_call(c, BUMP, json_object(), &reply));
 		EXPECT_EQ(i, json_integer_value(json_object_get(reply, "count")));
 		EXPECT_STREQ("", c->error);
 		EXPECT_EQ(NULL, c->error_name);
 		json_decref(reply);
 	}
-	EXPECT_EQ(0, varlink_call(c, "io.knell.test.Bump", json_object(), NULL));
-	EXPECT_EQ(0, varlink_oneway(c, "io.knell.test.Bump", json_object()));
+	EXPECT_EQ(0, varlink_call(c, BUMP, json_object(), NULL));
+	EXPECT_EQ(0, varlink_oneway(c, BUMP, json_object()));
 	EXPECT_EQ(0, varlink_oneway(c, "io.knell.test.Nope", json_object()));
-	ASSERT_EQ(0, varlink_call(c, "io.knell.test.Bump", json_object(), &reply));
+	ASSERT_EQ(0, varlink_call(c, BUMP, json_object(), &reply));
 	EXPECT_EQ(102, json_integer_value(json_object_get(reply, "count")));
 	json_decref(reply);
 }
@@ -67,7 +69,7 @@ ROOM_TEST(client, errors)
 	EXPECT_EQ(-EREMOTEIO, varlink_call(c, "io.knell.test.Stream", json_object(), NULL));
 	EXPECT_STREQ(VARLINK_EXPECTED_MORE, c->error);
 	/* The next one is none the worse for it. */
-	EXPECT_EQ(0, varlink_call(c, "io.knell.test.Bump", json_object(), &reply));
+	EXPECT_EQ(0, varlink_call(c, BUMP, json_object(), &reply));
 	EXPECT_EQ(NULL, c->error_name);
 	EXPECT_EQ(NULL, c->error_params);
 	EXPECT_STREQ("", c->error);
@@ -105,14 +107,15 @@ ROOM_TEST(client, large)
 
 	memset(text, 'y', VARLINK_MESSAGE);
 	text[VARLINK_MESSAGE - 200] = 0;
-	EXPECT_EQ(-EREMOTEIO, varlink_call(c, "io.knell.test.Bump", json_pack("{ss}", "x", text), NULL));
+	EXPECT_EQ(-EREMOTEIO, varlink_call(c, BUMP, json_pack("{ss}", "x", text), NULL));
 	EXPECT_STREQ(VARLINK_BAD_PARAMETER ": {\"parameter\":\"x\"}", c->error);
-	ASSERT_EQ(0, varlink_call(c, "io.knell.test.Big", json_pack("{si}", "size", 5000000), &reply));
+	ASSERT_EQ(0, varlink_call(c, "io.knell.test.Big", json_pack("{si}", "size", 5000000),
+				  &reply));
 	EXPECT_EQ(5000000, json_string_length(json_object_get(reply, "text")));
 	json_decref(reply);
 	text[VARLINK_MESSAGE - 200] = 'y';
 	text[VARLINK_MESSAGE - 1] = 0;
-	EXPECT_EQ(-EPIPE, varlink_call(c, "io.knell.test.Bump", json_pack("{ss}", "x", text), NULL));
+	EXPECT_EQ(-EPIPE, varlink_call(c, BUMP, json_pack("{ss}", "x", text), NULL));
 	EXPECT_NE(NULL, strstr(c->error, "the server has closed the connection"));
 	free(text);
 }
@@ -140,7 +143,8 @@ ROOM_TEST(client, timeout)
 	ASSERT_EQ(0, timer_create(CLOCK_MONOTONIC, &ev, &timer));
 	ASSERT_EQ(0, timer_settime(timer, 0, &often, NULL));
 	begin = now_ns();
-	EXPECT_EQ(-ETIMEDOUT, varlink_call(&c, "io.knell.test.Later", json_pack("{si}", "id", 1), NULL));
+	EXPECT_EQ(-ETIMEDOUT, varlink_call(&c, "io.knell.test.Later", json_pack("{si}", "id", 1),
+					   NULL));
 	EXPECT_LE(200 * MSEC, now_ns() - begin);
 	timer_delete(timer);
 	EXPECT_LT(1, interrupted);
@@ -216,7 +220,8 @@ ROOM_TEST(client, nobody_accepts)
 }
 
 /* What a server answers that has been written beforehand. */
-static int answered(struct room *r, struct varlink_client *c, const char *bytes, size_t len, bool closed)
+static int answered(struct room *r, struct varlink_client *c, const char *bytes, size_t len,
+		    bool closed)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), peer;
@@ -268,7 +273,8 @@ ROOM_TEST(client, bad_answers)
 	for (size_t i = 0; i < ARRAY_SIZE(scripts); i++) {
 		struct varlink_client c;
 		json_t *reply;
-		int peer = answered(&self->r, &c, scripts[i].bytes, scripts[i].len, scripts[i].closed);
+		int peer = answered(&self->r, &c, scripts[i].bytes, scripts[i].len,
+				    scripts[i].closed);
 
 		ASSERT_LE(0, peer);
 		EXPECT_EQ(scripts[i].verdict, varlink_call(&c, "a.b.C", json_object(), &reply))

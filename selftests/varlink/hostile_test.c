@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What is no Varlink, and memory that is not to be had: it costs one client its connection at most. */
+/* What is no Varlink, and no memory: it costs one client its connection at most. */
 #include "common.h"
 #include "room.h"
 
@@ -14,13 +14,14 @@ static const struct {
 	const char *bytes;
 	size_t len;
 } garbage[] = {
-	TEXT(""), TEXT(" "), TEXT("\n"), TEXT("null"), TEXT("[]"), TEXT("\"x\""), TEXT("7"), TEXT("{"),
-	TEXT("}"), TEXT("{}}"), TEXT("{} {}"), TEXT("{,}"), TEXT("{\"a\"}"), TEXT("{\"a\":}"),
-	TEXT("{\"a\":1,}"), TEXT("{a:1}"), TEXT("{'a':1}"), TEXT("{\"a\":1e999}"),
+	TEXT(""), TEXT(" "), TEXT("\n"), TEXT("null"), TEXT("[]"), TEXT("\"x\""), TEXT("7"),
+	TEXT("{"), TEXT("}"), TEXT("{}}"), TEXT("{} {}"), TEXT("{,}"), TEXT("{\"a\"}"),
+	TEXT("{\"a\":}"), TEXT("{\"a\":1,}"), TEXT("{a:1}"), TEXT("{'a':1}"), TEXT("{\"a\":1e999}"),
 	TEXT("{\"a\":99999999999999999999}"), TEXT("{\"a\":-99999999999999999999}"),
 	TEXT("{\"a\":01}"), TEXT("{\"a\":+1}"), TEXT("{\"a\":.5}"), TEXT("{\"a\":NaN}"),
-	TEXT("{\"a\":Infinity}"), TEXT("{\"a\":0x10}"), TEXT("{\"a\":tru}"), TEXT("{\"a\":\"\\u0000\"}"),
-	TEXT("{\"a\":\"\\ud800\"}"), TEXT("{\"a\":\"\\x\"}"), TEXT("{\"a\":\"\n\"}"),
+	TEXT("{\"a\":Infinity}"), TEXT("{\"a\":0x10}"), TEXT("{\"a\":tru}"),
+	TEXT("{\"a\":\"\\u0000\"}"), TEXT("{\"a\":\"\\ud800\"}"), TEXT("{\"a\":\"\\x\"}"),
+	TEXT("{\"a\":\"\n\"}"),
 	TEXT("{\"a\":\"\\"), TEXT("{\"a\":\""), TEXT("{\"method\":\"a.b.C\",\"method\":\"a.b.D\"}"),
 	TEXT("{\"method\":\"a.b.C\",\"parameters\":{\"x\":1,\"x\":1}}"),
 	/* UTF-8: cut off, too long, a surrogate, beyond the end, a lone byte of the middle. */
@@ -79,7 +80,8 @@ ROOM_TEST(hostile, numbers)
 	for (size_t i = 0; i < ARRAY_SIZE(same); i++) {
 		char *got;
 
-		snprintf(call, sizeof(call), CALL("Echo", "\"bool\":true,\"int\":%s,%s"), same[i], rest);
+		snprintf(call, sizeof(call), CALL("Echo", "\"bool\":true,\"int\":%s,%s"), same[i],
+			 rest);
 		got = ask(&self->r, self->fd, call);
 		ASSERT_NE(NULL, got);
 		EXPECT_NE(NULL, strstr(got, i == 3 ? "\"int\":0" : same[i]))
@@ -93,11 +95,12 @@ ROOM_TEST(hostile, numbers)
 
 static const char *const seeds[] = {
 	CALL("Bump", ""),
-	CALL("Echo", "\"bool\":true,\"int\":-7,\"float\":1.5e3,\"string\":\"\\u00e4\",\"object\":{\"a\":"
-	     "[{}]},\"array\":[1,[2]],\"strings\":[\"\",\"b\"],\"maybe\":null"),
+	CALL("Echo", "\"bool\":true,\"int\":-7,\"float\":1.5e3,\"string\":\"\\u00e4\","
+	     "\"object\":{\"a\":[{}]},\"array\":[1,[2]],\"strings\":[\"\",\"b\"],\"maybe\":null"),
 	"{\"method\":\"io.knell.test.Bump\",\"oneway\":true}",
 	"{\"method\":\"org.varlink.service.GetInfo\",\"parameters\":{},\"more\":true}",
-	"{\"method\":\"org.varlink.service.GetInterfaceDescription\",\"parameters\":{\"interface\":\"a\"}}",
+	"{\"method\":\"org.varlink.service.GetInterfaceDescription\","
+	"\"parameters\":{\"interface\":\"a\"}}",
 	CALL("Later", "\"id\":5"), MORE("Stream", "\"id\":1"),
 };
 
@@ -175,7 +178,8 @@ ROOM_TEST(hostile, mutated)
 		while (recv(*fd, text, sizeof(text), MSG_DONTWAIT) > 0)
 			;
 		if (i % 100 == 0)
-			EXPECT_ANSWER(self->fd, SERVICE_ERROR("ExpectedMore", ""), CALL("Stream", ""));
+			EXPECT_ANSWER(self->fd, SERVICE_ERROR("ExpectedMore", ""),
+				      CALL("Stream", ""));
 	}
 	for (int i = 0; i < 4; i++)
 		close(fds[i]);
@@ -194,8 +198,9 @@ static bool was_failed;
 static int one_visit(struct room *r)
 {
 	static const char *const calls[] = {
-		CALL("Fail", ""), CALL("Echo", "\"bool\":true,\"int\":1,\"float\":1,\"string\":\"\","
-		"\"object\":{},\"array\":[],\"strings\":[\"a\"],\"maybe\":null"),
+		CALL("Fail", ""),
+		CALL("Echo", "\"bool\":true,\"int\":1,\"float\":1,\"string\":\"\","
+		     "\"object\":{},\"array\":[],\"strings\":[\"a\"],\"maybe\":null"),
 		CALL("Big", "\"size\":20000"), "{\"method\":\"org.varlink.service.GetInfo\"}",
 		CALL("Nope", ""), CALL("Later", "\"id\":1"), MORE("Stream", ""),
 	};

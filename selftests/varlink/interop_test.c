@@ -95,7 +95,8 @@ static json_t *expected(unsigned int step)
 	return all;
 }
 
-static void certify(struct varlink_call *call, json_t *params, struct certified *c, unsigned int step)
+static void certify(struct varlink_call *call, json_t *params, struct certified *c,
+		    unsigned int step)
 {
 	json_t *want = expected(step);
 

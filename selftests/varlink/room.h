@@ -51,7 +51,7 @@ unsigned int stream(struct room *r, unsigned int n);
 /* A client of @path, -1 and errno: none. */
 int client_of(const char *path);
 int client_as(const char *path, uid_t uid);
-/* Sends it, with what is behind it being @len bytes in all; what the socket does not take is lost. */
+/* Sends it; what the socket does not take is lost. */
 ssize_t put_bytes(int fd, const char *text, size_t len);
 /* Sends a message. */
 void put_text(int fd, const char *text);

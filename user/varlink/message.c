@@ -22,8 +22,8 @@ void buf_take(struct varlink_buf *b, size_t len)
 }
 
 /*
- * Makes room for @want more bytes, doubling what there is, but for no more than @max in all. Returns
- * how many there is room for, perhaps fewer: 0 if there is none or no memory.
+ * Makes room for @want more bytes, doubling what there is, but for no more than @max in all.
+ * Returns how many there is room for, perhaps fewer: 0 if there is none or no memory.
  */
 size_t buf_room(struct varlink_buf *b, size_t want, size_t max)
 {
