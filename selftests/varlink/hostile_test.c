@@ -275,6 +275,59 @@ ROOM_TEST(hostile, no_memory_for_a_while)
 	no_memory(_metadata, &self->r, true);
 }
 
+static const struct {
+	const char *bytes;
+	size_t len;
+	const char *text;
+} texts[] = {
+#define SAME(s)		{ s, sizeof(s) - 1, s }
+#define CHANGED(s, t)	{ s, sizeof(s) - 1, t }
+#define U		"\xef\xbf\xbd"
+	SAME(""), SAME("a\x7f\t\n"), SAME("\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf"),
+	SAME("\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\xed\x9f\xbf\xee\x80\x80"),
+	CHANGED("a\0b", "a" U "b"), CHANGED("\0", U), CHANGED("\x80z", U "z"),
+	CHANGED("\xc3", U), CHANGED("\xc3z", U "z"), CHANGED("\xe2\x82", U U),
+	CHANGED("\xf0\x9f\x92", U U U), CHANGED("\xc0\xaf", U U), CHANGED("\xc1\xbf", U U),
+	CHANGED("\xe0\x9f\xbf", U U U), CHANGED("\xf0\x8f\xbf\xbf", U U U U),
+	CHANGED("\xed\xa0\x80\xed\xbf\xbf", U U U U U U), CHANGED("\xf4\x90\x80\x80", U U U U),
+	CHANGED("\xf5\x80", U U), CHANGED("\xff\xfe\xfd", U U U),
+};
+
+/* What a service writes is no UTF-8 sometimes, and is to be told all the same. */
+ROOM_TEST(hostile, any_text)
+{
+	uint64_t seed = 1;
+	char bytes[64];
+	json_t *got;
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		got = varlink_text(texts[i].bytes, texts[i].len);
+		EXPECT_STREQ(texts[i].text, json_string_value(got));
+		json_decref(got);
+	}
+	/* What jansson itself takes is what comes out, and never has a NUL in it. */
+	for (int i = 0; i < 20000; i++) {
+		json_t *again;
+
+		for (size_t n = 0; n < sizeof(bytes); n++)
+			bytes[n] = next_random(&seed) % 4 ? next_random(&seed) | 0x80 : 'x';
+		got = varlink_text(bytes, sizeof(bytes));
+		again = json_string(json_string_value(got));
+		ASSERT_NE(NULL, again);
+		EXPECT_EQ(strlen(json_string_value(got)), json_string_length(got));
+		json_decref(again);
+		json_decref(got);
+	}
+	put_text(self->fd, CALL("Later", "\"id\":1"));
+	settle(&self->r);
+	ASSERT_NE(NULL, self->r.later[1]);
+	EXPECT_EQ(0, varlink_reply(self->r.later[1],
+				   json_pack("{so}", "t", varlink_text("\xff", 1))));
+	self->r.later[1] = NULL;
+	settle(&self->r);
+	EXPECT_NEXT(self->fd, REPLY("\"t\":\"" U "\""));
+}
+
 /* A message is put behind others whole or not at all. */
 ROOM_TEST(hostile, whole_messages)
 {

@@ -19,22 +19,14 @@ static const struct varlink_limits defaults = {
 	VARLINK_CONNECTIONS, VARLINK_RESERVED, VARLINK_PER_UID,
 };
 
-#define DEFAULT(limits, what)						\
-	do {								\
-		if (!(limits)->what)					\
-			(limits)->what = defaults.what;			\
-	} while (0)
-
-static void fill_limits(struct varlink_limits *l)
+static void fill_limits(struct varlink_limits *limits)
 {
-	DEFAULT(l, message);
-	DEFAULT(l, output);
-	DEFAULT(l, depth);
-	DEFAULT(l, values);
-	DEFAULT(l, calls);
-	DEFAULT(l, connections);
-	DEFAULT(l, reserved);
-	DEFAULT(l, per_uid);
+	const unsigned int *from = (const unsigned int *)&defaults;
+	unsigned int *to = (unsigned int *)limits;
+
+	/* Nothing else is in it. */
+	for (size_t i = 0; i < sizeof(*limits) / sizeof(*to); i++)
+		to[i] = to[i] ? to[i] : from[i];
 }
 
 /* Whether somebody listens there. 0 nobody does, or nothing is there. */
@@ -182,14 +174,13 @@ static void on_client(struct knell_loop *l, const struct knell_call *why, void *
 	int fd;
 
 	(void)l;
-	(void)why;
 	/* At once, with the memory of the task that has just been: this cannot fail. */
 	server_listen(s);
 	for (int i = 0; i < ACCEPTS_A_PASS; i++) {
 		fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0) {
 			admit(s, fd);
-		} else if (errno == EAGAIN) {
+		} else if (errno == EAGAIN && !why->io.error) {
 			return;
 		} else if (errno != EINTR && errno != ECONNABORTED) {
 			pause_listening(s);

@@ -54,7 +54,7 @@ struct varlink_peer {
 };
 
 /**
- * struct varlink_limits - what a client may do; 0 is the default
+ * struct varlink_limits - what a client may do; 0 is the default. All are unsigned int
  * @message: bytes of a call, and of all calls that wait behind one that is not answered
  *	yet. The connection is dropped
  * @output: bytes of replies that a client has not read, from which on further ones of a stream
@@ -68,8 +68,8 @@ struct varlink_peer {
  * @per_uid: of one user who is neither
  */
 struct varlink_limits {
-	size_t message;
-	size_t output;
+	unsigned int message;
+	unsigned int output;
 	unsigned int depth;
 	unsigned int values;
 	unsigned int calls;
@@ -217,6 +217,16 @@ int varlink_error(struct varlink_call *call, const char *name, json_t *params);
 int varlink_bad_parameter(struct varlink_call *call, const char *name);
 /** varlink_drop - end a call without a reply, and the connection if one is waited for */
 void varlink_drop(struct varlink_call *call);
+
+/**
+ * varlink_text - a string of any bytes
+ * @text: what is no UTF-8 in it, and NUL, becomes U+FFFD. json_string() and json_pack() refuse
+ *	it, and a reply that has it is none
+ * @len: bytes
+ *
+ * Any thread. Return: a string, or NULL
+ */
+json_t *varlink_text(const char *text, size_t len);
 
 /** varlink_call_more - does the client take more than one reply? */
 bool varlink_call_more(const struct varlink_call *call);
