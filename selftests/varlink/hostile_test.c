@@ -139,7 +139,7 @@ static size_t mutate(char *text, size_t len, size_t size, uint64_t *seed)
 	return len;
 }
 
-#define MESSAGES	20000
+#define MESSAGES	times(20000)
 
 ROOM_TEST(hostile, mutated)
 {
@@ -151,7 +151,7 @@ ROOM_TEST(hostile, mutated)
 
 	for (int i = 0; i < 4; i++)
 		fds[i] = client_of(r->path);
-	for (unsigned int i = 0; i < MESSAGES; i++) {
+	for (unsigned int i = 0, nr = MESSAGES; i < nr; i++) {
 		const char *from = seeds[next_random(&seed) % ARRAY_SIZE(seeds)];
 		size_t len = strlen(from) + 1;
 		int *fd = &fds[next_random(&seed) % 4];

@@ -294,18 +294,24 @@ void put_text(int fd, const char *text)
 
 char *get_text(int fd)
 {
-	size_t len = 0, size = 256;
-	char *text = malloc(size);
-	ssize_t n = 0;
+	size_t len = 0, size = 4096, more;
+	char *text = malloc(size), *nul;
+	ssize_t n;
 
-	while (text && (n = recv(fd, text + len, 1, MSG_DONTWAIT)) == 1 && text[len]) {
-		if (++len == size) {
+	while ((n = recv(fd, text + len, size - len, MSG_DONTWAIT | MSG_PEEK)) > 0) {
+		nul = memchr(text + len, 0, n);
+		more = nul ? nul + 1 - (text + len) : n;
+		/* The very bytes that were looked at. */
+		if (recv(fd, text + len, more, MSG_DONTWAIT) != (ssize_t)more)
+			abort();
+		if (nul)
+			return text;
+		len += more;
+		if (len == size) {
 			size *= 2;
 			text = realloc(text, size);
 		}
 	}
-	if (n == 1)
-		return text;
 	free(text);
 	return NULL;
 }
