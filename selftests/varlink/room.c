@@ -71,7 +71,7 @@ static void whoami(struct varlink_call *call, json_t *params, void *arg)
 	else
 		varlink_reply(call, json_pack("{si si si sb}", "uid", (int)p->uid, "gid",
 					      (int)p->gid, "pid", (int)p->pid, "privileged",
-					      varlink_call_privileged(call)));
+					      p->privileged));
 }
 
 static void nothing(struct varlink_call *call, json_t *params, void *arg)

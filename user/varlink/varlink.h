@@ -46,11 +46,18 @@
 struct varlink_server;
 struct varlink_call;
 
-/** struct varlink_peer - who called, as of the connect(2); the pid may be another's by now */
+/**
+ * struct varlink_peer - who called, as of the connect(2)
+ * @pid: 0 if it is not visible here; may be another's by now
+ * @uid: effective
+ * @gid: effective
+ * @privileged: it is root, or the owner
+ */
 struct varlink_peer {
 	pid_t pid;
 	uid_t uid;
 	gid_t gid;
+	bool privileged;
 };
 
 /**
@@ -234,8 +241,6 @@ bool varlink_call_more(const struct varlink_call *call);
 uint64_t varlink_call_lost(const struct varlink_call *call);
 /** varlink_call_peer - who called; lives as long as the call */
 const struct varlink_peer *varlink_call_peer(const struct varlink_call *call);
-/** varlink_call_privileged - is it root or the owner? */
-bool varlink_call_privileged(const struct varlink_call *call);
 /** varlink_call_params - as the handler was given them */
 json_t *varlink_call_params(const struct varlink_call *call);
 
