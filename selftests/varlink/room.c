@@ -187,8 +187,8 @@ void room_close(struct room *r)
 
 pid_t room_fork(struct room *r, enum knell_backend backend, const struct varlink_limits *limits)
 {
+	pid_t pid, self = getpid();
 	int fds[2];
-	pid_t pid;
 	char ok;
 
 	if (room_open(r, KNELL_BACKEND_PIDFD, limits))
@@ -200,7 +200,8 @@ pid_t room_fork(struct room *r, enum knell_backend backend, const struct varlink
 		/* A loop is its maker's; what it has bound goes on to another. */
 		struct room child = *r;
 
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != self)
+			_exit(1);
 		child.attr.has_fd = true;
 		child.attr.fd = dup(varlink_server_fd(r->server));
 		child.attr.path = NULL;
