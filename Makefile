@@ -4,8 +4,8 @@
 #	make			builds kmod/knell.ko, build/knelld, build/knellctl, build/libknell.so.0 and
 #				build/libknell.a
 #	make run		boots a machine whose PID 1 is knelld, INTERACTIVE=1 leaves a shell
-#	make check		runs the selftests in the same machine, TESTS="timer queue" only these,
-#				TESTS=libknell that library's, here (sanitizers, valgrind) and there,
+#	make check		runs the selftests in the same machine, libknell's here (sanitizers,
+#				valgrind) and there, TESTS="timer queue libknell" only these,
 #				KREL=RELEASE on another kernel that is installed with its headers,
 #				KERNEL=IMAGE KDIR=DIR on one of your own, DIR where it was built;
 #				SLOW=N gives all N times as long, SMP=CPUS, MEMORY=MB,

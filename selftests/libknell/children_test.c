@@ -6,6 +6,7 @@
 #include <linux/sched.h>
 
 LOOP_FIXTURE(children);
+KERNEL_FIXTURE(kernel_children);
 
 static struct knell_child got;
 static knell_task got_task;
@@ -524,14 +525,12 @@ LOOP_TEST(children, next)
 }
 
 /* Its end comes when all that it forked have ended, with its own status. */
-LOOP_TEST(children, subtree)
+LOOP_TEST(kernel_children, subtree)
 {
 	int go[2], said[2];
 	pid_t pid, grandchild;
 	knell_task t;
 
-	if (!KERNEL)
-		return;	/* as above */
 	make_pipe(go);
 	fcntl(go[0], F_SETFL, 0);
 	ASSERT_EQ(0, pipe(said));

@@ -160,7 +160,8 @@ LOOP_TEST(embed, more_than_a_pass)
 	for (int i = 0; i < 500; i++)
 		ASSERT_TASK(knell_add_event(self->l, cb_count, NULL, 0));
 	while (counted < 500) {
-		ASSERT_TRUE(readable(0));
+		/* By a timer that is due: the moment until it goes off is the kernel's. */
+		ASSERT_TRUE(readable(60000));
 		ASSERT_LE(0, knell_loop_run(self->l, KNELL_RUN_NOWAIT));
 	}
 	EXPECT_FALSE(readable(0));

@@ -61,8 +61,15 @@ LOOP_TEST(exits, t27_all_children)
 	EXPECT_EQ(own, got.pid);
 	EXPECT_EQ(2, got.status);
 	EXPECT_EQ(2, child_status(own));
-	other = exiting_child(3);
+	/* Also if it was dead before it had one, and nobody has looked since. */
+	own = zombie(2);
+	ASSERT_TASK(knell_add_child(self->l, note_child, "own", own, 0));
 	ASSERT_EQ(1, until_counted(self->l, 3));
+	ASSERT_EQ(1, run_passes(self->l, 5));
+	EXPECT_EQ(own, got.pid);
+	EXPECT_EQ(2, child_status(own));
+	other = exiting_child(3);
+	ASSERT_EQ(1, until_counted(self->l, 4));
 	EXPECT_EQ(other, got.pid);
 	EXPECT_EQ(CLD_EXITED, got.code);
 	EXPECT_EQ(3, got.status);
@@ -71,14 +78,14 @@ LOOP_TEST(exits, t27_all_children)
 	ASSERT_EQ(1, run_passes(self->l, 5));
 	raise(SIGCHLD);
 	ASSERT_EQ(1, run_passes(self->l, 5));
-	EXPECT_STREQ("all own all", trace);
+	EXPECT_STREQ("all own own all", trace);
 	EXPECT_EQ(3, child_status(other));
 	ASSERT_EQ(1, knell_cancel(self->l, all));
 	EXPECT_EQ(0, knell_loop_run(self->l, KNELL_RUN_DEFAULT));
 	/* From now on nobody is told, and the zombie is whose it was. */
 	other = zombie(4);
 	ASSERT_EQ(0, run_passes(self->l, 3));
-	EXPECT_STREQ("all own all", trace);
+	EXPECT_STREQ("all own own all", trace);
 	EXPECT_EQ(4, child_status(other));
 }
 

@@ -39,6 +39,8 @@
 
 /* _exit(), after the leak checker and the coverage have had their say. */
 void test_exit(int status) __attribute__((noreturn));
+/* _exit() itself, of a child that has done nothing in the library: many of them are not to count. */
+void leave(int status) __attribute__((noreturn));
 
 /*
  * How often a thing is done that is @n times by itself: fewer under LIBKNELL_TEST_DIVIDE=N, and in

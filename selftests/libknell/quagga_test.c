@@ -14,6 +14,8 @@ int main(int argc, char **argv);
 
 #include "common.h"
 
+#include <limits.h>
+
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED	true
 #else
@@ -201,6 +203,15 @@ LOOP_TEST(names, time)
 	thread_cancel(t);
 	EXPECT_EQ(0, thread_timer_remain_second(t));
 	EXPECT_EQ(0, thread_timer_remain_second(NULL));
+	/* Beyond what the clock can say, and what is over. */
+	t = thread_add_timer(m, counts, NULL, LONG_MAX);
+	ASSERT_NE(NULL, t);
+	EXPECT_LT(9000000000, thread_timer_remain_second(t));
+	thread_cancel(t);
+	t = thread_add_timer(m, counts, NULL, LONG_MIN);
+	ASSERT_NE(NULL, t);
+	EXPECT_EQ(0, thread_timer_remain_second(t));
+	thread_cancel(t);
 	EXPECT_EQ(-1, quagga_gettime((enum quagga_clkid)9, &mono));
 	recent = recent_time;
 	EXPECT_GE(2, llabs((long long)recent.tv_sec - time(NULL)));

@@ -523,6 +523,20 @@ static pid_t dead_holder(int fd, const char *name)
 	return child_status(pid) ? -1 : pid;
 }
 
+struct canceller {
+	struct knell_loop *l;
+	knell_task task;
+	_Atomic pid_t tid;
+};
+
+static void *cancels(void *arg)
+{
+	struct canceller *c = arg;
+
+	atomic_store(&c->tid, own_tid());
+	return (void *)(intptr_t)knell_cancel_sync(c->l, c->task);
+}
+
 LOOP_TEST(queue, taken_over)
 {
 	int door = knell_queue_open(NULL), fd = knell_queue_open(NULL), new;
@@ -530,6 +544,9 @@ LOOP_TEST(queue, taken_over)
 	struct knell_op op = { .op = KNELL_OP_ADD, .type = KNELL_USER, .token = 5 };
 	struct knell_watch_info *all;
 	struct knell_loop *old = knell_loop_new(&attr), *l;
+	struct canceller c = { .l = old };
+	pthread_t thread;
+	void *ret;
 
 	ASSERT_NE(NULL, old);
 	EXPECT_EQ(-EINVAL, knell_queue_keep(fd, ""));
@@ -543,9 +560,19 @@ LOOP_TEST(queue, taken_over)
 	EXPECT_EQ(-EBUSY, knell_queue_keep(fd, "other"));
 	new = knell_queue_attach(door, "taken_over");
 	ASSERT_LE(0, new);
-	/* The old one is of no more use, and says so. */
+	/* The old one is of no more use, and says so, to whom waits for it, too. */
+	c.task = knell_add_event(old, cb_nothing, NULL, 0);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, cancels, &c));
+	while (!atomic_load(&c.tid))
+		sched_yield();
+	wait_asleep(getpid(), c.tid);
 	EXPECT_EQ(-ESTALE, knell_loop_run(old, KNELL_RUN_DEFAULT));
 	EXPECT_EQ(-ESTALE, knell_loop_run(old, KNELL_RUN_DEFAULT));
+	ASSERT_EQ(0, pthread_join(thread, &ret));
+	EXPECT_NE(-ESTALE, (int)(intptr_t)ret);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, cancels, &c));
+	ASSERT_EQ(0, pthread_join(thread, &ret));
+	EXPECT_EQ(-ESTALE, (int)(intptr_t)ret);
 	knell_loop_free(old);
 	/* The new one has what the program has put there, and nothing of the old loop's. */
 	attr.fd = new;

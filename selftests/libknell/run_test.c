@@ -35,6 +35,55 @@ LOOP_TEST(run, once_sleeps_nowait_does_not)
 }
 
 /*
+ * T-15: whether a task had its time: all are granted the same, or what one grants itself for this run.
+ */
+
+static void until(uint64_t then)
+{
+	while (now_ns() <= then)
+		;
+}
+
+static void grants_itself_more(struct knell_loop *l, const struct knell_call *call, void *arg)
+{
+	const uint64_t began = now_ns();
+
+	(void)call;
+	(void)arg;
+	knell_set_yield_slot(l, KNELL_NEVER);
+	until(began + 11 * MSEC);
+	traced("%d", knell_should_yield(l) != 0);
+	knell_set_yield_slot(l, MSEC);
+	traced("%d", knell_should_yield(l) >= 11 * MSEC);
+}
+
+static void takes_what_all_get(struct knell_loop *l, const struct knell_call *call, void *arg)
+{
+	(void)call;
+	while (!knell_should_yield(l))
+		;
+	traced("%d", knell_should_yield(l) > *(uint64_t *)arg);
+}
+
+LOOP_TEST(run, t15_should_yield)
+{
+	uint64_t ns = 10 * MSEC;
+
+	EXPECT_EQ(0, knell_should_yield(self->l));
+	knell_add_event(self->l, grants_itself_more, NULL, 0);
+	knell_add_event(self->l, takes_what_all_get, &ns, 0);
+	ASSERT_EQ(0, knell_loop_run(self->l, KNELL_RUN_DEFAULT));
+	EXPECT_STREQ("0 1 1", trace);
+	trace_clear();
+	ns = 30 * MSEC;
+	knell_set_yield_slot(self->l, ns);
+	knell_add_event(self->l, takes_what_all_get, &ns, 0);
+	ASSERT_EQ(0, knell_loop_run(self->l, KNELL_RUN_DEFAULT));
+	EXPECT_STREQ("1", trace);
+	EXPECT_EQ(0, knell_should_yield(self->l));
+}
+
+/*
  * T-39: what a prepare hook adds keeps the loop from sleeping.
  */
 

@@ -383,16 +383,28 @@ LOOP_TEST(stats, t19_store_of_tasks_is_bounded)
 	EXPECT_EQ(1000, stats_of(self->l).tasks_reused - s.tasks_reused);
 }
 
+/* The loop sleeps until this comes. */
+static void post_a_sleep(void *arg)
+{
+	static uint64_t ns = 10 * MSEC;
+
+	knell_post(arg, sleeps, &ns, 0);
+}
+
 LOOP_TEST(stats, counters)
 {
-	uint64_t ns = 10 * MSEC;
+	knell_task far = knell_add_timer(self->l, first, NULL, 3600);
 	struct knell_stats s;
+	struct meanwhile m;
 
-	/* Not due yet when the others run, wherever this is. */
-	knell_add_timer_ns(self->l, sleeps, &ns, 500 * MSEC);
 	knell_add_event(self->l, first, NULL, 0);
-	ASSERT_EQ(0, knell_post(self->l, first, NULL, 0));
-	ASSERT_EQ(0, knell_loop_run(self->l, KNELL_RUN_DEFAULT));
+	knell_add_event(self->l, first, NULL, 0);
+	meanwhile(&m, post_a_sleep, self->l);
+	ASSERT_EQ(1, knell_loop_run(self->l, KNELL_RUN_ONCE));
+	while (stats_of(self->l).dispatched < 3)
+		ASSERT_EQ(1, knell_loop_run(self->l, KNELL_RUN_ONCE));
+	meanwhile_done(&m);
+	EXPECT_EQ(1, knell_cancel(self->l, far));
 	s = stats_of(self->l);
 	EXPECT_LE(2, s.passes);
 	EXPECT_LE(1, s.sleeps);

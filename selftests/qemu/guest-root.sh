@@ -6,10 +6,11 @@
 #
 # What a test program finds there: /dev/knell, the module as $KNELL_KO (/lib/knell.ko) and a plain
 # insmod as /sbin/insmod (by its full path: busybox's shell has its own), knelld as $KNELLD
-# (/sbin/knelld), a fresh tmpfs on /tmp, /run and /dev/shm; /proc, /sys, cgroup2, debugfs and
-# tracefs mounted where they belong; the users root, nobody and tester (1000), each with its group;
-# what examples.sh adds; what is in the directory KNELL_GUEST_FILES, if that is set; of the stock
-# kernel's modules, unless it has them built in, /lib/fuse.ko and /lib/cuse.ko.
+# (/sbin/knelld), a fresh tmpfs on /tmp, /run and /dev/shm; /gcov, where what gcov counts outlives
+# them; /proc, /sys, cgroup2, debugfs and tracefs mounted where they belong; the users root, nobody
+# and tester (1000), each with its group; what examples.sh adds; what is in the directory
+# KNELL_GUEST_FILES, if that is set; of the stock kernel's modules, unless it has them built in,
+# /lib/fuse.ko and /lib/cuse.ko.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -17,7 +18,8 @@ build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
 root=$build/guest/root
 
 rm -rf "$root"
-mkdir -p "$root/tests"
+mkdir -p "$root/tests" "$root/gcov"
+chmod 1777 "$root/gcov"
 "$here/busybox-root.sh" "$root"
 cp "$build/qemu/init" "$root/init"
 cp "$build/qemu/insmod" "$root/sbin/insmod"

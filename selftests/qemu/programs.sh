@@ -5,8 +5,7 @@
 # source says otherwise; SLOW times as many seconds and SMP CPUs where these are set.
 #
 # usage: programs.sh [NAME...]
-# A NAME selects NAME_test, NAME_test.sh and all whose names begin with NAME_; none: all programs
-# but libknell's, which take as long as all others together and are asked for by that name.
+# A NAME selects NAME_test, NAME_test.sh and all whose names begin with NAME_; none: all programs.
 set -eu
 
 selftests=$(cd "$(dirname "$0")/.." && pwd)
@@ -30,9 +29,6 @@ list()
 	for path in "$built"/*_test "$built"/*_test.sh; do
 		program=${path##*/}
 		[ -x "$path" ] || continue
-		case $1:$program in
-		:libknell_*) continue ;;
-		esac
 		case $program in
 		"$1"|"$1"_test|"$1"_test.sh|"${1:+$1_}"*)
 			seconds=$(($(wants "$program" limit 300) * ${SLOW:-1}))

@@ -6,7 +6,9 @@
 #
 # usage: calendar_diff.sh HELPER [NR [SEED]]	NR expressions in each of four time zones (3000)
 #        calendar_diff.sh --table <LINES	"ZONE<TAB>MICROSECONDS<TAB>EXPRESSION", what systemd
-#						makes of each is added: calendar.table
+#						makes of each is added: calendar.table, which after a
+#						change of the zones is made anew from its own
+#						cut -f 1-3
 #
 # Where it is systemd that errs:
 #
@@ -134,10 +136,11 @@ overshoot()
 			}'
 }
 
-# Before, in and after the changes of the clock in those zones; at the ends of what there is.
+# Before, in and after the changes of the clock in those zones, and far away. Not before 1981: where
+# a zone itself was changed, systemd may find nothing any more.
 bases="2026-03-29T00:30:00.25 2026-10-25T00:20:00 2026-10-25T01:10:00.999999
 	2026-03-08T06:59:59.999999 2026-11-01T05:30:00 2026-11-01T06:10:00 2026-04-04T14:45:00
-	2026-04-04T15:10:00 2026-10-03T15:29:59 2028-02-28T23:59:59.999999 1970-01-03T00:00:00
+	2026-04-04T15:10:00 2026-10-03T15:29:59 2028-02-28T23:59:59.999999 1990-01-03T00:00:00
 	2199-06-01T12:00:00"
 
 calendars()
@@ -205,11 +208,12 @@ spans()
 }
 
 tests=0 failed=0
-# Many of those that were asked for are there, and many of them are valid.
+# Many of those that were asked for are there, and many of them are valid, few are known to differ.
 tap()
 {
 	result=ok
-	if [ "$6" -ne 0 ] || [ "$3" -lt $(($2 * 3 / 4)) ] || [ "$4" -lt $(($2 / 4)) ]; then
+	if [ "$6" -ne 0 ] || [ "$5" -gt $(($3 / 5)) ] || [ "$3" -lt $(($2 * 3 / 4)) ] ||
+		[ "$4" -lt $(($2 / 4)) ]; then
 		result="not ok"
 		failed=$((failed + 1))
 	fi
@@ -235,6 +239,7 @@ if [ "$1" = --table ]; then
 fi
 helper=$1
 echo "TAP version 13"
+systemd-analyze --version | sed -n '1s/^/# /p'
 calendars "${2:-3000}" "${3:-1}"
 spans $((${2:-3000} / 3)) "${3:-1}"
 echo "1..$tests"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Runs the test programs on this machine, where there is only the pidfd backend: their TAP, what failed,
-# and "N passed, N failed".
+# Runs the test programs on this machine, where there is only the pidfd backend: their TAP, what
+# failed, and "N passed, N failed".
 #
 # usage: check-host.sh NAME...
 set -eu
@@ -15,7 +15,8 @@ export VARLINK_TEXTS="$here/../../user/varlink $here/../../user/knelld $here"
 : >"$out/result"
 for name in "$@"; do
 	status=0
-	timeout -k 10 "$limit" "$out/${name}_test" -b pidfd >"$out/$name.log" 2>&1 </dev/null || status=$?
+	timeout -k 10 "$limit" "$out/${name}_test" -b pidfd >"$out/$name.log" \
+		2>&1 </dev/null || status=$?
 	cat "$out/$name.log"
 	how="exit $status"
 	[ $status -ne 124 ] || how="timeout $limit"

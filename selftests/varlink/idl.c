@@ -126,7 +126,8 @@ static void take_interface_name(struct idl *p)
 	size_t n, parts = 0, begin = 0;
 
 	skip(p);
-	for (n = 0; isalnum((unsigned char)p->pos[n]) || (p->pos[n] && strchr(".-", p->pos[n])); n++) {
+	for (n = 0; isalnum((unsigned char)p->pos[n]) || p->pos[n] == '.' || p->pos[n] == '-';
+	     n++) {
 		if (p->pos[n] != '.')
 			continue;
 		parts++;

@@ -8,7 +8,7 @@
 #include <varlink.h>
 
 /*
- * Whether @text describes an interface, uses no type that it does not define and defines none twice.
+ * Whether @text describes an interface, uses no type that it does not define, defines none twice.
  * With @i, whether that interface's tables say the same: its name, methods, and their parameters,
  * in any order. 0, or -1 with the line and the reason in @why.
  */

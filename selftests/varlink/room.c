@@ -47,6 +47,12 @@ static void start_stream(struct varlink_call *call, json_t *params, void *arg)
 	struct room *r = arg;
 
 	(void)params;
+	if (r->automatic) {
+		for (unsigned int i = 0; i < r->automatic; i++)
+			varlink_continue(call, json_pack("{si}", "n", (int)i));
+		varlink_reply(call, json_pack("{si}", "n", -1));
+		return;
+	}
 	if (r->nr_streams == ARRAY_SIZE(r->streams)) {
 		varlink_bad_parameter(call, "id");
 		return;
@@ -65,7 +71,7 @@ static void whoami(struct varlink_call *call, json_t *params, void *arg)
 	else
 		varlink_reply(call, json_pack("{si si si sb}", "uid", (int)p->uid, "gid",
 					      (int)p->gid, "pid", (int)p->pid, "privileged",
-					      varlink_call_privileged(call)));
+					      p->privileged));
 }
 
 static void nothing(struct varlink_call *call, json_t *params, void *arg)
@@ -179,6 +185,49 @@ void room_close(struct room *r)
 	memset(r, 0, sizeof(*r));
 }
 
+pid_t room_fork(struct room *r, enum knell_backend backend, const struct varlink_limits *limits)
+{
+	pid_t pid, self = getpid();
+	int fds[2];
+	char ok;
+
+	if (room_open(r, KNELL_BACKEND_PIDFD, limits))
+		return -1;
+	if (pipe2(fds, O_CLOEXEC))
+		return -1;
+	pid = fork();
+	if (!pid) {
+		/* A loop is its maker's; what it has bound goes on to another. */
+		struct room child = *r;
+
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != self)
+			_exit(1);
+		child.attr.has_fd = true;
+		child.attr.fd = dup(varlink_server_fd(r->server));
+		child.attr.path = NULL;
+		child.attr.arg = &child;
+		child.l = new_loop(backend);
+		child.automatic = 5;
+		if (!child.l || varlink_server_new(child.l, &child.attr, &child.server) ||
+		    write(fds[1], "k", 1) != 1)
+			_exit(1);
+		knell_loop_run(child.l, KNELL_RUN_DEFAULT);
+		_exit(1);
+	}
+	close(fds[1]);
+	if (pid > 0 && read(fds[0], &ok, 1) != 1)
+		pid = -1;
+	close(fds[0]);
+	return pid;
+}
+
+void room_kill(struct room *r, pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	room_close(r);
+}
+
 void settle(struct room *r)
 {
 	uint64_t before;
@@ -246,18 +295,24 @@ void put_text(int fd, const char *text)
 
 char *get_text(int fd)
 {
-	size_t len = 0, size = 256;
-	char *text = malloc(size);
-	ssize_t n = 0;
+	size_t len = 0, size = 4096, more;
+	char *text = malloc(size), *nul;
+	ssize_t n;
 
-	while (text && (n = recv(fd, text + len, 1, MSG_DONTWAIT)) == 1 && text[len]) {
-		if (++len == size) {
+	while ((n = recv(fd, text + len, size - len, MSG_DONTWAIT | MSG_PEEK)) > 0) {
+		nul = memchr(text + len, 0, n);
+		more = nul ? nul + 1 - (text + len) : n;
+		/* The very bytes that were looked at. */
+		if (recv(fd, text + len, more, MSG_DONTWAIT) != (ssize_t)more)
+			abort();
+		if (nul)
+			return text;
+		len += more;
+		if (len == size) {
 			size *= 2;
 			text = realloc(text, size);
 		}
 	}
-	if (n == 1)
-		return text;
 	free(text);
 	return NULL;
 }

@@ -21,6 +21,9 @@ struct room {
 	char path[80];
 	struct varlink_server_attr attr;
 
+	/* Stream replies so often by itself, and then for the last time. */
+	unsigned int automatic;
+
 	/* What the handlers have seen. */
 	unsigned int bumps;
 	unsigned int echoes;
@@ -36,6 +39,10 @@ extern const struct varlink_interface test_interface;
 int room_open(struct room *r, enum knell_backend backend, const struct varlink_limits *limits);
 void room_close(struct room *r);
 
+/* The same in a process of its own, which dies with this one. */
+pid_t room_fork(struct room *r, enum knell_backend backend, const struct varlink_limits *limits);
+void room_kill(struct room *r, pid_t pid);
+
 /* Runs the loop until there is nothing more to do but wait. */
 void settle(struct room *r);
 /* Sends @n to all streams that are. Returns how many of these had no room for it. */
@@ -44,7 +51,7 @@ unsigned int stream(struct room *r, unsigned int n);
 /* A client of @path, -1 and errno: none. */
 int client_of(const char *path);
 int client_as(const char *path, uid_t uid);
-/* Sends it, with what is behind it being @len bytes in all; what the socket does not take is lost. */
+/* Sends it; what the socket does not take is lost. */
 ssize_t put_bytes(int fd, const char *text, size_t len);
 /* Sends a message. */
 void put_text(int fd, const char *text);

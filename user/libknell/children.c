@@ -134,6 +134,20 @@ static uint64_t boottime(void)
 	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
 }
 
+/* How far CLOCK_BOOTTIME is ahead. Between two looks much time may pass: not too much, and it
+ * counts as part of the answer, so that nobody is taken for made after he has ended. */
+static uint64_t boottime_ahead(void)
+{
+	uint64_t before, boot;
+	int tries = 10;
+
+	do {
+		before = clock_raw();
+		boot = boottime();
+	} while (clock_raw() - before > NSEC_PER_MSEC && --tries);
+	return boot - before;
+}
+
 /* For want of memory it is not noted, and may be told of twice. */
 static void told_add(struct knell_loop *l, pid_t pid, uint64_t ended)
 {
@@ -152,7 +166,7 @@ static void told_add(struct knell_loop *l, pid_t pid, uint64_t ended)
 void children_note(struct knell_loop *l, const struct knell_child *end)
 {
 	if (l->sources.children)
-		told_add(l, end->pid, end->exit_ns + (boottime() - clock_raw()));
+		told_add(l, end->pid, end->exit_ns + boottime_ahead());
 }
 
 /* When a process was made, to a clock tick; KNELL_NEVER: it cannot be known. */
@@ -199,8 +213,7 @@ static bool was_told(const struct knell_loop *l, pid_t pid)
  * Who may have been lost
  */
 
-/* @stays: a zombie, and will be found again. */
-static int suspect_add(struct knell_loop *l, const siginfo_t *si, bool stays)
+static int suspect_add(struct knell_loop *l, const struct knell_child *end)
 {
 	struct sources *ss = &l->sources;
 	size_t room = ss->room_suspects ? 2 * ss->room_suspects : 16;
@@ -214,17 +227,28 @@ static int suspect_add(struct knell_loop *l, const siginfo_t *si, bool stays)
 		ss->room_suspects = room;
 	}
 	ss->fresh = true;
-	s[ss->nr_suspects++] = (struct suspect){
-		.found = clock_raw(),
+	s[ss->nr_suspects++] = (struct suspect){ .found = clock_raw(), .end = *end };
+	return 0;
+}
+
+/* @stays: a zombie, and will be found again. */
+static int found(struct knell_loop *l, const siginfo_t *si, bool stays)
+{
+	struct knell_child end = {
 		.pid = si->si_pid,
 		.uid = si->si_uid,
-		.wstatus = si->si_code == CLD_EXITED ? (si->si_status & 0xff) << 8 :
-			   si->si_status | (si->si_code == CLD_DUMPED ? 0x80 : 0),
+		.exit_ns = clock_raw(),
+		.flags = KNELL_CHILDF_OVERFLOW,
 	};
+	int err;
+
+	child_set_status(&end, si->si_code == CLD_EXITED ? (si->si_status & 0xff) << 8 :
+			 si->si_status | (si->si_code == CLD_DUMPED ? 0x80 : 0));
+	err = suspect_add(l, &end);
 	/* Once is enough. */
-	if (stays)
+	if (!err && stays)
 		told_add(l, si->si_pid, boottime());
-	return 0;
+	return err;
 }
 
 static bool is_zombie(struct knell_loop *l, idtype_t type, pid_t pid, siginfo_t *si)
@@ -241,7 +265,7 @@ static void look_at(struct knell_loop *l, pid_t pid)
 	/* One that has a task is told by its own watch. */
 	if (source_find(l, pid) || !is_zombie(l, P_PID, pid, &si) || was_told(l, pid))
 		return;
-	if (suspect_add(l, &si, true))
+	if (found(l, &si, true))
 		l->sources.rescan = true;
 }
 
@@ -267,7 +291,7 @@ void children_heard(struct knell_loop *l, pid_t pid, uint64_t start_ns)
 	struct sources *ss = &l->sources;
 
 	for (size_t i = 0; i < ss->nr_suspects; i++) {
-		if (ss->suspect[i].pid != pid || start_ns > ss->suspect[i].found)
+		if (ss->suspect[i].end.pid != pid || start_ns > ss->suspect[i].found)
 			continue;
 		ss->suspect[i] = ss->suspect[--ss->nr_suspects];
 		return;
@@ -304,16 +328,9 @@ void children_judge(struct knell_loop *l)
 
 	while (ss->nr_suspects) {
 		const struct suspect *s = &ss->suspect[ss->nr_suspects - 1];
-		struct knell_child end = {
-			.pid = s->pid,
-			.uid = s->uid,
-			.exit_ns = s->found,
-			.flags = KNELL_CHILDF_OVERFLOW,
-		};
 
-		child_set_status(&end, s->wstatus);
 		/* For want of memory it stays. */
-		if (tell(l, &end, clock_from_raw(l, s->found)))
+		if (tell(l, &s->end, clock_from_raw(l, s->end.exit_ns)))
 			return;
 		ss->nr_suspects--;
 	}
@@ -321,6 +338,12 @@ void children_judge(struct knell_loop *l)
 
 void children_ended(struct knell_loop *l, struct knell_child *end, uint64_t when)
 {
+	/*
+	 * Its task was added when it was dead already, whose own record is pending then; or the task
+	 * is another's, of the same pid.
+	 */
+	if (source_find(l, end->pid) && !suspect_add(l, end))
+		return;
 	/* There is memory, or else the record would not have been taken. */
 	tell(l, end, when);
 }
@@ -370,7 +393,7 @@ static void look_for_ended(struct knell_loop *l)
 	while (!l->sources.nr_suspects && is_zombie(l, P_ALL, 0, &si)) {
 		if (!(l->sources.children->flags & KNELL_CHILD_AUTOREAP) ||
 		    source_find(l, si.si_pid) || was_told(l, si.si_pid) ||
-		    suspect_add(l, &si, false)) {
+		    found(l, &si, false)) {
 			each_child(l, look_at);
 			children_judge(l);
 			return;

@@ -163,7 +163,6 @@ void *array_alloc(size_t nr, size_t size);
 
 void list_add(struct knell_loop *l, enum list_id id, struct task *t);	/* at its end */
 void list_del(struct knell_loop *l, struct task *t);
-struct task *list_pop(struct knell_loop *l, enum list_id id);
 void list_append(struct knell_loop *l, enum list_id id, enum list_id from);	/* that is not empty */
 
 static inline struct task *task_at(const struct tasks *ts, uint32_t idx)
@@ -313,12 +312,11 @@ struct told {
 	uint64_t ended;			/* CLOCK_BOOTTIME */
 };
 
-/* children.c: a zombie that a look has found. If its record does not come it was lost. */
+/* children.c: a zombie that a look has found: if its record does not come it was lost. Or the end of
+ * one that has a task: if that is not told of it was the end of another. */
 struct suspect {
 	uint64_t found;			/* CLOCK_MONOTONIC */
-	pid_t pid;
-	uid_t uid;
-	int wstatus;
+	struct knell_child end;
 };
 
 struct sources {
@@ -484,9 +482,11 @@ struct posts {
 	_Atomic bool rung;		/* and one has */
 	_Atomic bool stop;		/* [handler] */
 	_Atomic uint64_t posted, rings;
-	pthread_mutex_t lock;		/* covers requests */
+	_Atomic unsigned int inside;	/* [handler] threads that have not come back */
+	pthread_mutex_t lock;		/* covers requests, broken */
 	pthread_cond_t answered;
 	struct request *requests;
+	int broken;			/* -errno: none is answered any more */
 	_Atomic bool requested;
 	_Atomic pthread_t owner;	/* made the loop, or ran it last */
 	struct post *left, **left_end;	/* for want of memory */
@@ -494,8 +494,10 @@ struct posts {
 };
 
 int posts_init(struct knell_loop *l);
+void posts_close(struct knell_loop *l);	/* waits for those who are posting */
 void posts_free(struct knell_loop *l);
 void posts_take(struct knell_loop *l);	/* they become events, requests are answered */
+void posts_break(struct knell_loop *l, int err);	/* the loop fails for good */
 bool posts_any(struct knell_loop *l);	/* anything of these, or stop */
 void loop_wake(struct knell_loop *l);	/* [any thread] [handler] it shall look */
 /* The same as knell_post(), in memory that the sender keeps until the callback or drop() is
@@ -800,6 +802,25 @@ struct knell_loop {
 static inline bool signals_caught(struct knell_loop *l)
 {
 	return unlikely(atomic_load_explicit(&l->signals.caught, memory_order_acquire));
+}
+
+/* The first one; NULL. */
+static inline struct task *list_pop(struct knell_loop *l, enum list_id id)
+{
+	struct list *list = &l->list[id];
+	struct task *t;
+
+	if (list->head == NO_TASK)
+		return NULL;
+	t = task_at(&l->tasks, list->head);
+	list->head = t->next;
+	if (t->next == NO_TASK)
+		list->tail = NO_TASK;
+	else
+		task_at(&l->tasks, t->next)->prev = NO_TASK;
+	list->len--;
+	t->state = TASK_WAITING;
+	return t;
 }
 
 static inline void list_splice(struct knell_loop *l, enum list_id id, enum list_id from)

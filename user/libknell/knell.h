@@ -312,8 +312,10 @@ KNELL_API struct knell_loop *knell_loop_new(const struct knell_loop_attr *attr);
 
 /**
  * knell_loop_free - free a loop and its tasks, which are not run
- * @l: NULL is fine. No thread is in it, no pool's job is to end in it
+ * @l: NULL is fine. No thread runs it, none is to post to it from now on, no pool's job is to
+ *	end in it
  *
+ * Waits until those are back whose post has run already, or whose cancel_sync() this answers.
  * Children go on living. Also in a forked child, where it frees memory and closes only.
  */
 KNELL_API void knell_loop_free(struct knell_loop *l);
@@ -585,7 +587,11 @@ KNELL_API int knell_child_kill(struct knell_loop *l, knell_task t, int sig);
 #define KNELL_TREE_NEXT		(1U << 0)	/* the calling thread's next process joins */
 #define KNELL_TREE_REPORT_FORK	(1U << 1)
 #define KNELL_TREE_REPORT_EXIT	(1U << 2)
-#define KNELL_TREE_KILL_ON_CLOSE (1U << 3)	/* SIGKILL all when the loop goes */
+/*
+ * SIGKILL all when the loop goes: freed, or with its process. A child that was forked and calls no
+ * execve(2) has a copy of the loop's descriptor, and keeps it until it calls knell_loop_free().
+ */
+#define KNELL_TREE_KILL_ON_CLOSE (1U << 3)
 
 /**
  * knell_add_tree_site - follow a process and all that it forks
@@ -682,8 +688,12 @@ KNELL_API unsigned int knell_cancel_arg(struct knell_loop *l, const void *arg, u
  * @l: loop, which some thread runs or will run
  * @t: task
  *
- * When it returns the callback does not run and will not. Any thread; in the loop's own
- * it is knell_cancel(). Return: as knell_cancel()
+ * When it returns the callback does not run and will not. Sleeps until the loop's thread
+ * has looked. Any thread; in the loop's own, which is the one that made it until another
+ * runs it, it is knell_cancel().
+ *
+ * Return: as knell_cancel(); what knell_loop_run() has returned if the loop has failed for
+ * good (-ESTALE: its queue is another's); -ECANCELED it is being freed
  */
 KNELL_API int knell_cancel_sync(struct knell_loop *l, knell_task t);
 

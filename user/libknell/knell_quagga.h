@@ -171,9 +171,20 @@ KNELL_API struct timeval knell_quagga_remain(const struct thread *t);
 /** knell_quagga_current - where the task that runs in this thread is noted; NULL outside */
 KNELL_API struct thread **knell_quagga_current(void);
 
+/* Past times are now, as are those below 0; what no clock reaches is the latest that it can. */
+static inline int64_t knell_quagga_ns(int64_t nr, int64_t unit)
+{
+	if (nr <= 0)
+		return 0;
+	return nr > INT64_MAX / unit ? INT64_MAX : nr * unit;
+}
+
 static inline int64_t knell_quagga_tv_ns(const struct timeval *tv)
 {
-	return tv->tv_sec * INT64_C(1000000000) + tv->tv_usec * INT64_C(1000);
+	int64_t ns = knell_quagga_ns(tv->tv_sec, INT64_C(1000000000));
+	int64_t more = knell_quagga_ns(tv->tv_usec, 1000);
+
+	return ns > INT64_MAX - more ? INT64_MAX : ns + more;
 }
 
 #define thread_add_read(m, f, a, fd) \
@@ -181,15 +192,16 @@ static inline int64_t knell_quagga_tv_ns(const struct timeval *tv)
 #define thread_add_write(m, f, a, fd) \
 	knell_quagga_add(m, KNELL_SITE(f), THREAD_WRITE, f, a, fd)
 #define thread_add_timer(m, f, a, sec) \
-	knell_quagga_add(m, KNELL_SITE(f), THREAD_TIMER, f, a, (sec) * INT64_C(1000000000))
+	knell_quagga_add(m, KNELL_SITE(f), THREAD_TIMER, f, a, knell_quagga_ns(sec, 1000000000))
 #define thread_add_timer_msec(m, f, a, msec) \
-	knell_quagga_add(m, KNELL_SITE(f), THREAD_TIMER, f, a, (msec) * INT64_C(1000000))
+	knell_quagga_add(m, KNELL_SITE(f), THREAD_TIMER, f, a, knell_quagga_ns(msec, 1000000))
 #define thread_add_timer_tv(m, f, a, tv) \
 	knell_quagga_add(m, KNELL_SITE(f), THREAD_TIMER, f, a, knell_quagga_tv_ns(tv))
 #define thread_add_event(m, f, a, val) \
 	knell_quagga_add(m, KNELL_SITE(f), THREAD_EVENT, f, a, val)
 #define thread_add_background(m, f, a, msec) \
-	knell_quagga_add(m, KNELL_SITE(f), THREAD_BACKGROUND, f, a, (msec) * INT64_C(1000000))
+	knell_quagga_add(m, KNELL_SITE(f), THREAD_BACKGROUND, f, a, \
+			 knell_quagga_ns(msec, 1000000))
 #define thread_execute(m, f, a, val) \
 	knell_quagga_execute(m, KNELL_SITE(f), f, a, val)
 

@@ -144,6 +144,7 @@ void knell_loop_free(struct knell_loop *l)
 {
 	if (!l)
 		return;
+	posts_close(l);
 	signals_free(l);
 	l->ops->close(l);
 	sources_free(l);
@@ -446,8 +447,10 @@ static int ask(struct knell_loop *l, uint64_t until)
 		return 0;
 	}
 	err = l->ops->poll(l, until);
-	if (err)
+	if (err) {
 		l->broken = err;
+		posts_break(l, err);
+	}
 	clock_update(l);
 	return err;
 }

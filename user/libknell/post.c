@@ -6,9 +6,16 @@
  * asleep and nobody has rung yet. The loop says that it may be before it looks at the stack
  * for the last time, and who posts looks after he has put his post there, each in sequential
  * consistency, so one of them sees the other.
+ *
+ * What was posted may have run, and the loop be freed, before its sender is back from ringing:
+ * knell_loop_free() waits for those who are still in here. The last of them tells it, and touches
+ * no more of the loop by then than its address.
  */
 #include <errno.h>
+#include <linux/futex.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "internal.h"
 
@@ -18,6 +25,23 @@ struct request {
 	int result;
 	bool answered;
 };
+
+#define CLOSING		(1U << 31)	/* of struct posts.inside: somebody waits for the rest */
+
+static void enter(struct posts *p)
+{
+	atomic_fetch_add(&p->inside, 1);
+}
+
+static void leave(struct posts *p)
+{
+	int saved = errno;
+
+	if (atomic_fetch_sub(&p->inside, 1) != (CLOSING | 1))
+		return;
+	syscall(SYS_futex, &p->inside, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	errno = saved;
+}
 
 int posts_init(struct knell_loop *l)
 {
@@ -51,11 +75,27 @@ static void drop_all(struct post *post)
 	}
 }
 
+/* Nobody is in here any more. In a copy they are none, whatever they were doing. */
+void posts_close(struct knell_loop *l)
+{
+	struct posts *p = &l->posts;
+	unsigned int inside;
+
+	if (loop_is_copy(l))
+		return;
+	posts_break(l, -ECANCELED);
+	inside = atomic_fetch_or(&p->inside, CLOSING) | CLOSING;
+	while (inside != CLOSING) {
+		syscall(SYS_futex, &p->inside, FUTEX_WAIT_PRIVATE, inside, NULL, NULL, 0);
+		inside = atomic_load(&p->inside);
+	}
+}
+
 void posts_free(struct knell_loop *l)
 {
 	drop_all(atomic_exchange(&l->posts.head, NULL));
 	drop_all(l->posts.left);
-	/* Who waits in knell_cancel_sync() is not there, but would be waited for. */
+	/* Whoever has locked it is not there. */
 	if (loop_is_copy(l))
 		return;
 	pthread_cond_destroy(&l->posts.answered);
@@ -84,12 +124,14 @@ static void push(struct knell_loop *l, struct post *post)
 {
 	struct posts *p = &l->posts;
 
+	enter(p);
 	post->when = clock_raw();
 	post->next = atomic_load_explicit(&p->head, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak(&p->head, &post->next, post))
 		;
 	atomic_fetch_add_explicit(&p->posted, 1, memory_order_relaxed);
 	loop_wake(l);
+	leave(p);
 }
 
 void post_send(struct knell_loop *l, struct post *post)
@@ -170,6 +212,15 @@ static void answer(struct knell_loop *l)
 	pthread_mutex_unlock(&p->lock);
 }
 
+/* It never takes another: who waits for it, or will, is told. */
+void posts_break(struct knell_loop *l, int err)
+{
+	pthread_mutex_lock(&l->posts.lock);
+	l->posts.broken = err;
+	pthread_mutex_unlock(&l->posts.lock);
+	answer(l);
+}
+
 void posts_take(struct knell_loop *l)
 {
 	struct posts *p = &l->posts;
@@ -199,14 +250,20 @@ int knell_cancel_sync(struct knell_loop *l, knell_task t)
 
 	if (loop_is_copy(l) || pthread_equal(atomic_load(&p->owner), pthread_self()))
 		return knell_cancel(l, t);
+	enter(p);
 	pthread_mutex_lock(&p->lock);
-	r.next = p->requests;
-	p->requests = &r;
-	atomic_store(&p->requested, true);
-	loop_wake(l);
+	r.result = p->broken;
+	r.answered = r.result;
+	if (!r.answered) {
+		r.next = p->requests;
+		p->requests = &r;
+		atomic_store(&p->requested, true);
+		loop_wake(l);
+	}
 	while (!r.answered)
 		pthread_cond_wait(&p->answered, &p->lock);
 	pthread_mutex_unlock(&p->lock);
+	leave(p);
 	return r.result;
 }
 
@@ -214,6 +271,8 @@ void knell_loop_stop(struct knell_loop *l)
 {
 	if (loop_is_copy(l))
 		return;
+	enter(&l->posts);
 	atomic_store(&l->posts.stop, true);
 	loop_wake(l);
+	leave(&l->posts);
 }

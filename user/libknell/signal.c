@@ -101,8 +101,10 @@ static bool is_fault(const siginfo_t *info)
 static void as_before(siginfo_t *info)
 {
 	sigaction(info->si_signo, &former[info->si_signo], NULL);
-	/* Blocked while the handler runs: comes when it has returned. */
-	syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), info->si_signo, info);
+	/* A fault comes again by itself, the others when the handler, which blocks all, returns. */
+	if (!is_fault(info))
+		syscall(SYS_rt_tgsigqueueinfo, getpid(), syscall(SYS_gettid), info->si_signo,
+			info);
 }
 
 static void handler(int signo, siginfo_t *info, void *context)

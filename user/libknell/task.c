@@ -298,17 +298,6 @@ void list_del(struct knell_loop *l, struct task *t)
 	t->state = TASK_WAITING;
 }
 
-struct task *list_pop(struct knell_loop *l, enum list_id id)
-{
-	struct task *t;
-
-	if (l->list[id].head == NO_TASK)
-		return NULL;
-	t = task_at(&l->tasks, l->list[id].head);
-	list_del(l, t);
-	return t;
-}
-
 void list_append(struct knell_loop *l, enum list_id id, enum list_id from)
 {
 	struct list *list = &l->list[id], *other = &l->list[from];

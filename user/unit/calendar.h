@@ -105,7 +105,8 @@ size_t calendar_format(const struct calendar *c, char *buf, size_t size);
 /*
  * The first time that matches after @usec, in microseconds of CLOCK_REALTIME, to *@next. Returns 0,
  * or -1 if there is none up to the end of the year 2199. It always ends: what is searched only goes
- * forward. An expression with a zone of its own changes TZ for the time of the call: so not from
+ * forward. Local time is what TZ says or, if that is not set, /etc/localtime says now, which costs
+ * one stat(2). An expression with a zone of its own changes TZ for the time of the call: not from
  * several threads, and nowhere near a signal handler.
  */
 int calendar_next(const struct calendar *c, uint64_t usec, uint64_t *next);

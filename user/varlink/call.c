@@ -6,37 +6,27 @@
 
 #include "internal.h"
 
-static bool is_strings(const json_t *value)
+static bool has_type(const json_t *value, enum varlink_type type)
 {
+	static const unsigned int is[] = {
+		[VARLINK_BOOL] = 1 << JSON_TRUE | 1 << JSON_FALSE,
+		[VARLINK_INT] = 1 << JSON_INTEGER,
+		[VARLINK_FLOAT] = 1 << JSON_REAL | 1 << JSON_INTEGER,
+		[VARLINK_STRING] = 1 << JSON_STRING,
+		[VARLINK_OBJECT] = 1 << JSON_OBJECT,
+		[VARLINK_ARRAY] = 1 << JSON_ARRAY,
+		[VARLINK_STRINGS] = 1 << JSON_ARRAY,
+	};
 	size_t i;
 	json_t *v;
 
-	json_array_foreach(value, i, v) {
-		if (!json_is_string(v))
-			return false;
+	if (type == VARLINK_STRINGS) {
+		json_array_foreach(value, i, v) {
+			if (!json_is_string(v))
+				return false;
+		}
 	}
-	return json_is_array(value);
-}
-
-static bool has_type(const json_t *value, enum varlink_type type)
-{
-	switch (type) {
-	case VARLINK_BOOL:
-		return json_is_boolean(value);
-	case VARLINK_INT:
-		return json_is_integer(value);
-	case VARLINK_FLOAT:
-		return json_is_number(value);
-	case VARLINK_STRING:
-		return json_is_string(value);
-	case VARLINK_OBJECT:
-		return json_is_object(value);
-	case VARLINK_ARRAY:
-		return json_is_array(value);
-	case VARLINK_STRINGS:
-		return is_strings(value);
-	}
-	return false;
+	return is[type] >> json_typeof(value) & 1;
 }
 
 /* The first of the table's parameters that is not as it says, or NULL. */
@@ -105,7 +95,7 @@ static void dispatch(struct varlink_call *call, const char *name)
 		fail(call, VARLINK_NO_METHOD, "method", name);
 	} else if (!m->handler) {
 		fail(call, VARLINK_NOT_IMPLEMENTED, "method", name);
-	} else if ((m->flags & VARLINK_PRIVILEGED) && !call->privileged) {
+	} else if ((m->flags & VARLINK_PRIVILEGED) && !call->peer.privileged) {
 		fail(call, VARLINK_DENIED, NULL, NULL);
 	} else if ((m->flags & VARLINK_MORE) && !call->more) {
 		fail(call, VARLINK_EXPECTED_MORE, NULL, NULL);
@@ -158,7 +148,6 @@ int call_begin(struct conn *c, json_t *message)
 		return -EPROTO;
 	}
 	call->peer = c->peer;
-	call->privileged = c->privileged;
 	call->conn = c;
 	c->call = call;
 	c->server->stats.calls++;
@@ -292,11 +281,6 @@ uint64_t varlink_call_lost(const struct varlink_call *call)
 const struct varlink_peer *varlink_call_peer(const struct varlink_call *call)
 {
 	return &call->peer;
-}
-
-bool varlink_call_privileged(const struct varlink_call *call)
-{
-	return call->privileged;
 }
 
 json_t *varlink_call_params(const struct varlink_call *call)

@@ -16,9 +16,7 @@
 
 #include "internal.h"
 
-static void on_read(struct knell_loop *l, const struct knell_call *why, void *arg);
-static void on_write(struct knell_loop *l, const struct knell_call *why, void *arg);
-static void on_turn(struct knell_loop *l, const struct knell_call *why, void *arg);
+static void on_conn(struct knell_loop *l, const struct knell_call *why, void *arg);
 
 /* conn_run() closes it, now if it is under way. */
 void conn_fail(struct conn *c)
@@ -123,13 +121,13 @@ static bool conn_wait(struct conn *c)
 	if (c->failed || (c->eof && !turn && !write && (!c->call || c->hup)))
 		return false;
 	if (read && !knell_pending(l, c->read))
-		c->read = knell_add_read(l, on_read, c, c->fd);
+		c->read = knell_add_read(l, on_conn, c, c->fd);
 	else if (!read)
 		knell_cancel(l, c->read);
 	if (write && !knell_pending(l, c->write))
-		c->write = knell_add_write(l, on_write, c, c->fd);
+		c->write = knell_add_write(l, on_conn, c, c->fd);
 	if (turn && !knell_pending(l, c->ready))
-		c->ready = knell_add_ready(l, on_turn, c, 0);
+		c->ready = knell_add_ready(l, on_conn, c, 0);
 	return (!read || !knell_is_none(c->read)) && (!write || !knell_is_none(c->write)) &&
 	       (!turn || !knell_is_none(c->ready));
 }
@@ -156,48 +154,23 @@ void conn_relieve(struct conn *c)
 		return;
 	conn_flush(c);
 	if (buf_left(&c->out))
-		c->write = knell_add_write(l, on_write, c, c->fd);
+		c->write = knell_add_write(l, on_conn, c, c->fd);
 }
 
-static void on_io(struct conn *c, const struct knell_call *why)
-{
-	c->busy = true;
-	if (why->io.error)
-		conn_fail(c);
-	if (why->io.revents & (EPOLLHUP | EPOLLERR))
-		c->hup = true;
-}
-
-static void on_read(struct knell_loop *l, const struct knell_call *why, void *arg)
+/* It is ready for something, or it is its turn. */
+static void on_conn(struct knell_loop *l, const struct knell_call *why, void *arg)
 {
 	struct conn *c = arg;
 
 	(void)l;
-	c->read = KNELL_NONE;
-	on_io(c, why);
-	if (!c->failed)
+	c->busy = true;
+	if (why->kind != KNELL_KIND_READY) {
+		if (why->io.error)
+			conn_fail(c);
+		c->hup |= !!(why->io.revents & (EPOLLHUP | EPOLLERR));
+	}
+	if (why->kind == KNELL_KIND_READ && !c->failed)
 		conn_receive(c);
-	conn_run(c);
-}
-
-static void on_write(struct knell_loop *l, const struct knell_call *why, void *arg)
-{
-	struct conn *c = arg;
-
-	(void)l;
-	c->write = KNELL_NONE;
-	on_io(c, why);
-	conn_run(c);
-}
-
-static void on_turn(struct knell_loop *l, const struct knell_call *why, void *arg)
-{
-	struct conn *c = arg;
-
-	(void)l;
-	(void)why;
-	c->ready = KNELL_NONE;
-	c->busy = true;
 	conn_run(c);
 }
 
@@ -209,7 +182,7 @@ void conn_kick(struct conn *c)
 
 	if (c->busy || knell_pending(l, c->ready))
 		return;
-	c->ready = knell_add_ready(l, on_turn, c, 0);
+	c->ready = knell_add_ready(l, on_conn, c, 0);
 	if (!knell_is_none(c->ready))
 		return;
 	conn_fail(c);
@@ -218,7 +191,7 @@ void conn_kick(struct conn *c)
 		conn_close(c);
 }
 
-int conn_new(struct varlink_server *s, int fd, const struct varlink_peer *peer, bool privileged)
+int conn_new(struct varlink_server *s, int fd, const struct varlink_peer *peer)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 
@@ -227,8 +200,7 @@ int conn_new(struct varlink_server *s, int fd, const struct varlink_peer *peer, 
 	c->server = s;
 	c->fd = fd;
 	c->peer = *peer;
-	c->privileged = privileged;
-	c->read = knell_add_read(s->loop, on_read, c, fd);
+	c->read = knell_add_read(s->loop, on_conn, c, fd);
 	if (knell_is_none(c->read)) {
 		free(c);
 		return -ENOMEM;

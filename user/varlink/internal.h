@@ -21,7 +21,6 @@ struct conn {
 	struct conn *next, *prev;
 	int fd;
 	struct varlink_peer peer;
-	bool privileged;
 	bool busy;			/* conn_run() is under way */
 	bool failed;			/* to be closed, by conn_run() */
 	bool eof;			/* nothing more will come */
@@ -35,7 +34,6 @@ struct conn {
 struct varlink_call {
 	struct conn *conn;		/* NULL: gone */
 	struct varlink_peer peer;
-	bool privileged;
 	bool more, oneway;
 	json_t *message;
 	json_t *params;
@@ -74,7 +72,7 @@ void server_listen(struct varlink_server *s);
 void server_gone(struct varlink_server *s, struct conn *c);
 
 /* conn.c */
-int conn_new(struct varlink_server *s, int fd, const struct varlink_peer *peer, bool privileged);
+int conn_new(struct varlink_server *s, int fd, const struct varlink_peer *peer);
 void conn_close(struct conn *c);
 void conn_fail(struct conn *c);
 void conn_flush(struct conn *c);

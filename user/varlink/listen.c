@@ -19,22 +19,14 @@ static const struct varlink_limits defaults = {
 	VARLINK_CONNECTIONS, VARLINK_RESERVED, VARLINK_PER_UID,
 };
 
-#define DEFAULT(limits, what)						\
-	do {								\
-		if (!(limits)->what)					\
-			(limits)->what = defaults.what;			\
-	} while (0)
-
-static void fill_limits(struct varlink_limits *l)
+static void fill_limits(struct varlink_limits *limits)
 {
-	DEFAULT(l, message);
-	DEFAULT(l, output);
-	DEFAULT(l, depth);
-	DEFAULT(l, values);
-	DEFAULT(l, calls);
-	DEFAULT(l, connections);
-	DEFAULT(l, reserved);
-	DEFAULT(l, per_uid);
+	const unsigned int *from = (const unsigned int *)&defaults;
+	unsigned int *to = (unsigned int *)limits;
+
+	/* Nothing else is in it. */
+	for (size_t i = 0; i < sizeof(*limits) / sizeof(*to); i++)
+		to[i] = to[i] ? to[i] : from[i];
 }
 
 /* Whether somebody listens there. 0 nobody does, or nothing is there. */
@@ -112,17 +104,17 @@ static void unlink_socket(const struct varlink_server *s)
 }
 
 /* Root and the owner have seats of their own, and nobody else has more than a few. */
-static bool has_room(const struct varlink_server *s, uid_t uid, bool privileged)
+static bool has_room(const struct varlink_server *s, const struct varlink_peer *peer)
 {
 	const struct varlink_limits *limits = &s->attr.limits;
 	unsigned int same = 0;
 
 	if (s->stats.connections >= limits->connections)
 		return false;
-	if (privileged)
+	if (peer->privileged)
 		return true;
 	for (const struct conn *c = s->conns; c; c = c->next)
-		same += c->peer.uid == uid;
+		same += c->peer.uid == peer->uid;
 	return same < limits->per_uid && s->ordinary + limits->reserved < limits->connections;
 }
 
@@ -131,17 +123,16 @@ static void admit(struct varlink_server *s, int fd)
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 	struct varlink_peer peer;
-	bool privileged;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len))
 		goto refuse;
-	peer = (struct varlink_peer){ cred.pid, cred.uid, cred.gid };
-	privileged = !peer.uid || peer.uid == s->attr.owner;
-	if (!has_room(s, peer.uid, privileged) || conn_new(s, fd, &peer, privileged))
+	peer = (struct varlink_peer){ cred.pid, cred.uid, cred.gid,
+				      !cred.uid || cred.uid == s->attr.owner };
+	if (!has_room(s, &peer) || conn_new(s, fd, &peer))
 		goto refuse;
 	s->stats.accepted++;
 	s->stats.connections++;
-	s->ordinary += !privileged;
+	s->ordinary += !peer.privileged;
 	return;
 refuse:
 	s->stats.refused++;
@@ -157,7 +148,7 @@ void server_gone(struct varlink_server *s, struct conn *c)
 	if (c->next)
 		c->next->prev = c->prev;
 	s->stats.connections--;
-	s->ordinary -= !c->privileged;
+	s->ordinary -= !c->peer.privileged;
 	server_listen(s);
 }
 
@@ -182,14 +173,13 @@ static void on_client(struct knell_loop *l, const struct knell_call *why, void *
 	int fd;
 
 	(void)l;
-	(void)why;
 	/* At once, with the memory of the task that has just been: this cannot fail. */
 	server_listen(s);
 	for (int i = 0; i < ACCEPTS_A_PASS; i++) {
 		fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0) {
 			admit(s, fd);
-		} else if (errno == EAGAIN) {
+		} else if (errno == EAGAIN && !why->io.error) {
 			return;
 		} else if (errno != EINTR && errno != ECONNABORTED) {
 			pause_listening(s);

@@ -22,8 +22,8 @@ void buf_take(struct varlink_buf *b, size_t len)
 }
 
 /*
- * Makes room for @want more bytes, doubling what there is, but for no more than @max in all. Returns
- * how many there is room for, perhaps fewer: 0 if there is none or no memory.
+ * Makes room for @want more bytes, doubling what there is, but for no more than @max in all.
+ * Returns how many there is room for, perhaps fewer: 0 if there is none or no memory.
  */
 size_t buf_room(struct varlink_buf *b, size_t want, size_t max)
 {
@@ -100,6 +100,41 @@ static int put(const char *text, size_t len, void *arg)
 	memcpy(b->data + b->len, text, len);
 	b->len += len;
 	return 0;
+}
+
+/* Bytes of the character at the beginning of @text; 0: it is none, or NUL. */
+static size_t utf8_length(const unsigned char *text, size_t len)
+{
+	static const unsigned int least[] = { 0, 1, 0x80, 0x800, 0x10000 };
+	size_t n = text[0] < 0x80 ? 1 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
+	unsigned int ch = n == 1 ? text[0] : text[0] & 0x7f >> n;
+
+	if (n > len || (text[0] & 0xc0) == 0x80 || text[0] >= 0xf8)
+		return 0;
+	for (size_t i = 1; i < n; i++) {
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+		ch = ch << 6 | (text[i] & 0x3f);
+	}
+	return ch < least[n] || ch > 0x10ffff || (ch & ~0x7ffu) == 0xd800 ? 0 : n;
+}
+
+json_t *varlink_text(const char *text, size_t len)
+{
+	static const char replacement[] = "\xef\xbf\xbd";
+	struct varlink_buf b = { 0 };
+	json_t *string = NULL;
+	size_t n;
+
+	for (size_t i = 0; i < len; i += n ? n : 1) {
+		n = utf8_length((const unsigned char *)text + i, len - i);
+		if (n ? put(text + i, n, &b) : put(replacement, 3, &b))
+			goto out;
+	}
+	string = json_stringn_nocheck(b.data ? b.data : "", b.len);
+out:
+	buf_free(&b);
+	return string;
 }
 
 /* All of it or nothing: -ENOMEM. */

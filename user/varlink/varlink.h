@@ -46,15 +46,22 @@
 struct varlink_server;
 struct varlink_call;
 
-/** struct varlink_peer - who called, as of the connect(2); the pid may be another's by now */
+/**
+ * struct varlink_peer - who called, as of the connect(2)
+ * @pid: 0 if it is not visible here; may be another's by now
+ * @uid: effective
+ * @gid: effective
+ * @privileged: it is root, or the owner
+ */
 struct varlink_peer {
 	pid_t pid;
 	uid_t uid;
 	gid_t gid;
+	bool privileged;
 };
 
 /**
- * struct varlink_limits - what a client may do; 0 is the default
+ * struct varlink_limits - what a client may do; 0 is the default. All are unsigned int
  * @message: bytes of a call, and of all calls that wait behind one that is not answered
  *	yet. The connection is dropped
  * @output: bytes of replies that a client has not read, from which on further ones of a stream
@@ -68,8 +75,8 @@ struct varlink_peer {
  * @per_uid: of one user who is neither
  */
 struct varlink_limits {
-	size_t message;
-	size_t output;
+	unsigned int message;
+	unsigned int output;
 	unsigned int depth;
 	unsigned int values;
 	unsigned int calls;
@@ -218,14 +225,22 @@ int varlink_bad_parameter(struct varlink_call *call, const char *name);
 /** varlink_drop - end a call without a reply, and the connection if one is waited for */
 void varlink_drop(struct varlink_call *call);
 
+/**
+ * varlink_text - a string of any bytes
+ * @text: what is no UTF-8 in it, and NUL, becomes U+FFFD. json_string() and json_pack() refuse
+ *	it, and a reply that has it is none
+ * @len: bytes
+ *
+ * Any thread. Return: a string, or NULL
+ */
+json_t *varlink_text(const char *text, size_t len);
+
 /** varlink_call_more - does the client take more than one reply? */
 bool varlink_call_more(const struct varlink_call *call);
 /** varlink_call_lost - replies of a stream lost since the last that was not: the next can tell */
 uint64_t varlink_call_lost(const struct varlink_call *call);
 /** varlink_call_peer - who called; lives as long as the call */
 const struct varlink_peer *varlink_call_peer(const struct varlink_call *call);
-/** varlink_call_privileged - is it root or the owner? */
-bool varlink_call_privileged(const struct varlink_call *call);
 /** varlink_call_params - as the handler was given them */
 json_t *varlink_call_params(const struct varlink_call *call);
 
