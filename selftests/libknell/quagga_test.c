@@ -740,7 +740,7 @@ static bool sleeps_on_kernel(pid_t pid)
 		n = readlink(path, target, sizeof(target) - 1);
 		if (n > 0) {
 			target[n] = '\0';
-			found = strstr(target, "knell");
+			found = !strcmp(target, "/dev/knell");
 		}
 	}
 	return found;
