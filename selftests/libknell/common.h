@@ -27,20 +27,26 @@
 
 #define KERNEL		(variant->backend == KNELL_BACKEND_KERNEL)
 
-/* A fixture with a loop, by each backend. */
-#define LOOP_FIXTURE(name)							\
-	FIXTURE(name) {								\
-		struct knell_loop *l;						\
-	};									\
+/* A fixture's tests run by the kernel backend; by each. */
+#define KERNEL_VARIANT(name)							\
 	FIXTURE_VARIANT(name) {							\
 		enum knell_backend backend;					\
 	};									\
 	FIXTURE_VARIANT_ADD(name, kernel) {					\
 		.backend = KNELL_BACKEND_KERNEL,				\
-	};									\
+	}
+#define BACKEND_VARIANTS(name)							\
+	KERNEL_VARIANT(name);							\
 	FIXTURE_VARIANT_ADD(name, pidfd) {					\
 		.backend = KNELL_BACKEND_PIDFD,					\
+	}
+
+/* A fixture with a loop, by each backend. */
+#define LOOP_FIXTURE(name)							\
+	FIXTURE(name) {								\
+		struct knell_loop *l;						\
 	};									\
+	BACKEND_VARIANTS(name);							\
 	FIXTURE_SETUP(name)							\
 	{									\
 		self->l = new_loop(variant->backend);				\
@@ -58,12 +64,7 @@
 	FIXTURE(name) {								\
 		struct knell_loop *l;						\
 	};									\
-	FIXTURE_VARIANT(name) {							\
-		enum knell_backend backend;					\
-	};									\
-	FIXTURE_VARIANT_ADD(name, kernel) {					\
-		.backend = KNELL_BACKEND_KERNEL,				\
-	};									\
+	KERNEL_VARIANT(name);							\
 	FIXTURE_SETUP(name)							\
 	{									\
 		self->l = new_loop(variant->backend);				\

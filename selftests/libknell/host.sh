@@ -38,8 +38,6 @@ run_one()
 	flavour=$2 name=$3
 	program=$out/$flavour/${name}_test
 	result=$1/$flavour-$name
-	log=$result.log
-	start=$(date +%s)
 	# shellcheck disable=SC2046 # a list
 	set -- "$program" -b pidfd $(cannot "$flavour" | sed 's/^/-x /')
 	case $flavour in
@@ -54,16 +52,7 @@ run_one()
 			--errors-for-leak-kinds=definite,indirect \
 			--show-leak-kinds=definite,indirect --fair-sched=try "$@" ;;
 	esac
-	status=0
-	timeout -k 10 "$limit" "$@" >"$log" 2>&1 </dev/null || status=$?
-	how="exit $status"
-	[ $status -ne 124 ] || how="timeout $limit"
-	[ $status -le 128 ] || how="signal $((status - 128))"
-	{
-		echo "RUN host-$flavour-$name $limit"
-		sed 's/^/    /' "$log"
-		echo "END host-$flavour-$name $how $(($(date +%s) - start))"
-	} >"$result"
+	"$here/../qemu/record.sh" "host-$flavour-$name" "$limit" "$result.log" "$@" >"$result"
 }
 
 # Everything that is to be run, what takes longest first.

@@ -30,17 +30,7 @@ FIXTURE(syscalls) {
 	void (*meanwhile)(void *self);	/* once, when it sleeps between the marks */
 };
 
-FIXTURE_VARIANT(syscalls) {
-	enum knell_backend backend;
-};
-
-FIXTURE_VARIANT_ADD(syscalls, kernel) {
-	.backend = KNELL_BACKEND_KERNEL,
-};
-
-FIXTURE_VARIANT_ADD(syscalls, pidfd) {
-	.backend = KNELL_BACKEND_PIDFD,
-};
+BACKEND_VARIANTS(syscalls);
 
 FIXTURE_SETUP(syscalls)
 {

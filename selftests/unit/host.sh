@@ -41,17 +41,7 @@ for name in "$@"; do
 		command="$here/manual.sh $out/keys_helper $here/../../Documentation/man/knell.unit.5" ;;
 	*) command=$out/${name}_test ;;
 	esac
-	status=0
-	start=$(date +%s)
 	# shellcheck disable=SC2086 # words
-	timeout -k 10 "$limit" $command >"$dir/$name.log" 2>&1 </dev/null || status=$?
-	how="exit $status"
-	[ $status -ne 124 ] || how="timeout $limit"
-	[ $status -le 128 ] || how="signal $((status - 128))"
-	{
-		echo "RUN host-unit-$name $limit"
-		sed 's/^/    /' "$dir/$name.log"
-		echo "END host-unit-$name $how $(($(date +%s) - start))"
-	} >>"$dir/result"
+	"$here/../qemu/record.sh" "host-unit-$name" "$limit" "$dir/$name.log" $command >>"$dir/result"
 	echo "host-unit-$name" >>"$dir/programs"
 done

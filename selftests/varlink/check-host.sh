@@ -14,26 +14,8 @@ export VARLINK_TEXTS="$here/../../user/varlink $here/../../user/knelld $here"
 
 : >"$out/result"
 for name in "$@"; do
-	status=0
-	timeout -k 10 "$limit" "$out/${name}_test" -b pidfd >"$out/$name.log" \
-		2>&1 </dev/null || status=$?
+	"$here/../qemu/record.sh" "$name" "$limit" "$out/$name.log" \
+		"$out/${name}_test" -b pidfd >>"$out/result"
 	cat "$out/$name.log"
-	how="exit $status"
-	[ $status -ne 124 ] || how="timeout $limit"
-	[ $status -le 128 ] || how="signal $((status - 128))"
-	{
-		echo "RUN $name $limit"
-		sed 's/^/    /' "$out/$name.log"
-		echo "END $name $how"
-	} >>"$out/result"
 done
-awk -v programs="$*" -f "$here/../qemu/tap.awk" "$out/result" >"$out/summary"
-sed '$d' "$out/summary"
-# shellcheck disable=SC2046 # three numbers
-set -- $(tail -n 1 "$out/summary")
-if [ "$3" -gt 0 ]; then
-	echo "$1 passed, $2 failed, $3 skipped"
-else
-	echo "$1 passed, $2 failed"
-fi
-[ "$2" -eq 0 ] && [ "$1" -gt 0 ]
+exec "$here/../qemu/sum.sh" "$out/result" "$@"

@@ -11,17 +11,7 @@ FIXTURE(client) {
 	struct varlink_client c;
 };
 
-FIXTURE_VARIANT(client) {
-	enum knell_backend backend;
-};
-
-FIXTURE_VARIANT_ADD(client, kernel) {
-	.backend = KNELL_BACKEND_KERNEL,
-};
-
-FIXTURE_VARIANT_ADD(client, pidfd) {
-	.backend = KNELL_BACKEND_PIDFD,
-};
+BACKEND_VARIANTS(client);
 
 FIXTURE_SETUP(client)
 {

@@ -68,15 +68,7 @@ char *ask(struct room *r, int fd, const char *text);
 		struct room r;							\
 		int fd;								\
 	};									\
-	FIXTURE_VARIANT(name) {							\
-		enum knell_backend backend;					\
-	};									\
-	FIXTURE_VARIANT_ADD(name, kernel) {					\
-		.backend = KNELL_BACKEND_KERNEL,				\
-	};									\
-	FIXTURE_VARIANT_ADD(name, pidfd) {					\
-		.backend = KNELL_BACKEND_PIDFD,					\
-	};									\
+	BACKEND_VARIANTS(name);							\
 	FIXTURE_SETUP(name)							\
 	{									\
 		ASSERT_EQ(0, room_open(&self->r, variant->backend, NULL));	\

@@ -486,7 +486,7 @@ struct posts {
 	pthread_mutex_t lock;		/* covers requests, broken */
 	pthread_cond_t answered;
 	struct request *requests;
-	int broken;			/* -errno: none is answered any more */
+	int broken;			/* -errno of poll(), for good; the loop's thread writes it */
 	_Atomic bool requested;
 	_Atomic pthread_t owner;	/* made the loop, or ran it last */
 	struct post *left, **left_end;	/* for want of memory */
@@ -779,7 +779,6 @@ struct knell_loop {
 	size_t armed;			/* backend's: things the kernel may tell of; 0: need not ask */
 	bool embedded;			/* knell_loop_fd() was called */
 	bool running;			/* in knell_loop_run() */
-	int broken;			/* -errno of poll(): for good */
 	volatile uint32_t *alive;	/* a page that a forked child finds wiped: 0 */
 
 	struct tasks tasks;

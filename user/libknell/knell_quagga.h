@@ -174,9 +174,9 @@ KNELL_API struct thread **knell_quagga_current(void);
 /* Past times are now, as are those below 0; what no clock reaches is the latest that it can. */
 static inline int64_t knell_quagga_ns(int64_t nr, int64_t unit)
 {
-	if (nr <= 0)
-		return 0;
-	return nr > INT64_MAX / unit ? INT64_MAX : nr * unit;
+	uint64_t ns = nr > 0 ? knell_ns((uint64_t)nr, (uint64_t)unit) : 0;
+
+	return ns < INT64_MAX ? (int64_t)ns : INT64_MAX;
 }
 
 static inline int64_t knell_quagga_tv_ns(const struct timeval *tv)

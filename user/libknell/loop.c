@@ -447,10 +447,8 @@ static int ask(struct knell_loop *l, uint64_t until)
 		return 0;
 	}
 	err = l->ops->poll(l, until);
-	if (err) {
-		l->broken = err;
+	if (err)
 		posts_break(l, err);
-	}
 	clock_update(l);
 	return err;
 }
@@ -587,8 +585,8 @@ int knell_loop_run(struct knell_loop *l, enum knell_run how)
 		return -ECHILD;
 	if (l->running || l->run)
 		return -EBUSY;
-	if (l->broken)
-		return l->broken;
+	if (l->posts.broken)
+		return l->posts.broken;
 	atomic_store(&l->posts.owner, pthread_self());
 	atomic_store(&l->posts.asleep, false);
 	clock_update(l);
@@ -631,7 +629,7 @@ struct task *loop_next(struct knell_loop *l, unsigned int *budget)
 {
 	struct task *t;
 
-	if (loop_is_copy(l) || l->running || l->run || l->broken)
+	if (loop_is_copy(l) || l->running || l->run || l->posts.broken)
 		return NULL;
 	atomic_store(&l->posts.owner, pthread_self());
 	atomic_store(&l->posts.asleep, false);
@@ -659,7 +657,7 @@ void loop_tell(struct knell_loop *l)
 {
 	uint64_t until = 0;
 
-	if (l->running || l->run || l->broken)
+	if (l->running || l->run || l->posts.broken)
 		return;
 	may_sleep(l);
 	clock_update(l);
@@ -670,7 +668,7 @@ void loop_tell(struct knell_loop *l)
 
 void loop_close_files(struct knell_loop *l)
 {
-	if (l->running || l->run || l->broken)
+	if (l->running || l->run || l->posts.broken)
 		return;
 	l->ops->flush(l, KNELL_NEVER);
 }

@@ -197,11 +197,11 @@ static int to_event(struct knell_loop *l, struct post *post)
 	return 0;
 }
 
+/* Under p->lock. */
 static void answer(struct knell_loop *l)
 {
 	struct posts *p = &l->posts;
 
-	pthread_mutex_lock(&p->lock);
 	atomic_store(&p->requested, false);
 	for (struct request *r = p->requests; r; r = r->next) {
 		r->result = knell_cancel(l, r->task);
@@ -209,7 +209,6 @@ static void answer(struct knell_loop *l)
 	}
 	p->requests = NULL;
 	pthread_cond_broadcast(&p->answered);
-	pthread_mutex_unlock(&p->lock);
 }
 
 /* It never takes another: who waits for it, or will, is told. */
@@ -217,8 +216,8 @@ void posts_break(struct knell_loop *l, int err)
 {
 	pthread_mutex_lock(&l->posts.lock);
 	l->posts.broken = err;
-	pthread_mutex_unlock(&l->posts.lock);
 	answer(l);
+	pthread_mutex_unlock(&l->posts.lock);
 }
 
 void posts_take(struct knell_loop *l)
@@ -239,8 +238,11 @@ void posts_take(struct knell_loop *l)
 		if (!kept)
 			free(post);
 	}
-	if (atomic_load(&p->requested))
+	if (atomic_load(&p->requested)) {
+		pthread_mutex_lock(&p->lock);
 		answer(l);
+		pthread_mutex_unlock(&p->lock);
+	}
 }
 
 int knell_cancel_sync(struct knell_loop *l, knell_task t)

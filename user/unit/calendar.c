@@ -17,11 +17,7 @@
 #define USEC_PER_SEC	1000000
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof(*(a)))
 
-/* What one may stand between. */
-static const struct range {
-	const char *name;
-	int min, max;
-} ranges[CALENDAR_FIELDS] = {
+const struct calendar_range calendar_ranges[CALENDAR_FIELDS] = {
 	[CALENDAR_YEAR] = { "years", 1970, 2199 },
 	[CALENDAR_MONTH] = { "months", 1, 12 },
 	[CALENDAR_DAY] = { "days", 1, 31 },
@@ -31,7 +27,7 @@ static const struct range {
 };
 
 /* The shortest month has so many days from its end. */
-static const struct range from_end = { "days before the month's end", 1, 28 };
+static const struct calendar_range from_end = { "days before the month's end", 1, 28 };
 
 static const char *const weekdays[] = {
 	"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
@@ -392,9 +388,10 @@ static void parse_zone(struct parser *ps, char *text)
 		*blank = '\0';
 }
 
-static int in_range(struct parser *ps, size_t at, const struct range *r, struct calendar_part *p)
+static int in_range(struct parser *ps, size_t at, const struct calendar_range *r,
+		    struct calendar_part *p)
 {
-	int unit = r == &ranges[CALENDAR_SECOND] ? USEC_PER_SEC : 1;
+	int unit = r == &calendar_ranges[CALENDAR_SECOND] ? USEC_PER_SEC : 1;
 	bool backward = r == &from_end;
 
 	if (p->start < r->min || p->start > r->max || p->stop > r->max)
@@ -426,7 +423,8 @@ static int century(int year)
 /* Stops where the last step ends, sorts, takes out what is there twice, looks at the ranges. */
 static int normalise(struct parser *ps, enum calendar_field f)
 {
-	const struct range *r = f == CALENDAR_DAY && ps->from_end ? &from_end : &ranges[f];
+	const struct calendar_range *r = f == CALENDAR_DAY && ps->from_end ? &from_end :
+					 &calendar_ranges[f];
 	struct list *list = &ps->lists[f];
 	struct calendar_part *parts = ps->parts + list->from;
 	unsigned int nr = 0;

@@ -62,6 +62,12 @@ enum calendar_field {
 	CALENDAR_FIELDS,
 };
 
+/* What the values of a field lie between, both included; a month may have fewer days. */
+extern const struct calendar_range {
+	const char *name;
+	int min, max;
+} calendar_ranges[CALENDAR_FIELDS];
+
 /* One element of a list. */
 struct calendar_part {
 	int start;

@@ -17,9 +17,6 @@
 #define USEC_PER_SEC	1000000
 #define DAY		INT64_C(86400)
 
-static const int lowest[CALENDAR_FIELDS] = { 1970, 1, 1, 0, 0, 0 };
-static const int highest[CALENDAR_FIELDS] = { 2199, 12, 31, 23, 59, 60 * USEC_PER_SEC - 1 };
-
 static int month_days(int year, int month)
 {
 	static const char days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
@@ -71,7 +68,7 @@ static bool match(const struct calendar *c, int f, int max, int *value)
 static void reset(int v[CALENDAR_FIELDS], int f)
 {
 	for (; f < CALENDAR_FIELDS; f++)
-		v[f] = lowest[f];
+		v[f] = calendar_ranges[f].min;
 }
 
 static bool day_matches(const struct calendar *c, const int v[CALENDAR_FIELDS])
@@ -90,7 +87,8 @@ static bool search(const struct calendar *c, int v[CALENDAR_FIELDS])
 	int f = CALENDAR_YEAR;
 
 	while (f < CALENDAR_FIELDS) {
-		int max = f == CALENDAR_DAY ? month_days(v[0], v[1]) : highest[f], found = v[f];
+		int max = f == CALENDAR_DAY ? month_days(v[0], v[1]) : calendar_ranges[f].max;
+		int found = v[f];
 
 		if (!match(c, f, max, &found)) {
 			if (f == CALENDAR_YEAR)
@@ -166,7 +164,7 @@ static void go_to(const struct calendar *c, int64_t t, int v[CALENDAR_FIELDS])
 	if (c->utc ? gmtime_r(&time, &tm) : localtime_r(&time, &tm))
 		from_tm(&tm, 0, v);
 	else
-		v[0] = highest[0] + 1;
+		v[0] = calendar_ranges[CALENDAR_YEAR].max + 1;
 }
 
 /* There is no @v of that half of the year at @t: on to where it begins, or past the end. */
@@ -181,7 +179,7 @@ static void next_half(const struct calendar *c, int64_t t, int v[CALENDAR_FIELDS
 			return;
 		}
 	}
-	v[0] = highest[0] + 1;
+	v[0] = calendar_ranges[CALENDAR_YEAR].max + 1;
 }
 
 /*
@@ -255,7 +253,6 @@ int calendar_next(const struct calendar *c, uint64_t usec, uint64_t *next)
 			return -1;
 	}
 	/* With the colon it is a file, and no rule such as "GMT+1". */
-	zone[0] = ':';
 	snprintf(zone, sizeof(zone), ":%s", c->zone);
 	if (!setenv("TZ", zone, 1)) {
 		tzset();
