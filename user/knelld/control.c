@@ -37,7 +37,7 @@ static void done(struct varlink_call *call)
 /* To others a name that is not there says nothing: what is loaded once stays. */
 static struct unit *find(struct varlink_call *call, const char *name)
 {
-	return varlink_call_privileged(call) ? unit_get(name) : unit_find(name);
+	return varlink_call_peer(call)->privileged ? unit_get(name) : unit_find(name);
 }
 
 static const char *no_unit(const char *name)

@@ -49,7 +49,7 @@ HANDLER(control_unit_status)
 	/* The file may be one that the caller must not read. */
 	if (u)
 		varlink_reply(call, json_pack("{s:o}", "status", json_details(u, nr_exits,
-			varlink_call_privileged(call) ? nr_lines : 0)));
+			varlink_call_peer(call)->privileged ? nr_lines : 0)));
 }
 
 static const char *manager_state(size_t failed)
@@ -270,7 +270,7 @@ HANDLER(control_statistics)
 	size_t len, json_len = 0;
 	int err;
 
-	if (cpu && !varlink_call_privileged(call)) {
+	if (cpu && !varlink_call_peer(call)->privileged) {
 		varlink_error(call, VARLINK_DENIED, json_object());
 		return;
 	}
