@@ -42,14 +42,17 @@ libknell:
 unit:
 	$(MAKE) -C user/unit BUILD=$(CURDIR)/$(build)
 
-knelld: libknell
+varlink: libknell
+	$(MAKE) -C user/varlink BUILD=$(CURDIR)/$(build)
+
+knelld: libknell unit varlink
 	$(MAKE) -C user/knelld BUILD=$(CURDIR)/$(build)
 
-knellctl: libknell
+knellctl: libknell unit varlink
 	$(MAKE) -C user/knellctl BUILD=$(CURDIR)/$(build)
 
 # The guests have no libraries of this machine.
-knelld-static: libknell
+knelld-static: libknell unit varlink
 	$(MAKE) -C user/knelld BUILD=$(CURDIR)/$(build) static
 
 selftests: module libknell knelld-static
@@ -96,4 +99,4 @@ clean:
 distclean: clean
 	rm -rf $(build)
 
-.PHONY: all module libknell unit knelld knellctl knelld-static selftests deps run check bench lint install modules_install clean distclean
+.PHONY: all module libknell unit varlink knelld knellctl knelld-static selftests deps run check bench lint install modules_install clean distclean

@@ -10,7 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 out=${KNELL_BUILD:-$here/../../build}/knellctl-test
 limit=$((600 * ${SLOW:-1}))
 export KNELLCTL="$out/knellctl" KNELLD="$out/knelld" FAKE="$out/fake_server" CONFORM="$out/conform"
-export HOSTILE="$out/hostile" TEXT="$here/../../user/knelld/io.knell.Manager.varlink"
+export HOSTILE="$out/hostile" TEXT="$here/../../user/control/io.knell.Manager.varlink"
 export ASAN_OPTIONS=detect_leaks=1:exitcode=99 UBSAN_OPTIONS=print_stacktrace=1:exitcode=99
 unset TESTS
 

@@ -10,7 +10,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 out=${KNELL_BUILD:-$here/../../build}/varlink-test
 limit=$((300 * ${SLOW:-1}))
 export ASAN_OPTIONS=detect_leaks=1:exitcode=99 UBSAN_OPTIONS=print_stacktrace=1
-export VARLINK_TEXTS="$here/../../user/varlink $here/../../user/knelld $here"
+export VARLINK_TEXTS="$here/../../user/varlink $here/../../user/control $here"
 
 : >"$out/result"
 for name in "$@"; do

@@ -1,28 +1,36 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * knelld, a service supervisor that sleeps in one read() of /dev/knell.
+ * knelld, a service supervisor that sleeps in one read() of /dev/knell. Its rooms, none of which
+ * knows those behind it:
  *
- * manager.h is what units and jobs are, and who makes them be. Below it:
+ * ../base     the log
+ * ../exec     one command in its environment
+ * ../ipc      what descriptors bring: sd_notify(3), sockets, a store of them, the message bus
+ * ../procs    the loop, and the processes of commands
+ * ../manager  units, the jobs that change them, what others may ask for
+ * ../pid1     what only the first process does
+ * here        services, sockets and timers
+ * ../control  what may be asked, by Varlink
  *
+ * Here: service.c, and stop.c, the life of a service
  * record.c  which process of a unit a record is about
  * verdict.c what an end means, and the line of the log that tells it
  * tree.c    the processes of a unit: whom a signal reaches, what is left
  * pidfile.c which of them is the main one of a service that forks
- * spawn.c   one command; exec_*.c, env.c and user.c gather what it needs
- * talk.c    what a service says: notify.c, fdstore.c, bus.c
- * queue.c   the queue of /dev/knell and the loop on it, which is libknell's; plain.c: without one
+ * spawn.c   one command of a unit
+ * talk.c    what a service says; notified.c: what follows from it
+ * socket.c  socket_fds.c: sockets that start services; timer.c
  * state.c   what the next knelld cannot see in a kept queue; takeover.c reads both
- * pid1.c    what only the first process does; unmount.c: last of all
+ * handover.c	descriptors for the next program
  */
 #ifndef _KNELLD_H
 #define _KNELLD_H
 
 #include <linux/knell.h>
 
+#include "base.h"
 #include "manager.h"
-
-#define BLANKS		" \t\n\r"
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#include "procs.h"
 
 /* Of services. The numbers are in state files. */
 enum state {
@@ -65,54 +73,7 @@ struct tree {
 	struct knell_event *last;	/* the latest end of a member, where they are reported */
 };
 
-/* log.c: lines are written when log_flush() is called, or there are many */
-void log_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void log_flush(void);
-const char *signal_name(int sig);
-uint64_t now_ns(void);
-const char *span_text(uint64_t ns, char *buf, size_t size);
-
-/* unit.c */
-struct unit *unit_add(const char *name);
-void unit_lost(struct unit *u, enum loaded load);
-void unit_take_latest(struct unit *u);
-void units_reload(void);
-
-/* graph.c */
-void graph_changed(void);
-void graph_settle(void);
-const struct edge *graph_edge(const struct unit *u, const struct unit *to, uint8_t side);
-
-/* transaction.c */
-int transaction(struct unit *u, enum job_type type, enum job_mode mode, const char **why);
-const char *edge_text(const struct unit *u, const struct edge *e);
-int job_merge(const struct unit *u, enum job_type a, enum job_type b);
-
-/* job.c */
-void job_install(struct unit *u, enum job_type type, enum job_mode mode);
-void job_finish(struct unit *u, enum job_result result);
-void job_look_at(struct unit *u);
-void job_settle(void);
-void job_restore(struct unit *u, uint32_t id, enum job_type type, bool irreversible);
-const struct unit *unit_missing_bond(const struct unit *u);
-const char *limit_text(const struct unit *u, char *buf, size_t size);
-
-/* change.c */
-void unit_check_steady(struct unit *u);
-
-/* manager.c */
-extern struct unit_options manager_options;
-
-int manager_load(void);
-void manager_begin(bool resume);
-void manager_resume_stop(void);
-void manager_settled(void);
-void manager_emergency(enum emergency what, const struct unit *u, const char *why);
-bool manager_over(void);
-int manager_check(void);
-
 /* service.c */
-bool unit_awaits_restart(const struct unit *u);
 void service_main_ended(struct unit *u, enum result result);
 void service_control_ended(struct unit *u, enum result result);
 void service_emptied(struct unit *u);
@@ -175,9 +136,7 @@ const char *pid_follow(struct unit *u, pid_t pid);
 /* state.c */
 void state_begin(const char *name, uint64_t queue);
 bool state_load(const char *name, uint64_t queue, bool *stopping);
-void state_touch(struct unit *u);
 void state_write(struct unit *u);
-void state_stopping(void);
 void state_settle(void);
 void state_end(void);
 
@@ -187,102 +146,5 @@ void takeover_resume(void);
 
 /* spawn.c */
 enum result spawn(struct unit *u, enum exec_kind kind, const struct command *cmd);
-
-/* queue.c */
-/* A unit's id, what the watch is for, which command, a number that grows; the loop has bit 63. */
-#define TOKEN_NONE	0	/* of no unit */
-#define TOKEN_END	(1ULL << 63)
-#define ROLE_COMMAND	1	/* and the kind of command */
-#define ROLE_PROC	14
-#define ROLE_BIRTHS	15
-#define TOKEN_CMDS	4096
-#define SERIAL_MAX	0x7fff
-
-static inline uint64_t token(uint32_t id, unsigned int role, size_t cmd, uint16_t serial)
-{
-	return (uint64_t)(serial & SERIAL_MAX) << 48 | (uint64_t)(cmd % TOKEN_CMDS) << 36 |
-	       (uint64_t)role << 32 | id;
-}
-
-static inline uint32_t token_id(uint64_t t)
-{
-	return t;
-}
-
-static inline unsigned int token_role(uint64_t t)
-{
-	return t >> 32 & 15;
-}
-
-static inline size_t token_cmd(uint64_t t)
-{
-	return t >> 36 & (TOKEN_CMDS - 1);
-}
-
-static inline uint16_t token_serial(uint64_t t)
-{
-	return t >> 48;
-}
-
-/* 0 is none. */
-static inline uint16_t serial_next(uint16_t serial)
-{
-	return serial < SERIAL_MAX ? serial + 1 : 1;
-}
-
-/* Ours as long as we live; kept; kept and collecting since another knelld left it. */
-enum tenure { QUEUE_OWN, QUEUE_KEPT, QUEUE_TAKEN };
-
-#define QUEUE_NAME_MAX	sizeof(((struct knell_name *)0)->name)
-#define BATCH		64	/* records at a time */
-
-/*
- * The processes of commands: kernel_procs by the module (queue.c), plain_procs without (plain.c).
- * A tree is one command's process and all it forks; a watch names it. Both tell of ends by
- * record(), EXIT and then EMPTY, as the kernel does.
- */
-struct procs {
-	bool autoreaps;			/* no zombies are wanted: SA_NOCLDWAIT */
-	uint32_t main_bit;		/* in a tree's watch for kill(): its first process alone */
-	/* Before clone: a tree that the next process is the first member of. */
-	int (*add_tree)(const char *label, uint64_t token, uint32_t flags, uint32_t *watch);
-	/* One that reports births to tell a PID file's truth; -EOPNOTSUPP: there is none. */
-	int (*add_births)(const char *label, uint64_t token, uint32_t *watch);
-	/* What the child has to do with queue_raw(), at most two. */
-	size_t (*self_ops)(uint64_t alone, uint32_t births, struct knell_op *ops);
-	int (*born)(uint32_t watch, pid_t pid);
-	/* A process that is there already; EEXIST: it is watched. */
-	int (*add_pid)(pid_t pid, uint64_t token, uint32_t flags, uint32_t *watch);
-	/* How many were signalled, at least; by identity, never one that has got the pid since. */
-	int (*kill)(uint32_t watch, int sig);
-	/* Done with: goes once what its records changed is written down (ack), or now (del). */
-	void (*ack)(uint32_t watch);
-	void (*del)(uint32_t watch);
-};
-
-extern const struct procs *procs;
-extern const struct procs kernel_procs, plain_procs;
-
-int queue_open(const char *as, enum knell_backend backend, enum tenure *tenure);
-struct knell_loop *queue_loop(void);
-uint64_t queue_id(void);
-void queue_let_go(void);
-struct knell_watch_info *queue_left(size_t *nr);
-int queue_raw(struct knell_op *op);
-int queue_set_token(uint32_t watch, uint64_t token);
-void queue_flush(void);
-
-/* plain.c */
-int plain_begin(struct knell_loop *l);
-
-/* pid1.c */
-bool is_pid1(void);
-void pid1_begin(void);
-int pid1_listen(struct knell_loop *l);
-void pid1_end(enum ending_how how) __attribute__((noreturn));
-void pid1_hang(void) __attribute__((noreturn));
-
-/* unmount.c */
-size_t unmount_all(void);
 
 #endif /* _KNELLD_H */

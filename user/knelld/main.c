@@ -17,6 +17,8 @@
 #include "exec.h"
 #include "knelld.h"
 #include "handover.h"
+#include "manager_internal.h"
+#include "pid1.h"
 #include "talk.h"
 
 static enum knell_backend backend = KNELL_BACKEND_AUTO;
@@ -281,13 +283,6 @@ static int listen_to_signals(void)
 	return 0;
 }
 
-static void on_record(struct knell_loop *l, const struct knell_call *call, void *arg)
-{
-	(void)l;
-	(void)arg;
-	record(call->record);
-}
-
 /* What follows from all that was heard. */
 static void settle(struct knell_loop *l, const struct knell_call *call, void *arg)
 {
@@ -389,10 +384,10 @@ static int begin(void)
 	/* Nobody gets in the way of another one on other directories. */
 	if (control_path || !manager_options.dirs.nr)
 		control_begin();
-	if (knell_loop_backend(queue_loop()) == KNELL_BACKEND_KERNEL &&
-	    knell_is_none(knell_add_record(queue_loop(), on_record, NULL))) {
-		log_line("cannot wait for records: %s", strerror(errno));
-		return -errno;
+	err = queue_listen(record);
+	if (err < 0) {
+		log_line("cannot wait for records: %s", strerror(-err));
+		return err;
 	}
 	handover_take(tenure == QUEUE_TAKEN);
 	if (tenure == QUEUE_TAKEN)

@@ -21,6 +21,7 @@
 
 #include "exec.h"
 #include "knelld.h"
+#include "manager_internal.h"
 #include "socket.h"
 #include "service.h"
 #include "talk.h"
@@ -44,11 +45,6 @@ void service_fail(struct unit *u, enum result result)
 {
 	if (u->result == RESULT_SUCCESS)
 		u->result = result;
-}
-
-bool unit_awaits_restart(const struct unit *u)
-{
-	return u->kind == UNIT_SERVICE && u->state == STATE_DELAY;
 }
 
 /* Restarts */
@@ -483,7 +479,7 @@ static const struct state_name states[NR_STATES] = {
 	[STATE_POST]		= { "stop-post", DEACTIVATING },
 	[STATE_POST_TERM]	= { "final-sigterm", DEACTIVATING },
 	[STATE_POST_KILL]	= { "final-sigkill", DEACTIVATING },
-	[STATE_DELAY]		= { "auto-restart", ACTIVATING },
+	[STATE_DELAY]		= { "auto-restart", ACTIVATING, true },
 	[STATE_FAILED]		= { "failed", FAILED },
 };
 

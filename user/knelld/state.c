@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "knelld.h"
+#include "manager_internal.h"
 
 #define DIR_NAME	"/run/knell"
 #define MAGIC		0x32646c6c656e6bULL	/* "knell2", a format of its own per number */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "knelld.h"
+#include "manager_internal.h"
 
 enum { ARMED = 1 };
 

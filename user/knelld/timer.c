@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "knelld.h"
+#include "manager_internal.h"
 #include "manager.h"
 #include "timer_spec.h"
 

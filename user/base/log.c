@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "knelld.h"
+#include "base.h"
 
 #define PREFIX "knelld: "
 
@@ -72,15 +72,6 @@ const char *signal_name(int sig)
 	else
 		snprintf(buf, sizeof(buf), "signal %d", sig);
 	return buf;
-}
-
-/* CLOCK_MONOTONIC */
-uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
 /* A time span for the eye: 100ms, 1.5s, 90s, infinity. */

@@ -15,7 +15,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "knelld.h"
+#include "base.h"
+#include "knell.h"
 #include "notify.h"
 
 #define PER_PASS	16		/* messages of a unit before others have their turn */

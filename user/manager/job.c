@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "exec.h"
-#include "knelld.h"
+#include "manager_internal.h"
 
 #define IDLE_NS	(5 * NSEC_PER_SEC)	/* Type=idle waits for others no longer */
 

@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 
-#include "knelld.h"
+#include "manager_internal.h"
 
 #define SIDE(side)	(1ULL << (side))
 #define NEEDS		(SIDE(DEP_REQUIRES) | SIDE(DEP_REQUISITE) | SIDE(DEP_WANTS) | \

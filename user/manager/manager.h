@@ -130,6 +130,7 @@ struct times {
 struct state_name {
 	const char *sub;		/* "auto-restart" */
 	enum active active;
+	bool waits;			/* down, until unit_arm()'s time is over */
 };
 
 /**
@@ -266,6 +267,7 @@ struct unit *unit_by_id(uint32_t id);
 const struct unit_file *unit_latest(const struct unit *u);
 enum active unit_active(const struct unit *u);
 const char *unit_sub(const struct unit *u);		/* "auto-restart" */
+bool unit_awaits_restart(const struct unit *u);
 bool unit_is_up(const struct unit *u);			/* ACTIVE, RELOADING */
 bool unit_is_down(const struct unit *u);		/* INACTIVE, FAILED */
 bool unit_can_reload(const struct unit *u);
@@ -363,6 +365,10 @@ struct event {
 /* Set by who wants to know; NULL: nobody. */
 extern void (*manager_hook)(const struct event *ev);
 void manager_tell(const struct event *ev);
+
+/* What outlives the manager, written down by who keeps it (knelld's state.c). */
+void state_touch(struct unit *u);	/* something about it has changed, or may have */
+void state_stopping(void);		/* all is being stopped, which the next one goes on with */
 
 /* service.c, for notify.c and the bus: a message of a service has come. */
 struct notify;

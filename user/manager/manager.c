@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "knelld.h"
+#include "manager_internal.h"
 #include "unit_install.h"
 
 struct manager manager = { .default_target = "default.target" };

@@ -17,7 +17,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "knelld.h"
+#include "base.h"
+#include "knell.h"
 #include "bus.h"
 
 enum { CALL = 1, RETURN, FAILURE, SIGNAL };	/* types of messages */

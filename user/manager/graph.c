@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "knelld.h"
+#include "manager_internal.h"
 
 static bool dirty = true;
 

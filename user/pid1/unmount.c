@@ -7,7 +7,8 @@
 #include <string.h>
 #include <sys/mount.h>
 
-#include "knelld.h"
+#include "base.h"
+#include "pid1.h"
 
 #define ROUNDS_MAX	16	/* one may be in the way of another */
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "knelld.h"
+#include "manager_internal.h"
 
 struct planned {
 	struct unit *unit;

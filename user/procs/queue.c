@@ -11,7 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "knelld.h"
+#include "base.h"
+#include "procs.h"
 
 #define BUSY_TRIES	100	/* for a former holder that is dying */
 #define BUSY_NS		(20 * NSEC_PER_MSEC)
@@ -20,6 +21,7 @@ static int fd = -1;
 static struct knell_loop *loop;
 const struct procs *procs;
 static const char *kept;		/* its name, NULL: it is not */
+static procs_tell_fn *told;
 static uint32_t *acks;
 static size_t nr_acks;
 
@@ -201,6 +203,23 @@ int queue_open(const char *as, enum knell_backend backend, enum tenure *tenure)
 		 "leaves its service's session is no part of it; who sent a signal is not known",
 		 KNELL_DEVICE);
 	return open_plain();
+}
+
+static void on_record(struct knell_loop *l, const struct knell_call *call, void *arg)
+{
+	(void)l;
+	(void)arg;
+	told(call->record);
+}
+
+int queue_listen(procs_tell_fn *tell)
+{
+	told = tell;
+	if (procs == &plain_procs)
+		plain_listen(tell);
+	else if (knell_is_none(knell_add_record(loop, on_record, NULL)))
+		return -errno;
+	return 0;
 }
 
 struct knell_loop *queue_loop(void)

@@ -14,7 +14,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "knelld.h"
+#include "base.h"
+#include "procs.h"
 
 #define MAIN_BIT	(1U << 31)
 #define SLOT_BITS	20
@@ -30,6 +31,7 @@ struct plain {
 };
 
 static struct knell_loop *loop;
+static procs_tell_fn *tell;
 static struct plain **slots;
 static size_t nr_slots, nr_left;
 static uint32_t turn;
@@ -93,7 +95,7 @@ static void tell_empty(uint32_t watch)
 	p->left = false;
 	ev.token = p->token;
 	ev.time_ns = now_ns();
-	record(&ev);
+	tell(&ev);
 }
 
 static void look_at_left(void)
@@ -126,7 +128,7 @@ static void on_end(struct knell_loop *l, const struct knell_call *call, void *ar
 	ev.exit.utime_ns = c->utime_ns;
 	ev.exit.stime_ns = c->stime_ns;
 	ev.exit.maxrss_kb = c->maxrss_kb;
-	record(&ev);
+	tell(&ev);
 	/* What that leads to may have been the last that was to be known of it. */
 	p = find(watch);
 	if (p && !alone && !p->left)
@@ -154,6 +156,11 @@ int plain_begin(struct knell_loop *l)
 		return -errno;
 	return knell_is_none(knell_add_children(l, on_orphan, NULL, KNELL_CHILD_AUTOREAP)) ?
 	       -errno : 0;
+}
+
+void plain_listen(procs_tell_fn *fn)
+{
+	tell = fn;
 }
 
 static int plain_add_tree(const char *label, uint64_t token, uint32_t flags, uint32_t *watch)

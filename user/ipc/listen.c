@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "knelld.h"
+#include "base.h"
 #include "listen.h"
 
 static int parse_number(const char *s, unsigned long max)

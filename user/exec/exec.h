@@ -21,6 +21,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base.h"
 #include "unit_load.h"
 
 /* Exit statuses of steps that fail before the program runs. */
@@ -90,10 +91,6 @@ struct launch {
 	volatile unsigned int step;
 	volatile int err;		/* of that step; 0: the program runs */
 };
-
-/* log.c */
-void log_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-uint64_t now_ns(void);
 
 /* exec_child.c */
 int exec_init(bool user, const char *instance);

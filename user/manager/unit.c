@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "knelld.h"
+#include "manager_internal.h"
 
 struct unit **units;			/* by id */
 size_t nr_units;
@@ -84,6 +84,12 @@ enum active unit_active(const struct unit *u)
 const char *unit_sub(const struct unit *u)
 {
 	return u->ops->states[u->state].sub;
+}
+
+/* Down, but it will be started again without anybody's asking. */
+bool unit_awaits_restart(const struct unit *u)
+{
+	return u->ops->states[u->state].waits;
 }
 
 bool unit_is_up(const struct unit *u)

@@ -20,17 +20,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "knelld.h"
+#include "base.h"
+#include "pid1.h"
+#include "procs.h"
 
 #define INIT_PID_NS	0xeffffffcU	/* inode number of the first pid namespace, for ever */
 #define TERM_NS		(5 * NSEC_PER_SEC)	/* to heed SIGTERM */
 #define KILL_NS		(2 * NSEC_PER_SEC)	/* to die of SIGKILL */
 #define UNMOUNT_MS	30000		/* for servers that do not answer any more */
-
-bool is_pid1(void)
-{
-	return getpid() == 1;
-}
 
 enum place { MACHINE, CONTAINER, WITHOUT_PROC };
 

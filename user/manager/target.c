@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Targets: units that are nothing but what depends on them. */
-#include "knelld.h"
+#include "manager_internal.h"
 
 enum { DOWN, UP };
 

@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "knelld.h"
+#include "base.h"
 #include "fdstore.h"
 
 static void drop(struct fd_store *s, struct stored_fd *f)
