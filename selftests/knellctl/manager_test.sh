@@ -632,6 +632,34 @@ test_counters()
 	unmanage
 }
 
+# A unit that came back by itself took the time of its latest start, not all since its first.
+test_a_start_again_is_the_latest()
+{
+	unit a.service <<-END
+		[Service]
+		ExecStart=/bin/sleep 100000
+		Restart=always
+		RestartSec=10ms
+	END
+	manage --keep=test
+	until_true is a active
+	first=$("$KNELLCTL" --socket="$sock" show -p ActiveEnterTimestampMonotonic --value a)
+	pid=$(pid_of a)
+	kill -9 "$pid"
+	until_true has_another_pid a "$pid"
+	again=$("$KNELLCTL" --socket="$sock" show -p InactiveExitTimestampMonotonic --value a)
+	[ "$again" -gt "$first" ] || fail "it began at $again and was up at $first before"
+	# A queue cannot be kept here, whatever it was to be called.
+	run status --json
+	json 'has("queue") | not'
+	unmanage
+}
+
+has_another_pid()
+{
+	is "$1" active && [ "$(pid_of "$1")" != "$2" ]
+}
+
 test_who_may_what()
 {
 	[ "$(id -u)" -eq 0 ] || fail 'this test needs root'

@@ -167,7 +167,8 @@ static void note_times(struct unit *u, enum active old, enum active now)
 	uint64_t t = now_ns();
 
 	u->since = t;
-	if (was_down && !down)
+	/* A restart begins anew; it does not come from below. */
+	if ((was_down && !down) || (old == DEACTIVATING && now == ACTIVATING))
 		u->times.activating = t;
 	if (!was_up && up)
 		u->times.activated = t;
