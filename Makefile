@@ -55,6 +55,9 @@ knellctl: libknell unit varlink
 knelld-static: libknell unit varlink
 	$(MAKE) -C user/knelld BUILD=$(CURDIR)/$(build) static
 
+knellctl-static: libknell unit varlink
+	$(MAKE) -C user/knellctl BUILD=$(CURDIR)/$(build) static
+
 selftests: module libknell knelld-static
 	$(MAKE) -C selftests
 
@@ -62,7 +65,7 @@ deps:
 	@$(qemu)/deps.sh
 
 run: deps
-	@$(MAKE) --no-print-directory all knelld-static
+	@$(MAKE) --no-print-directory all knelld-static knellctl-static
 	@demo/run.sh $(if $(INTERACTIVE),-i)
 
 check: deps
@@ -99,4 +102,4 @@ clean:
 distclean: clean
 	rm -rf $(build)
 
-.PHONY: all module libknell unit varlink knelld knellctl knelld-static selftests deps run check bench lint install modules_install clean distclean
+.PHONY: all module libknell unit varlink knelld knellctl knelld-static knellctl-static selftests deps run check bench lint install modules_install clean distclean

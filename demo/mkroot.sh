@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Packs the machine of the tour into build/demo/initrd: busybox, the module, knelld, the programs
-# from Debian's packages with their libraries, and the unit files.
+# Packs the machine of the tour into build/demo/initrd: busybox, the module, knelld, knellctl,
+# the programs from Debian's packages with their libraries, and the unit files.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -36,6 +36,7 @@ add usr/sbin/dropbear
 add usr/bin/dropbearkey
 cp "$build/qemu/insmod" "$root/sbin/insmod"
 cp "$build/knelld-static" "$root/sbin/knelld"
+cp "$build/knellctl-static" "$root/bin/knellctl"
 cp "$top/kmod/knell.ko" "$root/lib/knell.ko"
 cp -r "$top/demo/units" "$root/etc/knell/system"
 cp -r "$top/demo/inner" "$root/etc/knell/inner"

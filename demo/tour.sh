@@ -1,14 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # The tour: a service of knelld that shows what knelld does, on the console for a reader and as TAP
-# on the second serial port for run.sh. At its end it asks PID 1 for the way out.
+# on the second serial port for run.sh. At its end it asks PID 1 for the way out, whose order run.sh
+# looks at.
 #
 # Nothing here polls while knelld's rest is measured: the counters are read before and after one
 # sleep. What counts knelld's system calls and context switches is the kernel's own tracing, with a
 # filter on pid 1; that it does count is shown afterwards, when something happens again.
 
 IDLE=60
-PLAN=14
+PLAN=27
 trace=/sys/kernel/tracing
 nr=0 failed=0
 
@@ -33,6 +34,30 @@ check()
 	fi
 }
 
+# ctl ARGUMENT...: runs knellctl and shows what it says, which stays in $said; its exit status
+ctl()
+{
+	said=$(knellctl "$@" 2>&1)
+	status=$?
+	say "          # knellctl $*"
+	[ -z "$said" ] || echo "$said" | head -n 14 | cut -c 1-110 | sed 's/^/          /' >/dev/console
+	return $status
+}
+
+# says PATTERN...: all of them are in it
+says()
+{
+	for pattern in "$@"; do
+		echo "$said" | grep -q -e "$pattern" || return 1
+	done
+}
+
+# value UNIT PROPERTY; no unit: knelld's
+value()
+{
+	knellctl show -p "$2" --value ${1:+"$1"}
+}
+
 # The machine may be slow; two minutes are for ever.
 wait_for()
 {
@@ -48,6 +73,9 @@ redis_answers()	{ [ "$(redis-cli -h 127.0.0.1 ping)" = PONG ]; }
 nginx_answers()	{ [ "$(wget -q -O - http://127.0.0.1/)" = 'nginx under knelld' ]; }
 ssh_answers()	{ nc -w 30 127.0.0.1 22 </dev/null | grep -q '^SSH-2.0-dropbear'; }
 cron_answers()	{ [ -s /run/cron.ticks ]; }
+beaten()	{ [ "$(grep -c '^beat.timer$' /run/beats)" -ge 2 ]; }
+sample_beaten()	{ [ -n "$(value test_timer_unit.timer LastTriggerUSec)" ]; }
+nobody_on_ssh()	{ [ "$(value dropbear.socket NConnections)" -eq 0 ]; }
 crashed()	{ [ "$(wc -l </run/crash.starts)" -eq 5 ]; }
 
 # The oldest process of that name: a service's main process, were there children.
@@ -136,6 +164,126 @@ no_zombies()
 		/proc/[0-9]*/status 2>/dev/null | grep .
 }
 
+redis_says_ready()
+{
+	redis_answers && ctl status redis && says 'Status: "Ready to accept connections"'
+}
+
+# The socket is there, the service is not, until somebody wants something.
+nginx_comes()
+{
+	knellctl is-active -q nginx.socket && ! knellctl is-active -q nginx.service || return 1
+	nginx_answers && ctl status nginx && says 'Triggered: nginx.socket' 'Active: active (running)'
+}
+
+# One for the connection, and none when that is over.
+ssh_comes()
+{
+	ssh_answers && ctl history dropbear@0 && says 'dropbear@0.service' && wait_for nobody_on_ssh
+}
+
+shop_is_enabled()
+{
+	ctl enable shop-app shop-db shop-fill && knellctl is-enabled -q shop-app &&
+		[ -L /etc/knell/system/shop.target.wants/shop-app.service ] && [ ! -e /run/shop ]
+}
+
+shop_did()
+{
+	said=$(cat /run/shop)
+	echo "$said" | sed 's/^/          /' >/dev/console
+	rm /run/shop
+	[ "$said" = "$1" ]
+}
+
+shop_opens()
+{
+	ctl start shop.target && shop_did "$(printf 'db is ready\ndb is filled\napp is up')" &&
+		ctl list-dependencies shop.target && says shop-app
+}
+
+shop_closes()
+{
+	ctl stop shop.target && shop_did "$(printf 'app is down\ndb is down')"
+}
+
+beats()
+{
+	knellctl start beat.timer && wait_for beaten && ctl timers && says 'beat.timer *beat.service' &&
+		knellctl stop beat.timer
+}
+
+# Who has killed it is in the record, too.
+history_tells()
+{
+	ctl history -n 1 redis && says "SIGKILL.*pid $$,"
+}
+
+crash_is_explained()
+{
+	wait_for knellctl is-failed -q crash || return 1
+	! ctl status crash && [ $status -eq 3 ] && says 'it was started too often too fast' 'exited with status 7' &&
+		! ctl why && [ $status -eq 3 ]
+}
+
+ctl_lists()
+{
+	ctl list && says 'redis.service *loaded *active *running' 'nginx.socket *loaded *active' \
+		'crash.service *loaded *failed' && ctl list --plain --failed &&
+		[ "$(echo "$said" | cut -d ' ' -f 1)" = crash.service ]
+}
+
+ctl_shows_processes()
+{
+	ctl tree redis nginx && says redis-server nginx '2 processes'
+}
+
+ctl_tells_the_boot()
+{
+	ctl blame && says 'redis.service' && knellctl plot | grep -q '</svg>'
+}
+
+ctl_counts()
+{
+	ctl top && says settle TOTAL && ctl metrics && says 'knelld_unit_up{unit="redis.service"} 1' \
+		'^# EOF'
+}
+
+main_pids()	{ knellctl show -p Id,MainPID '*.service'; }
+
+# A file more and another one's drop-in: nothing happens to anything that runs, until it is asked.
+reload_touches_nothing()
+{
+	old=$(value crond MainPID)
+	main_pids >/run/pids
+	mkdir -p /etc/knell/system/crond.service.d
+	printf '[Service]\nEnvironment=FRESH=1\n' >/etc/knell/system/crond.service.d/fresh.conf
+	printf '[Service]\nExecStart=/bin/sleep 1000005\n' >/etc/knell/system/fresh.service
+	ctl daemon-reload || return 1
+	main_pids | grep -v fresh >/run/pids.now
+	knellctl is-active -q fresh || grep -v fresh /run/pids | cmp -s - /run/pids.now || return 1
+	[ "$(value crond NeedDaemonReload)" = yes ] && [ "$(value redis NeedDaemonReload)" = no ]
+}
+
+restart_takes_it_up()
+{
+	ctl restart crond && ctl start fresh || return 1
+	new=$(value crond MainPID)
+	[ "$new" -ne "$old" ] && grep -z -q -x FRESH=1 "/proc/$new/environ" &&
+		[ "$(value crond NeedDaemonReload)" = no ] && knellctl is-active -q fresh
+}
+
+# PID 1 is another program now, and nobody has noticed.
+is_replaced()
+{
+	main_pids >/run/pids
+	started=$(value '' UserspaceTimestampMonotonic)
+	ctl daemon-reexec || return 1
+	wait_for restarted || return 1
+	main_pids | cmp -s /run/pids - && history_tells && ctl status && says 'process 1,' 'kept as knelld'
+}
+restarted()	{ [ "$(value '' UserspaceTimestampMonotonic)" -ne "$started" ]; }
+
 ticks()		{ awk '{ print $14 + $15 }' /proc/1/stat; }
 cpu_ns()	{ cut -d ' ' -f 1 /proc/1/schedstat; }
 switches()	{ awk '/ctxt_switches/ { n += $2 } END { print n }' /proc/1/status; }
@@ -156,7 +304,12 @@ asleep()
 {
 	read -r call fd request _ </proc/1/syscall
 	case $call,$request in
-	0,* | 16,0xc028da21) [ "$(readlink "/proc/1/fd/$((fd))")" = /dev/knell ] ;;
+	0,* | 16,0xc028da21)
+		# the queue that it has opened, or the one that a former knelld has left
+		case $(readlink "/proc/1/fd/$((fd))") in
+		/dev/knell | anon_inode:*knell*) ;;
+		*) false ;;
+		esac ;;
 	*) false ;;
 	esac
 }
@@ -188,22 +341,44 @@ counted()
 
 say
 say "== Services up: real programs from Debian, and DragonReach's samples"
-check "redis answers PING" wait_for redis_answers
-check "nginx answers HTTP" wait_for nginx_answers
-check "dropbear offers SSH" wait_for ssh_answers
+check "redis answers PING, and has said itself that it is ready" \
+	eval 'wait_for redis_answers && redis_says_ready'
+check "nobody has started nginx; a client connects, it is started and answers" nginx_comes
+check "a connection starts a dropbear of its own, which ends with it" ssh_comes
 check "the sample shell.service takes a command, and is back for the next" \
 	eval 'shell_answers && shell_answers'
 check "the sample test.service runs as its user, in its directory" wait_for sample_runs
+say "== Targets and order"
+check "three services are enabled for a target; nothing is started by that" shop_is_enabled
+check "the target is started, and they are, each when the one before it is ready" shop_opens
+check "the target is stopped, and they are, the other way round" shop_closes
+check "it is started again, for the end" ctl start shop.target
+say "== Timers"
+check "a timer starts its service every two seconds" beats
 say "== Killed, and back"
 check "redis is killed with SIGKILL, comes back and answers" \
 	kill_and_see KILL redis-server redis_answers
+check "knellctl tells who it was" history_tells
 say "== Out of sight of others"
 check "a daemon that forked twice and left its session is killed, and back" escape_and_see
 check "a knelld under knelld is killed: its service does not notice, and is still kept up" \
 	manager_is_killed
 say "== Crash loop"
-check "crash.service ran five times, its start limit" wait_for crashed
-check "cron has run its job" wait_for cron_answers
+check "crash.service ran five times, its start limit, and knellctl tells why it is down" \
+	eval 'wait_for crashed && crash_is_explained'
+say "== What knellctl tells"
+check "list: what there is" ctl_lists
+check "tree: who belongs to whom, and what they use" ctl_shows_processes
+check "blame and plot: how long the boot took, and because of whom" ctl_tells_the_boot
+check "top and metrics: what knelld itself has used" ctl_counts
+say "== Live reload"
+check "one unit's files change, one is new; daemon-reload touches no process" reload_touches_nothing
+check "a restart takes it up" restart_takes_it_up
+say "== Another program as PID 1"
+check "daemon-reexec: every service and the history are still there" is_replaced
+check "cron has run its job, and the sample's timer its service" \
+	eval 'wait_for cron_answers && wait_for sample_beaten'
+knellctl stop test_timer_unit.timer
 say "== $IDLE seconds in which nothing happens"
 check "knelld sleeps on /dev/knell and nothing else" wait_for asleep
 check "no system call, no context switch, no CPU time" idle
@@ -219,5 +394,5 @@ fi
 case " $(cat /proc/cmdline) " in
 *" demo.interactive "*) exit ;;
 esac
-say "== The way out: SIGTERM to PID 1 stops all in reverse order and powers off"
-kill -TERM 1
+say "== The way out: knellctl poweroff stops all, each before what it needs"
+knellctl poweroff
