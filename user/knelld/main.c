@@ -85,8 +85,8 @@ static const char *default_queue_name(void)
 	const char *given = manager_options.dirs.nr ? manager_options.dirs.v[0] : NULL;
 	char *dir, *name;
 
-	/* What the first process leaves dies with it. */
-	if (keep_none || is_pid1())
+	/* What the first process of a container leaves dies with it. */
+	if (keep_none || (is_pid1() && !pid1_of_machine()))
 		return NULL;
 	if (!given)
 		return manager.user ? "knelld-user" : "knelld";
@@ -157,7 +157,7 @@ static void parse_options(int argc, char **argv)
 		else if (opt == 'U')
 			manager_options.user = manager.user = true;
 		else if (opt == 'd' && unit_name_kind(optarg) < UNIT_KINDS)
-			manager.default_target = optarg;
+			manager.default_named = (manager.default_target = optarg);
 		else if (opt == 'k' && queue_name_ok(optarg))
 			manager.queue_name = optarg;
 		else if (opt == 'n')

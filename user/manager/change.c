@@ -116,7 +116,7 @@ static void up_by_itself(struct unit *u)
 {
 	for (size_t i = 0; i < u->nr_edges; i++) {
 		const struct edge e = u->edges[i];
-		bool behind = graph_edge(u, e.to, DEP_AFTER), up = is_wanted_up(e.to);
+		bool behind = graph_linked(u, e.to, DEP_AFTER), up = is_wanted_up(e.to);
 
 		if ((e.side == DEP_REQUIRES || e.side == DEP_BINDS_TO) && !behind && !up)
 			ask_for(e.to, JOB_START, JOB_REPLACE, u, e.side);
@@ -143,6 +143,12 @@ static void start_all(struct unit *u, uint8_t side, enum job_mode mode)
 	for (size_t i = 0; i < u->nr_edges; i++)
 		if (u->edges[i].side == side)
 			ask_for(u->edges[i].to, JOB_START, mode, u, side);
+}
+
+void unit_start_on_failure(struct unit *u)
+{
+	if (!manager.stopping)
+		start_all(u, DEP_ON_FAILURE, unit_latest(u)->on_failure_mode);
 }
 
 static void ended(struct unit *u, enum active now)

@@ -52,6 +52,13 @@ const struct edge *graph_edge(const struct unit *u, const struct unit *to, uint8
 	return NULL;
 }
 
+/* The same from the end that has fewer: a target may have thousands. */
+bool graph_linked(const struct unit *u, const struct unit *to, uint8_t side)
+{
+	return u->nr_edges <= to->nr_edges ? graph_edge(u, to, side) :
+	       graph_edge(to, u, other_side(side));
+}
+
 static void add_half(struct unit *u, struct unit *to, uint8_t side, struct where w)
 {
 	u->edges = xgrow(u->edges, u->nr_edges, sizeof(*u->edges));
@@ -71,7 +78,7 @@ static void add(struct unit *u, struct unit *to, uint8_t side, struct where w)
 
 static void imply(struct unit *u, struct unit *to, uint8_t side)
 {
-	if (to && !graph_edge(u, to, side))
+	if (to && !graph_linked(u, to, side))
 		add(u, to, side, (struct where){ 0 });
 }
 
@@ -166,7 +173,7 @@ static void imply_order(struct unit *u)
 
 		if (triggers)
 			imply(u, to, DEP_BEFORE);
-		else if (part && !graph_edge(u, to, DEP_BEFORE))
+		else if (part && !graph_linked(u, to, DEP_BEFORE))
 			imply(u, to, DEP_AFTER);
 	}
 }

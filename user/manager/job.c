@@ -164,6 +164,14 @@ void job_restore(struct unit *u, uint32_t id, enum job_type type, bool irreversi
 	job_look_at(u);
 }
 
+/* The files are read: what is waited for has its time again. */
+void jobs_resume(void)
+{
+	for (size_t i = 0; i < nr_units; i++)
+		if (units[i]->job)
+			job_give(units[i], unit_latest(units[i])->job_timeout_ns);
+}
+
 void job_watch(struct job *j, job_done_fn *done, void *arg)
 {
 	j->watchers = xgrow(j->watchers, j->nr_watchers, sizeof(*j->watchers));
@@ -206,17 +214,34 @@ static void fail_dependents(struct unit *u)
 			continue;
 		log_line("%s: it did not start; the unit fails",
 			 edge_text(to, graph_edge(to, u, side - DEP_KINDS)));
-		if (unit_is_down(to))
+		if (unit_is_down(to) || unit_awaits_restart(to))
 			to->result = RESULT_DEPENDENCY;
 		job_finish(to, JR_DEPENDENCY);
 	}
+}
+
+/* Each of these in turn fails its own: by a list, for it may be a long chain. */
+static void spread_failure(struct unit *u)
+{
+	static struct unit **failed;
+	static size_t nr;
+	static bool spreading;
+
+	failed = xgrow(failed, nr, sizeof(*failed));
+	failed[nr++] = u;
+	if (spreading)
+		return;
+	spreading = true;
+	while (nr)
+		fail_dependents(failed[--nr]);
+	spreading = false;
 }
 
 void job_cancel(struct unit *u)
 {
 	if (!u->job)
 		return;
-	fail_dependents(u);
+	spread_failure(u);
 	job_finish(u, JR_CANCELED);
 }
 
@@ -255,11 +280,17 @@ void job_finish(struct unit *u, enum job_result result)
 		u->outcome = result + 1;
 	tell_job(u, j, EVENT_JOB_DONE, result);
 	if (starts && is_failure(result))
-		fail_dependents(u);
+		spread_failure(u);
+	/* Else it is the unit itself that fails, and that tells them. */
+	if (result == JR_TIMEOUT || result == JR_DEPENDENCY)
+		unit_start_on_failure(u);
 	job_look_at_order(u);
 	/* Its time is over, and nobody else would start it. */
-	if (result == JR_CANCELED && unit_awaits_restart(u) && !u->deadline)
+	if (result != JR_DONE && unit_awaits_restart(u) && !u->deadline) {
+		if (result == JR_TIMEOUT)
+			u->result = RESULT_TIMEOUT;
 		unit_set_state(u, 0);
+	}
 	for (size_t i = 0; i < j->nr_watchers; i++)
 		if (j->watchers[i].done)
 			j->watchers[i].done(j->watchers[i].arg, u, j->id, result);
@@ -429,7 +460,7 @@ const struct unit *unit_missing_bond(const struct unit *u)
 		const struct unit *to = u->edges[i].to;
 
 		if (u->edges[i].side == DEP_BINDS_TO && !unit_is_up(to) &&
-		    graph_edge(u, to, DEP_AFTER))
+		    graph_linked(u, to, DEP_AFTER))
 			return to;
 	}
 	return NULL;

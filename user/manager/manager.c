@@ -96,7 +96,8 @@ static void want_all(void)
 
 	for (size_t i = 0; i < nr_units; i++)
 		units[i]->wanted = false;
-	if (!d || d->load == UNIT_LOADED)
+	/* One that was asked for by name, or cannot be read, is not to be replaced by everything. */
+	if (!d || d->load != UNIT_STUB || manager.default_named)
 		return;
 	unit_dirs_names(manager.dirs, &names);
 	for (size_t i = 0; i < names.nr; i++) {
@@ -162,7 +163,9 @@ static void start_default(void)
 	const char *why = "there is no such unit";
 
 	starting = true;
-	if (!u || job_ask(u, JOB_START, JOB_REPLACE, NULL, NULL, &why) < 0)
+	/* An empty target can be made of any name, but nobody asks for one. */
+	if (!u || (manager.default_named && u->load == UNIT_STUB && !unit_latest(u)->nr_deps) ||
+	    job_ask(u, JOB_START, JOB_REPLACE, NULL, NULL, &why) < 0)
 		log_line("cannot start %s: %s", manager.default_target, why);
 	if (!job_count())
 		manager_settled();
@@ -193,6 +196,7 @@ static void start_new(void)
 void manager_begin(bool resume)
 {
 	manager.started = now_ns();
+	jobs_resume();
 	if (resume)
 		start_new();
 	else

@@ -327,6 +327,7 @@ enum ending_how { END_EXIT, END_POWEROFF, END_REBOOT, END_HALT, END_REEXEC, END_
 
 struct manager {
 	const char *default_target;	/* its name */
+	bool default_named;		/* by who started us */
 	bool user;			/* --user */
 	bool stopping;			/* all is being stopped, no new starts */
 	enum ending_how how;		/* what comes after */

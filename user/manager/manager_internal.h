@@ -17,6 +17,7 @@ void units_reload(void);
 void graph_changed(void);
 void graph_settle(void);
 const struct edge *graph_edge(const struct unit *u, const struct unit *to, uint8_t side);
+bool graph_linked(const struct unit *u, const struct unit *to, uint8_t side);
 
 /* transaction.c */
 int transaction(struct unit *u, enum job_type type, enum job_mode mode, const char **why);
@@ -28,12 +29,14 @@ void job_install(struct unit *u, enum job_type type, enum job_mode mode);
 void job_finish(struct unit *u, enum job_result result);
 void job_look_at(struct unit *u);
 void job_settle(void);
+void jobs_resume(void);
 void job_restore(struct unit *u, uint32_t id, enum job_type type, bool irreversible);
 const struct unit *unit_missing_bond(const struct unit *u);
 const char *limit_text(const struct unit *u, char *buf, size_t size);
 
 /* change.c */
 void unit_check_steady(struct unit *u);
+void unit_start_on_failure(struct unit *u);
 
 /* manager.c */
 extern struct unit_options manager_options;

@@ -18,6 +18,8 @@ struct planned {
 	struct unit *unit;
 	uint8_t type;
 	bool dropped;
+	size_t by;			/* whose edge brought it, and one; 0: the request */
+	const struct edge *edge;
 };
 
 /* What was planned, in the order it was thought of: unit.mark is its place here, and one. */
@@ -26,7 +28,12 @@ static size_t nr_plan;
 /* To take back: which had been of another type. */
 static struct { size_t at; uint8_t was; } *changes;
 static size_t nr_changes;
-static char why_text[512];
+/* Places of those whose strong pulls are yet to be followed. */
+static size_t *todo;
+static size_t nr_todo;
+static char why_text[1024];
+
+#define WHY_STEPS	6	/* of a chain of dependencies, the nearest to what is wrong */
 
 #define STRONG(type)	((type) + 1)
 #define WEAK(type)	(((type) + 1) | 0x80)
@@ -113,8 +120,6 @@ static int check_files(const struct unit *u)
 	return 0;
 }
 
-static int add(struct unit *u, enum job_type type);
-
 /* Whose file says so, for a message: in a static buffer. */
 const char *edge_text(const struct unit *u, const struct edge *e)
 {
@@ -126,26 +131,6 @@ const char *edge_text(const struct unit *u, const struct edge *e)
 	return buf;
 }
 
-static int add_strong(struct unit *u, enum job_type type)
-{
-	char why[sizeof(why_text)];
-	int err = 0;
-
-	for (size_t i = 0; !err && i < u->nr_edges; i++) {
-		const struct edge *e = &u->edges[i];
-		uint8_t pull = pulls[e->side][type];
-
-		if (!pull || pull & 0x80)
-			continue;
-		err = add(e->to, pull - 1);
-		if (!err)
-			continue;
-		memcpy(why, why_text, sizeof(why));
-		refuse(err, "%s: %.200s", edge_text(u, e), why);
-	}
-	return err;
-}
-
 static void plan_change(size_t at, uint8_t type)
 {
 	changes = xgrow(changes, nr_changes, sizeof(*changes));
@@ -154,8 +139,8 @@ static void plan_change(size_t at, uint8_t type)
 	plan[at].type = type;
 }
 
-/* A job of @u and all those it cannot be without; 0 or -errno, and then some may be planned. */
-static int add(struct unit *u, enum job_type type)
+/* A job of @u alone: 0, or -errno and why_text. */
+static int plan_job(struct unit *u, enum job_type type, size_t by, const struct edge *edge)
 {
 	bool starts;
 	int merged, err;
@@ -169,17 +154,73 @@ static int add(struct unit *u, enum job_type type)
 		return err;
 	if (!u->mark) {
 		plan = xgrow(plan, nr_plan, sizeof(*plan));
-		plan[nr_plan++] = (struct planned){ .unit = u, .type = type };
+		plan[nr_plan++] = (struct planned){
+			.unit = u, .type = type, .by = by, .edge = edge,
+		};
 		u->mark = nr_plan;
-		return add_strong(u, type);
+	} else {
+		merged = job_merge(u, plan[u->mark - 1].type, type);
+		if (merged < 0)
+			return refuse(-EDEADLK, "it would have to start and to stop");
+		if (merged == plan[u->mark - 1].type)
+			return 0;
+		plan_change(u->mark - 1, merged);
 	}
-	merged = job_merge(u, plan[u->mark - 1].type, type);
-	if (merged < 0)
-		return refuse(-EDEADLK, "it would have to start and to stop");
-	if (merged == plan[u->mark - 1].type)
-		return 0;
-	plan_change(u->mark - 1, merged);
-	return add_strong(u, merged);
+	todo = xgrow(todo, nr_todo, sizeof(*todo));
+	todo[nr_todo++] = u->mark - 1;
+	return 0;
+}
+
+/* Puts before why_text which dependencies lead there, @e of the job at @at being the last. */
+static void explain(int err, size_t at, const struct edge *e)
+{
+	char text[sizeof(why_text)] = "", *why = xstrdup(why_text);
+	const struct edge *step[WHY_STEPS];
+	const struct unit *of[WHY_STEPS];
+	size_t nr = 0, len = 0;
+
+	for (; e && nr < WHY_STEPS; nr++) {
+		step[nr] = e;
+		of[nr] = plan[at].unit;
+		e = plan[at].edge;
+		at = plan[at].by - 1;
+	}
+	while (nr-- && len < sizeof(text))
+		len += snprintf(text + len, sizeof(text) - len, "%s: ", edge_text(of[nr], step[nr]));
+	refuse(err, "%s%s%.200s", e ? "...: " : "", text, why);
+	free(why);
+}
+
+static int follow(size_t at)
+{
+	const struct unit *u = plan[at].unit;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < u->nr_edges; i++) {
+		const struct edge *e = &u->edges[i];
+		uint8_t pull = pulls[e->side][plan[at].type];
+
+		if (!pull || pull & 0x80)
+			continue;
+		err = plan_job(e->to, pull - 1, at + 1, e);
+		if (err)
+			explain(err, at, e);
+	}
+	return err;
+}
+
+/*
+ * A job of @u and all those it cannot be without; 0 or -errno, and then some may be planned. By a
+ * list, for a chain of dependencies may be longer than a stack is deep.
+ */
+static int add(struct unit *u, enum job_type type)
+{
+	int err = plan_job(u, type, 0, NULL);
+
+	while (!err && nr_todo)
+		err = follow(todo[--nr_todo]);
+	nr_todo = 0;
+	return err;
 }
 
 static void take_back(size_t nr, size_t nr_was)
@@ -244,19 +285,19 @@ static bool takes_part(const struct unit *u)
 static size_t find_cycle(struct unit *u, struct unit **path)
 {
 	struct unit **via = xcalloc(nr_units + 1, sizeof(*via)), *at;
-	struct unit **todo = xcalloc(nr_units + 1, sizeof(*todo));
+	struct unit **line = xcalloc(nr_units + 1, sizeof(*line));
 	size_t head = 0, tail = 0, nr = 0;
 
-	todo[tail++] = u;
+	line[tail++] = u;
 	while (head < tail && !via[u->id]) {
-		at = todo[head++];
+		at = line[head++];
 		for (size_t i = 0; i < at->nr_edges; i++) {
 			struct unit *to = at->edges[i].to;
 
 			if (at->edges[i].side != DEP_AFTER || via[to->id] || !takes_part(to))
 				continue;
 			via[to->id] = at;
-			todo[tail++] = to;
+			line[tail++] = to;
 		}
 	}
 	if (via[u->id]) {
@@ -267,7 +308,7 @@ static size_t find_cycle(struct unit *u, struct unit **path)
 		} while (at != u);
 	}
 	free(via);
-	free(todo);
+	free(line);
 	return nr;
 }
 

@@ -7,6 +7,9 @@
 
 #include "manager_internal.h"
 
+/* Files that name ever new instances of a template would not come to an end. */
+#define UNITS_MAX	65536
+
 struct unit **units;			/* by id */
 size_t nr_units;
 
@@ -257,6 +260,18 @@ static bool read_files(struct unit *u)
 	return take(u, how, f);
 }
 
+static bool too_many(const char *name)
+{
+	static bool told;
+
+	if (nr_units < UNITS_MAX)
+		return false;
+	if (!told)
+		log_line("%s: not loaded, nor what comes after it: there are %d units already", name,
+			 UNITS_MAX);
+	return told = true;
+}
+
 /* An alias is another name of the unit whose file it leads to. */
 static struct unit *unit_load_new(const char *name, enum unit_kind kind)
 {
@@ -285,7 +300,7 @@ struct unit *unit_get(const char *name)
 	if (kind >= UNIT_KINDS || unit_name_is_template(name))
 		return NULL;
 	if (!u)
-		return unit_load_new(name, kind);
+		return too_many(name) ? NULL : unit_load_new(name, kind);
 	read_files(u);
 	graph_changed();
 	return u;

@@ -41,6 +41,11 @@ static enum place place(void)
 	return st.st_ino == INIT_PID_NS ? MACHINE : CONTAINER;
 }
 
+bool pid1_of_machine(void)
+{
+	return place() == MACHINE;
+}
+
 static bool mounted(const char *dir)
 {
 	struct statx st;

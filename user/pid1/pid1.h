@@ -10,6 +10,7 @@
 
 /* pid1.c */
 void pid1_begin(void);
+bool pid1_of_machine(void);		/* not of a container; /proc is there */
 int pid1_listen(struct knell_loop *l);
 void pid1_end(enum ending_how how) __attribute__((noreturn));
 void pid1_hang(void) __attribute__((noreturn));
