@@ -8,12 +8,17 @@ BENCH_CFLAGS ?= -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Wshadow -Wstrict-pro
 bench_kernel := exits fd probes bytes kill
 # libknell and its peers.
 bench_loops := timers dispatch children pool blocked
-BENCH ?= $(bench_kernel) $(bench_loops)
+# knelld and its peers.
+bench_supervisors := supervisors
+bench_all := $(bench_kernel) $(bench_loops) $(bench_supervisors)
+BENCH ?= $(bench_all)
 
 BENCH_PROGS := $(addprefix $(BENCH_BUILD)/,$(filter $(bench_kernel),$(BENCH))) \
-	$(addprefix $(BENCH_BUILD)/loops/,$(filter $(bench_loops),$(BENCH)))
-ifneq ($(filter-out $(bench_kernel) $(bench_loops),$(BENCH)),)
-BENCH_PROGS = $(error BENCH: there is no $(filter-out $(bench_kernel) $(bench_loops),$(BENCH)))
+	$(addprefix $(BENCH_BUILD)/loops/,$(filter $(bench_loops),$(BENCH))) \
+	$(if $(filter $(bench_supervisors),$(BENCH)),knelld \
+		$(addprefix $(BENCH_BUILD)/supervisors/,supervisors service flapper))
+ifneq ($(filter-out $(bench_all),$(BENCH)),)
+BENCH_PROGS = $(error BENCH: there is no $(filter-out $(bench_all),$(BENCH)))
 endif
 
 $(BENCH_BUILD)/%: selftests/bench/%.c $(wildcard selftests/bench/*.h) kmod/uapi/linux/knell.h
@@ -42,5 +47,23 @@ $(addprefix $(loops_out)/,timers dispatch children): $(loops_out)/%: $(loops_out
 $(addprefix $(loops_out)/,pool blocked): $(loops_out)/%: $(loops_out)/%.o $(loops_out)/libknell.a
 	$(CC) -no-pie -pthread $(if $(filter %/pool,$@),-Wl$(comma)--wrap=pthread_create) -o $@ $^
 comma := ,
+
+sup := selftests/bench/supervisors
+sup_out := $(BENCH_BUILD)/supervisors
+
+# What the trace says are numbers.
+$(sup_out)/call_names.h:
+	@mkdir -p $(@D)
+	echo '#include <asm/unistd.h>' | $(CC) -E -dM - | \
+		sed -n 's/^#define __NR_\([a-z0-9_]*\) \([0-9]*\)$$/[\2] = "\1",/p' >$@
+
+$(sup_out)/supervisors: $(patsubst %,$(sup)/%.c,supervisors peers run procs trace files) \
+		$(sup_out)/call_names.h $(wildcard $(sup)/*.h selftests/bench/*.h) kmod/uapi/linux/knell.h
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) -static -Ikmod/uapi -I$(sup_out) -o $@ $(filter %.c,$^)
+
+$(sup_out)/service $(sup_out)/flapper: $(sup)/service.c
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) -static -nostdlib $(if $(filter %/flapper,$@),-DFLAP='"/tmp/flaps"') -o $@ $<
 
 FORCE:

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Runs the programs of build/bench where the clock counts instructions (boot.sh -c tells how), one
 # after the other in one boot, and passes on their output; the log is in build/guest/all.sh. Those
-# that have libknell in them have a boot of their own, and a part here: loops.sh. Fails if one did.
+# that have libknell in them have a boot of their own, and a part here: loops.sh; so have the
+# supervisors: supervisors.sh. Fails if one did.
 #
 # usage: run.sh PROGRAM... [-- OPTION...]	the options are for each of them
 #
@@ -15,12 +16,14 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 build=${KNELL_BUILD:-$top/build}
-kernel='' loops='' failed=''
+kernel='' loops='' supervisors='' failed=''
 
 while [ $# -gt 0 ]; do
 	[ "$1" != -- ] || break
 	if [ -e "$here/loops/$1.c" ]; then
 		loops="$loops $1"
+	elif [ "$1" = supervisors ]; then
+		supervisors=1
 	else
 		kernel="$kernel $1"
 	fi
@@ -41,6 +44,9 @@ fi
 if [ -n "$loops" ]; then
 	# shellcheck disable=SC2086 # a list
 	"$here/loops.sh" $loops "$@" || failed="$failed loops"
+fi
+if [ -n "$supervisors" ]; then
+	"$here/supervisors.sh" "$@" || failed="$failed supervisors"
 fi
 if [ -n "$failed" ]; then
 	printf '\nbench: FAILED:%s\n' "$failed"
