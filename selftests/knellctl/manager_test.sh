@@ -660,6 +660,30 @@ has_another_pid()
 	is "$1" active && [ "$(pid_of "$1")" != "$2" ]
 }
 
+# A user's own, on a machine with a device that is root's.
+test_a_users_own()
+{
+	[ "$(id -u)" -eq 0 ] || fail 'this test needs root'
+	mkdir -p "$dir/run" "$dir/config/knell/user"
+	printf '[Service]\nExecStart=/bin/sleep 100000\n' >"$dir/config/knell/user/mine.service"
+	chmod 755 "$dir" && chown -R 65534:65534 "$dir/run" "$dir/config"
+	export XDG_RUNTIME_DIR="$dir/run" XDG_CONFIG_HOME="$dir/config" HOME="$dir/config" KNELLD
+	# shellcheck disable=SC2016 # for the other shell
+	unshare -m sh -e -c 'mount -t tmpfs tmpfs /dev && mknod -m 666 /dev/null c 1 3
+		mknod -m 600 /dev/knell c 1 3
+		exec setpriv --reuid=65534 --regid=65534 --clear-groups "$KNELLD" --user' \
+		>"$dir/log" 2>&1 </dev/null &
+	manager=$!
+	sock=$dir/run/knell/control
+	until_true test -S "$sock"
+	until_true is mine active
+	run status --json
+	json '.scope == "user" and .backend == "pidfd" and (.unitPath | index("'"$dir"'/config/knell/user"))'
+	"$KNELLCTL" --user is-active -q mine || fail "knellctl --user does not find it"
+	unmanage
+	unset XDG_RUNTIME_DIR XDG_CONFIG_HOME
+}
+
 test_who_may_what()
 {
 	[ "$(id -u)" -eq 0 ] || fail 'this test needs root'

@@ -90,8 +90,8 @@ HANDLER(control_manager_status)
 		"scope", manager.user ? "user" : getpid() == 1 ? "system" : "daemon",
 		"state", manager_state(json_array_size(failed)),
 		"backend", plain() ? "pidfd" : "kernel", "missing", json_missing(),
-		"queue", json_text(plain() ? NULL : manager.queue_name), "started", json_instant(manager.started),
-		"unitPath", path, "units", (json_int_t)nr,
+		"queue", json_text(plain() ? NULL : manager.queue_name),
+		"started", json_instant(manager.started), "unitPath", path, "units", (json_int_t)nr,
 		"failed", (json_int_t)json_array_size(failed), "jobs", (json_int_t)job_count(),
 		"failedUnits", failed));
 }

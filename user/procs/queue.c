@@ -194,7 +194,8 @@ int queue_open(const char *as, enum knell_backend backend, enum tenure *tenure)
 	fd = backend == KNELL_BACKEND_PIDFD ? -ENOENT : knell_queue_open(NULL);
 	if (fd >= 0)
 		return open_kernel(as, tenure);
-	if (backend == KNELL_BACKEND_KERNEL || !is_missing(fd)) {
+	/* A user whom the device is not for does without it as if there were none. */
+	if (backend == KNELL_BACKEND_KERNEL || !(is_missing(fd) || fd == -EACCES)) {
 		log_line("cannot open %s: %s%s", KNELL_DEVICE, strerror(-fd), is_missing(fd) ?
 			 "; load the module first: modprobe knell, or insmod knell.ko" : "");
 		return fd;
