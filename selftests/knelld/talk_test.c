@@ -333,4 +333,19 @@ TEST_F_TIMEOUT(knelld, no_bus_is_no_obstacle, LIMIT_S)
 	ASSERT_EQ(0, stop(self));
 }
 
+/* What says all the time that it is to be aborted is killed in the end. */
+TEST_F_TIMEOUT(knelld, nobody_puts_off_its_own_end, LIMIT_S)
+{
+	speaker(self, "a.service", "Type=notify\nTimeoutStopSec=300ms\n",
+		"ignore=6 ignore=15 say=READY=1 nag=WATCHDOG=trigger");
+	speaker(self, "b.service", "Type=notify\nTimeoutStopSec=300ms\n",
+		"ignore=6 ignore=15 say=READY=1 nag=STOPPING=1");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "a.service: failed, result watchdog"));
+	ASSERT_TRUE(told(self, "b.service: failed, result timeout"));
+	EXPECT_EQ(2, occurrences(self, "killed by SIGKILL"));
+	ASSERT_EQ(0, stop(self));
+	EXPECT_TRUE(nothing_left());
+}
+
 TEST_HARNESS_MAIN

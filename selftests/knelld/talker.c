@@ -8,6 +8,8 @@
  *	barrier		sd_notify_barrier(3)
  *	dog		prints what sd_watchdog_enabled(3) tells
  *	flood		messages for ever
+ *	nag=TEXT	the same message for ever, a moment between each
+ *	ignore=N	that signal
  *	pings=N,MS	N times WATCHDOG=1, so many ms apart
  *	write=FD:TEXT	bytes to a descriptor; "\n" in it is a new line
  *	close=FD
@@ -98,6 +100,16 @@ static void ping(const char *how)
 
 		nanosleep(&ts, NULL);
 		check(sd_notify(0, "WATCHDOG=1") == 1, "WATCHDOG=1");
+	}
+}
+
+static void nag(const char *text)
+{
+	struct timespec moment = { .tv_nsec = 20000000 };
+
+	for (;;) {
+		sd_notify(0, text);
+		nanosleep(&moment, NULL);
 	}
 }
 
@@ -256,6 +268,10 @@ int main(int argc, char **argv)
 		else if (IS("flood"))
 			for (;;)
 				sd_notify(0, "WATCHDOG=1\nSTATUS=x\nMAINPID=0");
+		else if (IS("nag"))
+			nag(unescape(v));
+		else if (IS("ignore"))
+			signal(atoi(v), SIG_IGN);
 		else if (IS("pings"))
 			ping(v);
 		else if (IS("write"))

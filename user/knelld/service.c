@@ -528,11 +528,16 @@ void service_forked(struct unit *u)
 		begin_start_post(u);
 }
 
-/* It has not said in time that it is alive. */
+/*
+ * It has not said in time that it is alive, or asks for this end. Not for another one while it is
+ * being stopped: that would put off what comes after SIGTERM.
+ */
 void service_watchdog(struct unit *u)
 {
 	char after[32];
 
+	if (u->state < STATE_START || u->state > STATE_RELOAD_NOTIFY || u->state == STATE_EXITED)
+		return;
 	log_line("%s: no sign of life within WatchdogSec=%s", u->name,
 		 span_text(u->watchdog_ns, after, sizeof(after)));
 	service_fail(u, RESULT_WATCHDOG);
