@@ -258,4 +258,20 @@ TEST_F_TIMEOUT(knelld, a_stop_at_any_point, LIMIT_S)
 	EXPECT_FALSE(has(self, "still there after"));
 }
 
+/* Somebody stops what has failed and is to be restarted: that is no other failure. */
+TEST_F_TIMEOUT(knelld, a_stop_amid_the_delay_is_no_failure, LIMIT_S)
+{
+	unit(self, "a.service", "[Unit]\nOnFailure=f.service\nFailureAction=exit\n[Service]\n"
+	     "Restart=always\nRestartSec=1h\nExecStart=/bin/false\n");
+	unit(self, "f.service", "[Service]\nExecStart=/bin/sleep 100000\n[Install]\n"
+	     "WantedBy=x.target\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "a.service: restart in 3600s"));
+	EXPECT_TRUE(asked(self, "StopUnits", "a.service", "\"done\""));
+	EXPECT_TRUE(is(self, "a.service", "inactive"));
+	EXPECT_TRUE(is(self, "f.service", "inactive"));
+	ENDS;
+	EXPECT_FALSE(has(self, "f.service: started"));
+}
+
 TEST_HARNESS_MAIN

@@ -570,8 +570,10 @@ static void stop(struct unit *u)
 {
 	switch (u->state) {
 	case STATE_DELAY:
-		log_line("%s: %s", u->name, "stopped");
-		down(u);
+		/* Its failure was told when it happened: this is no other one. */
+		log_line("%s: stopped", u->name);
+		unit_disarm(u);
+		unit_set_state(u, STATE_DEAD);
 		return;
 	case STATE_RUN:
 	case STATE_EXITED:
