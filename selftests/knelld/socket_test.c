@@ -272,4 +272,29 @@ TEST_F_TIMEOUT(knelld, its_own_commands, LIMIT_S)
 	EXPECT_TRUE(nothing_left());
 }
 
+/* What its file says now counts from its next start on, and until then what it said. */
+TEST_F_TIMEOUT(knelld, a_changed_file_counts_at_its_next_start, LIMIT_S)
+{
+	int fd;
+
+	unit(self, "a.socket", "[Socket]\nListenStream=@/one\nRemoveOnStop=yes\n");
+	speaker(self, "a.service", "", "fds serve");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "startup finished"));
+	unit(self, "a.socket", "[Socket]\nListenStream=@/two\nFileDescriptorName=x\n");
+	ask(self, "Reload", "", "");
+	ASSERT_TRUE(told(self, "a.socket: changed, which takes effect at its next start"));
+	EXPECT_EQ(0, access(path_of(self, "one"), F_OK));
+	EXPECT_NE(0, access(path_of(self, "two"), F_OK));
+	EXPECT_TRUE(asked(self, "RestartUnits", "a.socket", "\"done\""));
+	EXPECT_NE(0, access(path_of(self, "one"), F_OK));
+	fd = connect_to(path_of(self, "two"), SOCK_STREAM);
+	ASSERT_LE(0, fd);
+	EXPECT_LT(1, exchange(fd, "hello"));
+	close(fd);
+	ASSERT_TRUE(told(self, "talker: 1 fds: x"));
+	ASSERT_EQ(0, stop(self));
+	EXPECT_TRUE(nothing_left());
+}
+
 TEST_HARNESS_MAIN

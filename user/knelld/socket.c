@@ -23,7 +23,7 @@
 #include "knelld.h"
 #include "exec.h"
 #include "listen.h"
-#include "manager.h"
+#include "manager_internal.h"
 #include "socket.h"
 
 #define PER_PASS	16	/* connections that are taken before others have their turn */
@@ -477,8 +477,10 @@ static void commands_done(struct unit *u)
 
 static void socket_start(struct unit *u)
 {
-	const struct unit *service = conf_of(u)->accept ? NULL : service_of(u);
+	const struct unit *service;
 
+	unit_take_latest(u);
+	service = conf_of(u)->accept ? NULL : service_of(u);
 	u->result = RESULT_SUCCESS;
 	socket_run_of(u)->limit_begin = 0;
 	if (service && is_busy(service)) {
