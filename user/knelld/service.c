@@ -386,7 +386,7 @@ static void tell_expired(const struct unit *u, const char *key, uint64_t ns)
 static void start_expired(struct unit *u)
 {
 	tell_expired(u, "TimeoutStartSec", service_of(u)->start_ns);
-	stop_as(u, service_of(u)->start_failure_mode);
+	stop_as(u, service_of(u)->start_failure_mode, service_of(u)->start_ns);
 }
 
 static void reload_expired(struct unit *u)
@@ -408,7 +408,7 @@ static void run_expired(struct unit *u)
 static void stop_expired(struct unit *u)
 {
 	tell_expired(u, "TimeoutStopSec", service_of(u)->stop_ns);
-	stop_as(u, service_of(u)->stop_failure_mode);
+	stop_as(u, service_of(u)->stop_failure_mode, service_of(u)->stop_ns);
 }
 
 /* As a job, so that those that depend on it are restarted with it. */

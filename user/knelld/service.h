@@ -14,7 +14,7 @@ void service_finish(struct unit *u);			/* the run is over */
 /* stop.c: on to service_post() when what has to end has ended */
 void service_term(struct unit *u);			/* KillSignal= */
 void service_abort(struct unit *u);			/* WatchdogSignal= */
-void stop_as(struct unit *u, enum timeout_mode mode);	/* a time is over */
+void stop_as(struct unit *u, enum timeout_mode mode, uint64_t ns);	/* such a time is over */
 void stop_settle(struct unit *u);
 /* For the table of phases, by the states' names */
 void stop_main_ended(struct unit *u, enum result result);

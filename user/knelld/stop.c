@@ -28,7 +28,7 @@ static void kill_rest_of_mixed(struct unit *u)
 	const struct kill_context *k = unit_kill(u);
 	int n;
 
-	if (u->kill_mode != KILL_MIXED || u->state != STATE_TERM || !k->send_sigkill ||
+	if (u->kill_mode != KILL_MIXED || !k->send_sigkill || u->state > STATE_TERM ||
 	    (u->main && !u->main->exited) || u->follows)
 		return;
 	n = tree_kill(u, k->final_signal, true);
@@ -95,28 +95,29 @@ static void abandon(struct unit *u)
 	tree_release(u);
 }
 
-static void tell_stubborn(const struct unit *u, int n, const char *what)
+static void tell_stubborn(const struct unit *u, int n, uint64_t ns, const char *what)
 {
 	char after[32];
 
 	log_line("%s: %d process%s still there after %s, %s", u->name, n, n == 1 ? "" : "es",
-		 span_text(service_of(u)->stop_ns, after, sizeof(after)), what);
+		 span_text(ns, after, sizeof(after)), what);
 }
 
-/* False: SendSIGKILL=no. */
-static bool kill_hard(struct unit *u, enum state state)
+/* What was to be over after @ns; false: SendSIGKILL=no. */
+static bool kill_hard(struct unit *u, enum state state, uint64_t ns)
 {
 	int sig = unit_kill(u)->final_signal, n;
 
 	service_fail(u, RESULT_TIMEOUT);
 	if (!unit_kill(u)->send_sigkill) {
-		tell_stubborn(u, tree_count(u), "left alone: SendSIGKILL=no");
+		tell_stubborn(u, tree_count(u), ns, "left alone: SendSIGKILL=no");
 		tree_release(u);
 		return false;
 	}
 	unit_set_state(u, state);
 	n = state == STATE_KILL ? tree_kill(u, sig, true) : tree_kill_control(u, sig);
-	tell_stubborn(u, n, signal_name(sig));
+	if (n)
+		tell_stubborn(u, n, ns, signal_name(sig));
 	unit_arm(u, service_of(u)->stop_ns);
 	return true;
 }
@@ -155,22 +156,28 @@ void stop_control_ended(struct unit *u, enum result result)
 }
 
 /* TimeoutStartFailureMode=, TimeoutStopFailureMode= */
-void stop_as(struct unit *u, enum timeout_mode mode)
+void stop_as(struct unit *u, enum timeout_mode mode, uint64_t ns)
 {
 	service_fail(u, RESULT_TIMEOUT);
-	if (mode == TIMEOUT_ABORT)
+	if (mode == TIMEOUT_ABORT) {
 		service_abort(u);
-	else if (mode == TIMEOUT_KILL)
-		begin_signal(u, STATE_KILL, SIGKILL, service_of(u)->stop_ns);
-	else
+	} else if (mode == TIMEOUT_TERMINATE) {
 		service_term(u);
+	} else {
+		talk_unwatch(u);
+		if (kill_hard(u, STATE_KILL, ns))
+			stop_settle(u);
+		else
+			service_post(u);
+	}
 }
 
 void stop_term_expired(struct unit *u)
 {
 	if (u->state == STATE_TERM && service_of(u)->stop_failure_mode == TIMEOUT_ABORT)
-		stop_as(u, TIMEOUT_ABORT);
-	else if (!kill_hard(u, STATE_KILL))
+		stop_as(u, TIMEOUT_ABORT, 0);
+	else if (!kill_hard(u, STATE_KILL, u->state == STATE_ABORT ? service_of(u)->abort_ns :
+			    service_of(u)->stop_ns))
 		service_post(u);
 }
 
@@ -194,7 +201,7 @@ void stop_post_expired(struct unit *u)
 
 void stop_post_term_expired(struct unit *u)
 {
-	if (!kill_hard(u, STATE_POST_KILL))
+	if (!kill_hard(u, STATE_POST_KILL, service_of(u)->stop_ns))
 		service_finish(u);
 }
 
