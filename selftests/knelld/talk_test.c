@@ -348,4 +348,46 @@ TEST_F_TIMEOUT(knelld, nobody_puts_off_its_own_end, LIMIT_S)
 	EXPECT_TRUE(nothing_left());
 }
 
+/* FileDescriptorStorePreserve= x what comes after the end of the run. */
+TEST_F_TIMEOUT(knelld, how_long_descriptors_are_kept, LIMIT_S)
+{
+	static const struct {
+		const char *line;
+		size_t restart, stop;	/* are they there after that? */
+	} keeps[] = {
+		{ "FileDescriptorStorePreserve=no\n", 0, 0 },
+		{ "FileDescriptorStorePreserve=restart\n", 1, 0 },
+		{ "FileDescriptorStorePreserve=yes\n", 1, 1 },
+		{ "", 1, 0 },
+	};
+	char name[32], text[64];
+	size_t there = 0;
+
+	for (int i = 0; i < 4; i++) {
+		snprintf(name, sizeof(name), "%d.service", i);
+		unit(self, name, "[Service]\nType=notify\nFileDescriptorStoreMax=3\n%sExecStart=%s fds "
+		     "forget=it store=it:x say=READY=1 pause\n[Install]\nWantedBy=x.target\n", keeps[i].line,
+		     talker());
+	}
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "startup finished"));
+	for (int i = 0; i < 4; i++) {
+		snprintf(name, sizeof(name), "%d.service", i);
+		snprintf(text, sizeof(text), "%s: started", name);
+		EXPECT_TRUE(asked(self, "StartUnits", name, "\"done\""));
+		EXPECT_TRUE(asked(self, "RestartUnits", name, "\"done\""));
+		ASSERT_TRUE(told_times(self, 2, text));
+		there += keeps[i].restart;
+		EXPECT_EQ(there, occurrences(self, "talker: 1 fds: it")) TH_LOG("%s", name);
+		EXPECT_TRUE(asked(self, "StopUnits", name, "\"done\""));
+		EXPECT_TRUE(asked(self, "StartUnits", name, "\"done\""));
+		ASSERT_TRUE(told_times(self, 3, text));
+		there += keeps[i].stop;
+		EXPECT_EQ(there, occurrences(self, "talker: 1 fds: it")) TH_LOG("%s", name);
+	}
+	EXPECT_EQ(12 - there, occurrences(self, "talker: 0 fds"));
+	ASSERT_EQ(0, stop(self));
+	EXPECT_TRUE(nothing_left());
+}
+
 TEST_HARNESS_MAIN

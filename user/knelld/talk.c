@@ -390,6 +390,18 @@ void talk_resume(struct unit *u)
 		talk_await_name(u);
 }
 
+/* FileDescriptorStorePreserve= */
+static void end_store(struct unit *u, bool again)
+{
+	const uint8_t mode = service_of(u)->fd_store_preserve;
+
+	if (!u->fds || mode == PRESERVE_YES || (mode == PRESERVE_RESTART && again))
+		return;
+	fd_store_remove(u->fds, NULL);
+	free(u->fds);
+	u->fds = NULL;
+}
+
 void talk_end(struct unit *u, bool again)
 {
 	struct talk *t = u->talk;
@@ -401,6 +413,7 @@ void talk_end(struct unit *u, bool again)
 		bus_unwatch(t->bus);
 		t->bus = NULL;
 	}
+	end_store(u, again);
 	if (again)
 		return;
 	socket_connection_done(u);
@@ -408,11 +421,6 @@ void talk_end(struct unit *u, bool again)
 	u->notify = NULL;
 	free(t);
 	u->talk = NULL;
-	if (u->fds && !service_of(u)->fd_store_preserve) {
-		fd_store_remove(u->fds, NULL);
-		free(u->fds);
-		u->fds = NULL;
-	}
 }
 
 void talk_give(const struct unit *u)
