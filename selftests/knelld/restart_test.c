@@ -274,4 +274,88 @@ TEST_F_TIMEOUT(knelld, a_stop_amid_the_delay_is_no_failure, LIMIT_S)
 	EXPECT_FALSE(has(self, "f.service: started"));
 }
 
+/* A reload is no new run. */
+TEST_F_TIMEOUT(knelld, runtime_max_over_reloads, LIMIT_S)
+{
+	uint64_t begun;
+
+	unit(self, "a.service", "[Service]\nRuntimeMaxSec=20s\nExecStart=/bin/sleep 100000\n"
+	     "ExecReload=/bin/true\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "a.service: started"));
+	begun = clock_ns(CLOCK_MONOTONIC);
+	while (!has(self, "a.service: RuntimeMaxSec= is over")) {
+		ask(self, "ReloadUnits", "a.service", "");
+		read_within(self, 500);
+		ASSERT_GT(90 * NSEC_PER_SEC, clock_ns(CLOCK_MONOTONIC) - begun);
+	}
+	ENDS;
+}
+
+static uint64_t run_of(fixture *self, const char *name)
+{
+	const char *at = strstr(ask(self, "History", name, ""), "\"runUsec\":");
+
+	return at ? strtoull(at + strlen("\"runUsec\":"), NULL, 10) * 1000 : 0;
+}
+
+/* Up to so much longer: each never before its time, and hardly ever all at the same. */
+TEST_F_TIMEOUT(knelld, runtime_randomized_extra, LIMIT_S)
+{
+	uint64_t first = UINT64_MAX, last = 0;
+	char name[32];
+
+	for (int i = 0; i < 12; i++) {
+		snprintf(name, sizeof(name), "%d.service", i);
+		unit(self, name, "[Service]\nRuntimeMaxSec=1s\nRuntimeRandomizedExtraSec=20s\n"
+		     "ExecStart=/bin/sleep 100000\n");
+	}
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told_times(self, 12, ".service: failed, result timeout"));
+	for (int i = 0; i < 12; i++) {
+		snprintf(name, sizeof(name), "%d.service", i);
+		EXPECT_LE(NSEC_PER_SEC, run_of(self, name));
+		if (run_of(self, name) < first)
+			first = run_of(self, name);
+		if (run_of(self, name) > last)
+			last = run_of(self, name);
+	}
+	/* Of 12 out of 20 seconds: all within 3 once in 10^9 times. */
+	EXPECT_LT(first + 3 * NSEC_PER_SEC, last);
+	ENDS;
+}
+
+/* ExitType=cgroup: up until the last of them is gone, and how the first one ended counts. */
+TEST_F_TIMEOUT(knelld, all_of_it_is_the_service, LIMIT_S)
+{
+	pid_t pid;
+
+	unit(self, "a.service", "[Service]\nExitType=cgroup\n"
+	     "ExecStart=/bin/sh -c 'sleep 100000 & echo $$! >@/a.left; exit 0'\n");
+	unit(self, "b.service", "[Service]\nExitType=cgroup\nRestart=on-failure\nRestartSec=1h\n"
+	     "ExecStart=/bin/sh -c 'sleep 100000 & echo $$! >@/b.left; exit 3'\n");
+	unit(self, "c.service", "[Service]\nExecStart=/bin/sh -c 'sleep 100000 & exit 0'\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "c.service: finished"));
+	ASSERT_TRUE(told_times(self, 2, "exited with status 0"));
+	ASSERT_TRUE(told(self, "exited with status 3"));
+	EXPECT_TRUE(is(self, "a.service", "active"));
+	EXPECT_TRUE(is(self, "b.service", "active"));
+	pid = pid_in(self, "a.left");
+	ASSERT_TRUE(lives(pid));
+	kill(pid, SIGKILL);
+	ASSERT_TRUE(told(self, "a.service: finished"));
+	kill(pid_in(self, "b.left"), SIGKILL);
+	ASSERT_TRUE(told(self, "b.service: restart in 3600s"));
+	EXPECT_TRUE(asked(self, "StopUnits", "b.service", "\"done\""));
+	/* A stop takes what is left. */
+	EXPECT_EQ(0, unlink(path_of(self, "a.left")));
+	EXPECT_TRUE(asked(self, "StartUnits", "a.service", "\"done\""));
+	ASSERT_TRUE(told_times(self, 3, "exited with status 0"));
+	pid = pid_in(self, "a.left");
+	EXPECT_TRUE(asked(self, "StopUnits", "a.service", "\"done\""));
+	EXPECT_FALSE(lives(pid));
+	ENDS;
+}
+
 TEST_HARNESS_MAIN

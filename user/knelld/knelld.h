@@ -65,7 +65,7 @@ struct tree {
 	pid_t pid;			/* of the command's process, 0: not known */
 	bool exited;			/* that one has ended, and it was dealt with */
 	size_t left;			/* members when it had */
-	enum result result;		/* of its end, if it is no ExecStart= */
+	enum result result;		/* of its end, if its meaning waits for that of others */
 	bool empty;			/* all have ended, which is yet to be dealt with */
 	bool lost;			/* reports of members are missing */
 	bool taken;			/* a former knelld may have read some */

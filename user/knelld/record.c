@@ -44,6 +44,18 @@ static void forked(struct unit *u, struct tree *t, const struct knell_event *ev)
 	service_forked(u);
 }
 
+/* ExitType=cgroup: all of them are the service, and how its main one has ended tells how it did. */
+static bool others_go_on(struct unit *u, struct tree *t, enum result result)
+{
+	if (!u->file->service->exit_cgroup || t->empty || !t->left ||
+	    (u->state != STATE_RUN && u->state != STATE_START_POST &&
+	     u->state != STATE_RELOAD && u->state != STATE_RELOAD_NOTIFY))
+		return false;
+	t->result = result;
+	u->pid = 0;
+	return true;
+}
+
 /* The process of ExecStart= */
 static void exec_start_ended(struct unit *u, struct tree *t, const struct knell_event *ev)
 {
@@ -60,7 +72,8 @@ static void exec_start_ended(struct unit *u, struct tree *t, const struct knell_
 	result = note_status(u, t, ev->exit.status);
 	t->exited = true;
 	tree_drop_proc(u);
-	service_main_ended(u, result);
+	if (!others_go_on(u, t, result))
+		service_main_ended(u, result);
 }
 
 /* The process that the PID file has named. */
@@ -235,6 +248,12 @@ static void record_empty(struct unit *u, const struct knell_event *ev)
 		settle_held(u, true);
 	} else if (t == u->main && u->type == TYPE_FORKING && !u->main_done) {
 		all_ended(u, t);
+	} else if (t == u->main && u->file->service && u->file->service->exit_cgroup &&
+		   !u->main_done) {
+		enum result result = t->result;
+
+		tree_drop(u, t);
+		service_main_ended(u, result);
 	} else {
 		tree_drop(u, t);
 	}

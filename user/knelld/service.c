@@ -270,17 +270,29 @@ static void main_over(struct unit *u)
 	begin_stop(u);
 }
 
+/* RuntimeMaxSec= and a share of RuntimeRandomizedExtraSec= that is the same all over this run. */
+static uint64_t run_deadline(const struct unit *u)
+{
+	const uint64_t max = service_of(u)->runtime_max_ns, extra = service_of(u)->runtime_extra_ns;
+	const uint64_t since = u->came_up ? u->times.activated : now_ns();
+	char digits[16] = "";
+	uint64_t share = 0;
+
+	memcpy(digits, u->invocation, sizeof(digits) - 1);
+	if (extra)
+		share = strtoull(digits, NULL, 16) % extra;
+	return max < FOREVER / 2 && share < FOREVER / 2 - max ? since + max + share : 0;
+}
+
 static void enter_run(struct unit *u)
 {
-	const struct service *s = service_of(u);
-
 	if (!tree_is_up(u)) {
 		main_over(u);
 		return;
 	}
 	u->exec = EXEC_START;
 	tell_started(u);
-	unit_arm(u, s->runtime_max_ns);
+	unit_arm_at(u, run_deadline(u));
 	talk_watch(u);
 	u->came_up = true;
 	unit_set_state(u, STATE_RUN);
@@ -435,8 +447,7 @@ static void start_ready(struct unit *u)
 
 static void reload_ready(struct unit *u)
 {
-	unit_disarm(u);
-	unit_arm(u, service_of(u)->runtime_max_ns);
+	unit_arm_at(u, run_deadline(u));
 	unit_set_state(u, STATE_RUN);
 }
 
