@@ -47,7 +47,8 @@ __knellctl_command()
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		--socket|--unit-dir|--root|--type|--state|--mode|--signal|--kill-whom|--lines|--property|-[tnsp])
+		--socket|--unit-dir|--root|--type|--state|--mode|--signal|--kill-whom|--lines|--property|--cpu|\
+		--status|-[tnsp])
 			[[ ${COMP_WORDS[i + 1]-} == = ]] && ((i++))
 			((i++)) ;;
 		-*|=) ;;
