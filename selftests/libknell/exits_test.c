@@ -105,8 +105,11 @@ LOOP_TEST(exits, t27_all_are_reaped)
 	ASSERT_TASK(knell_add_child(self->l, note_child, NULL, pid, 0));
 	ASSERT_EQ(1, until_counted(self->l, nr + 1));
 	ASSERT_EQ(1, run_passes(self->l, 5));
+	/* Also while others go. */
+	exiting_child(7);
+	ASSERT_EQ(1, until_counted(self->l, nr + 2));
 	EXPECT_EQ(6, child_status(pid));
-	EXPECT_EQ(nr + 1, counted);
+	EXPECT_EQ(nr + 2, counted);
 }
 
 /* T-30: a storm, through the smallest possible batch: none is lost, none is told twice. */

@@ -309,6 +309,35 @@ TEST_F_TIMEOUT(syscalls, exits, LIMIT)
 	EXPECT_LE(1, self->all);
 }
 
+/* The same without tasks of their own, where nobody else wants the zombies. */
+static void orphan_turns(enum knell_backend backend, struct report *r)
+{
+	struct knell_loop *l = quiet_loop(backend);
+
+	knell_add_children(l, cb_count, NULL, KNELL_CHILD_AUTOREAP);
+	for (int warm = 1; warm >= 0; warm--) {
+		for (int i = 0; i < DEAD; i++)
+			zombie(0);
+		counted = 0;
+		if (!warm)
+			mark_begin(l);
+		while (counted < DEAD)
+			r->wrong |= knell_loop_run(l, KNELL_RUN_ONCE) != 1;
+	}
+	mark_end(l, r);
+	r->wrong |= waitpid(-1, NULL, WNOHANG) != -1 || errno != ECHILD;
+	knell_loop_free(l);
+}
+
+TEST_F_TIMEOUT(syscalls, exits_without_tasks, LIMIT)
+{
+	ASSERT_EQ(0, trace_it(self, variant->backend, orphan_turns));
+	EXPECT_EQ(self->all, self->report->counted_by_library);
+	EXPECT_LE(DEAD, self->nr[SYS_waitid]);
+	EXPECT_GE(DEAD + 1, self->nr[SYS_waitid]);
+	EXPECT_GE(DEAD + 6, self->all);
+}
+
 /* While nothing happens nothing is done; and that it lives shows when something does. */
 enum { IDLE = 20 };
 

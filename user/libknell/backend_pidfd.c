@@ -38,7 +38,8 @@ struct pidfd_loop {
 	uint64_t due[HEAPS];		/* KNELL_NEVER: not set */
 	bool no_pwait2;			/* before Linux 5.11 */
 	bool at_once;			/* something was heard of already */
-	bool scan;			/* children without a pidfd are to be looked at */
+	size_t scanned;			/* children without a pidfd */
+	bool scan;			/* they are to be looked at */
 	struct epoll_event event[];	/* loop.batch */
 };
 
@@ -244,6 +245,7 @@ static int scan_watch(struct knell_loop *l, struct source *s)
 	if (err)
 		return err;
 	s->scanned = true;
+	p->scanned++;
 	p->scan = true;
 	l->armed++;
 	return 0;
@@ -281,10 +283,13 @@ static int pidfd_child_watch(struct knell_loop *l, struct source *s)
 
 static void pidfd_child_unwatch(struct knell_loop *l, struct source *s)
 {
+	struct pidfd_loop *p = l->backend;
+
 	if (s->kind == SOURCE_CHILDREN) {
 		signal_child_unuse(l);
 	} else if (s->scanned) {
 		s->scanned = false;
+		p->scanned--;
 		l->armed--;
 		signal_child_unuse(l);
 	} else if (s->fd >= 0) {
@@ -302,7 +307,7 @@ static uint64_t tv_ns(const struct timeval *tv)
 	return (uint64_t)tv->tv_sec * NSEC_PER_SEC + (uint64_t)tv->tv_usec * NSEC_PER_USEC;
 }
 
-static void child_fill(struct knell_child *end, const siginfo_t *info, const struct rusage *ru)
+void child_fill(struct knell_child *end, const siginfo_t *info, const struct rusage *ru)
 {
 	end->code = info->si_code;
 	end->status = info->si_status;
@@ -352,7 +357,7 @@ static void pidfd_sigchld(struct knell_loop *l)
 {
 	struct pidfd_loop *p = l->backend;
 
-	p->scan = true;
+	p->scan = p->scanned;
 }
 
 static void scan(struct knell_loop *l)

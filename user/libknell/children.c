@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -231,41 +233,43 @@ static int suspect_add(struct knell_loop *l, const struct knell_child *end)
 	return 0;
 }
 
-/* @stays: a zombie, and will be found again. */
-static int found(struct knell_loop *l, const siginfo_t *si, bool stays)
+/* Is it, or any of them, a zombie? @how: WNOWAIT, or 0 and it is none any more. */
+static bool has_ended(struct knell_loop *l, idtype_t type, pid_t pid, int how,
+		      struct knell_child *end)
 {
-	struct knell_child end = {
-		.pid = si->si_pid,
-		.uid = si->si_uid,
-		.exit_ns = clock_raw(),
-		.flags = KNELL_CHILDF_OVERFLOW,
-	};
-	int err;
+	siginfo_t si = { 0 };
+	struct rusage ru;
 
-	child_set_status(&end, si->si_code == CLD_EXITED ? (si->si_status & 0xff) << 8 :
-			 si->si_status | (si->si_code == CLD_DUMPED ? 0x80 : 0));
-	err = suspect_add(l, &end);
-	/* Once is enough. */
-	if (!err && stays)
-		told_add(l, si->si_pid, boottime());
-	return err;
+	l->stats.count.syscalls++;
+	if (syscall(SYS_waitid, type, pid, &si, how | WEXITED | WNOHANG | __WALL, &ru) ||
+	    !si.si_pid)
+		return false;
+	*end = (struct knell_child){ .pid = si.si_pid, .exit_ns = clock_raw() };
+	child_fill(end, &si, &ru);
+	return true;
 }
 
-static bool is_zombie(struct knell_loop *l, idtype_t type, pid_t pid, siginfo_t *si)
+/* @stays: a zombie, and will be found again. */
+static int found(struct knell_loop *l, struct knell_child *end, bool stays)
 {
-	si->si_pid = 0;
-	l->stats.count.syscalls++;
-	return !waitid(type, (id_t)pid, si, WEXITED | WNOHANG | WNOWAIT | __WALL) && si->si_pid;
+	int err;
+
+	end->flags |= KNELL_CHILDF_OVERFLOW;
+	err = suspect_add(l, end);
+	/* Once is enough. */
+	if (!err && stays)
+		told_add(l, end->pid, boottime());
+	return err;
 }
 
 static void look_at(struct knell_loop *l, pid_t pid)
 {
-	siginfo_t si;
+	struct knell_child end;
 
 	/* One that has a task is told by its own watch. */
-	if (source_find(l, pid) || !is_zombie(l, P_PID, pid, &si) || was_told(l, pid))
+	if (source_find(l, pid) || !has_ended(l, P_PID, pid, WNOWAIT, &end) || was_told(l, pid))
 		return;
-	if (found(l, &si, true))
+	if (found(l, &end, true))
 		l->sources.rescan = true;
 }
 
@@ -380,20 +384,40 @@ static void look_stopped(struct knell_loop *l, struct source *s)
 	}
 }
 
+/* Nobody but us wants a zombie; what is left for want of memory is found again. */
+static void reap_all(struct knell_loop *l)
+{
+	struct news *n;
+
+	while ((n = news_new(l, l->sources.children, 0))) {
+		if (!has_ended(l, P_ALL, 0, 0, &n->child)) {
+			news_free(l, n);
+			return;
+		}
+		n->when = clock_from_raw(l, n->child.exit_ns);
+		n->child.flags |= l->sources.orphans ? KNELL_CHILDF_ADOPTED : 0;
+		news_tell(l, l->sources.children, n, false);
+	}
+}
+
 /*
  * By the other backend this is how children without a task are heard of. Those that are reaped
  * at once need no walk through all.
  */
 static void look_for_ended(struct knell_loop *l)
 {
-	siginfo_t si;
+	bool reaps = l->sources.children->flags & KNELL_CHILD_AUTOREAP;
+	struct knell_child end;
 
+	if (reaps && !l->sources.nr_hashed && !l->sources.nr_told && !l->sources.nr_suspects) {
+		reap_all(l);
+		return;
+	}
 	/* What is left for want of memory would be found again. */
 	children_judge(l);
-	while (!l->sources.nr_suspects && is_zombie(l, P_ALL, 0, &si)) {
-		if (!(l->sources.children->flags & KNELL_CHILD_AUTOREAP) ||
-		    source_find(l, si.si_pid) || was_told(l, si.si_pid) ||
-		    found(l, &si, false)) {
+	while (!l->sources.nr_suspects && has_ended(l, P_ALL, 0, WNOWAIT, &end)) {
+		if (!reaps || source_find(l, end.pid) || was_told(l, end.pid) ||
+		    found(l, &end, false)) {
 			each_child(l, look_at);
 			children_judge(l);
 			return;

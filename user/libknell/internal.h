@@ -25,6 +25,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 
 #include "knell.h"
 
@@ -388,6 +389,7 @@ void child_ended(struct knell_loop *l, struct source *s, const struct knell_chil
 		 uint64_t when);
 void child_emptied(struct knell_loop *l, struct source *s, uint64_t when);
 void child_reap(struct knell_loop *l, pid_t pid);
+void child_fill(struct knell_child *c, const siginfo_t *info, const struct rusage *ru);
 void child_cancel(struct knell_loop *l, struct task *t);
 
 /*

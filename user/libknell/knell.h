@@ -126,7 +126,7 @@ struct knell_site {
 /* enum: struct knell_child.flags */
 #define KNELL_CHILDF_NOSTATUS	(1U << 0)	/* status and usage are not known: they are 0 */
 #define KNELL_CHILDF_ADOPTED	(1U << 1)	/* perhaps an orphan that this process was given */
-#define KNELL_CHILDF_OVERFLOW	(1U << 2)	/* found by a rescan: usage and times are not known */
+#define KNELL_CHILDF_OVERFLOW	(1U << 2)	/* found by a rescan: when it ended is not known */
 #define KNELL_CHILDF_KILLER	(1U << 3)	/* killer_pid and killer_uid are */
 #define KNELL_CHILDF_OOM	(1U << 4)	/* by the kernel, for want of memory */
 #define KNELL_CHILDF_REDELIVERED (1U << 5)	/* a former holder of the queue may have seen it */
