@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The processes of commands where there is no module. Each command is a session and group of its
- * own, and has a pidfd; what it leaves behind is known by its group, which lasts as long as
- * anybody is in it, and as long keeps its number from being another's. knelld is a subreaper, so
- * the death of each that is left behind comes to it in the end, and then the groups whose leaders
- * are gone are looked at.
+ * own; what it leaves behind is known by its group, which lasts as long as anybody is in it, and
+ * as long keeps its number from being another's. knelld is a subreaper, so the death of each that
+ * is left behind comes to it in the end, and then the groups whose leaders are gone are looked at.
+ *
+ * All children are reaped here and nowhere else, so the number of one whose end was not told yet
+ * is its own: it takes no pidfd to signal it. A process that is to be followed and may be
+ * another's child has one.
  */
 #include <errno.h>
 #include <signal.h>
@@ -12,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base.h"
@@ -21,19 +25,23 @@
 #define SLOT_BITS	20
 #define SLOT_MASK	((1U << SLOT_BITS) - 1)
 
+#define BUCKETS		256
+
 struct plain {
-	uint32_t watch;			/* its slot and one, and a number that changes with use */
+	struct plain *next;		/* of those born, in the bucket of their pids */
 	uint64_t token;
+	uint32_t watch;			/* its slot and one, and a number that changes with use */
 	pid_t pid;			/* the first process, session and group; 0: not born */
-	knell_task end;			/* of that process */
+	knell_task end;			/* of that process, if it is alone */
 	bool alone;			/* that process is all there is */
+	bool ended;
 	bool left;			/* it has ended, others in its group have not */
 };
 
 static struct knell_loop *loop;
 static procs_tell_fn *tell;
-static struct plain **slots;
-static size_t nr_slots, nr_left;
+static struct plain **slots, *born[BUCKETS];
+static size_t nr_slots, first_free, nr_left;
 static uint32_t turn;
 
 static struct plain *find(uint32_t watch)
@@ -47,7 +55,7 @@ static struct plain *find(uint32_t watch)
 static int add(uint64_t token, bool alone, uint32_t *watch)
 {
 	struct plain *p;
-	size_t i = 0;
+	size_t i = first_free;
 
 	*watch = 0;
 	while (i < nr_slots && slots[i])
@@ -58,6 +66,7 @@ static int add(uint64_t token, bool alone, uint32_t *watch)
 		slots = xgrow(slots, nr_slots, sizeof(*slots));
 		nr_slots++;
 	}
+	first_free = i + 1;
 	p = slots[i] = xcalloc(1, sizeof(*p));
 	turn += 1U << SLOT_BITS;
 	p->watch = (turn & ~MAIN_BIT) | (i + 1);
@@ -67,15 +76,39 @@ static int add(uint64_t token, bool alone, uint32_t *watch)
 	return 0;
 }
 
+/* Where the child of that pid is, or the end of its bucket. */
+static struct plain **by_pid(pid_t pid)
+{
+	struct plain **at = &born[pid % BUCKETS];
+
+	while (*at && (*at)->pid != pid)
+		at = &(*at)->next;
+	return at;
+}
+
+static void has_ended(struct plain *p)
+{
+	struct plain **at = by_pid(p->pid);
+
+	if (*at == p)
+		*at = p->next;
+	p->ended = true;
+	p->end = KNELL_NONE;
+}
+
 static void drop(uint32_t watch)
 {
 	struct plain *p = find(watch);
+	size_t i = (watch & SLOT_MASK) - 1;
 
 	if (!p)
 		return;
 	knell_cancel(loop, p->end);
+	has_ended(p);
 	nr_left -= p->left;
-	slots[(watch & SLOT_MASK) - 1] = NULL;
+	slots[i] = NULL;
+	if (i < first_free)
+		first_free = i;
 	free(p);
 }
 
@@ -105,20 +138,17 @@ static void look_at_left(void)
 			tell_empty(slots[i]->watch);
 }
 
-static void on_end(struct knell_loop *l, const struct knell_call *call, void *arg)
+static void tell_end(struct plain *p, const struct knell_child *c)
 {
-	const struct knell_child *c = call->child;
-	struct plain *p = arg;
 	const uint32_t watch = p->watch;
+	const bool alone = p->alone;
 	struct knell_event ev = {
 		.type = KNELL_EV_EXIT, .watch = watch, .token = p->token, .time_ns = c->exit_ns,
-		.flags = (p->alone ? 0 : KNELL_EVF_MAIN) |
+		.flags = (alone ? 0 : KNELL_EVF_MAIN) |
 			 (c->flags & KNELL_CHILDF_NOSTATUS ? KNELL_EVF_NOSTATUS : 0),
 	};
-	const bool alone = p->alone;
 
-	(void)l;
-	p->end = KNELL_NONE;
+	has_ended(p);
 	p->left = !alone && group_lives(p);
 	nr_left += p->left;
 	ev.exit.pid = c->pid;
@@ -140,13 +170,23 @@ static void on_end(struct knell_loop *l, const struct knell_call *call, void *ar
 		look_at_left();
 }
 
-/* A process that was left behind has ended, whoever's it was. */
-static void on_orphan(struct knell_loop *l, const struct knell_call *call, void *arg)
+static void on_end(struct knell_loop *l, const struct knell_call *call, void *arg)
 {
 	(void)l;
-	(void)call;
+	tell_end(arg, call->child);
+}
+
+/* A command's own process has ended, or one that was left behind, whoever's it was. */
+static void on_child(struct knell_loop *l, const struct knell_call *call, void *arg)
+{
+	struct plain *p = *by_pid(call->child->pid);
+
+	(void)l;
 	(void)arg;
-	look_at_left();
+	if (p)
+		tell_end(p, call->child);
+	else
+		look_at_left();
 }
 
 int plain_begin(struct knell_loop *l)
@@ -154,7 +194,7 @@ int plain_begin(struct knell_loop *l)
 	loop = l;
 	if (getpid() != 1 && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		return -errno;
-	return knell_is_none(knell_add_children(l, on_orphan, NULL, KNELL_CHILD_AUTOREAP)) ?
+	return knell_is_none(knell_add_children(l, on_child, NULL, KNELL_CHILD_AUTOREAP)) ?
 	       -errno : 0;
 }
 
@@ -193,43 +233,58 @@ static int plain_born(uint32_t watch, pid_t pid)
 	if (!p)
 		return -ENOENT;
 	p->pid = pid;
-	p->end = knell_add_child(loop, on_end, p, pid, KNELL_CHILD_AUTOREAP);
-	return knell_is_none(p->end) ? -errno : 0;
+	p->next = born[pid % BUCKETS];
+	born[pid % BUCKETS] = p;
+	return 0;
+}
+
+static bool is_child(pid_t pid)
+{
+	siginfo_t si;
+
+	return !waitid(P_PID, pid, &si, WEXITED | WNOHANG | WNOWAIT | __WALL);
 }
 
 static int plain_add_pid(pid_t pid, uint64_t token, uint32_t flags, uint32_t *watch)
 {
-	int err = add(token, true, watch);
+	int err = *by_pid(pid) ? -EEXIST : add(token, true, watch);
+	struct plain *p;
 
 	(void)flags;
 	if (err)
 		return err;
-	err = plain_born(*watch, pid);
-	if (err) {
-		drop(*watch);
-		*watch = 0;
-	}
+	if (is_child(pid))
+		return plain_born(*watch, pid);
+	p = find(*watch);
+	p->pid = pid;
+	p->end = knell_add_child(loop, on_end, p, pid, KNELL_CHILD_AUTOREAP);
+	if (!knell_is_none(p->end))
+		return 0;
+	err = -errno;
+	drop(*watch);
+	*watch = 0;
 	return err;
 }
 
 static int plain_kill(uint32_t watch, int sig)
 {
 	struct plain *p = find(watch);
+	bool first = watch & MAIN_BIT;
 	int err;
 
 	if (!p || !p->pid)
 		return -ENOENT;
-	if (p->alone || watch & MAIN_BIT) {
-		/* A daemon that has left its command's group leads one of its own. */
-		if (p->alone && !knell_is_none(p->end) && getpgid(p->pid) == p->pid)
-			return kill(-p->pid, sig) ? -errno : 1;
-		err = knell_child_kill(loop, p->end, sig);
-		return err ? err : 1;
-	}
 	/* Nobody is in it any more, so the number may be another's. */
-	if (knell_is_none(p->end) && !p->left)
+	if (p->ended && (first || !p->left))
 		return -ESRCH;
-	return kill(-p->pid, sig) ? -errno : 1;
+	/* A daemon that has left its command's group leads one of its own. */
+	if (p->alone)
+		first = getpgid(p->pid) != p->pid;
+	if (first && !knell_is_none(p->end))
+		err = knell_child_kill(loop, p->end, sig);
+	else
+		err = kill(first ? p->pid : -p->pid, sig) ? -errno : 0;
+	return err ? err : 1;
 }
 
 const struct procs plain_procs = {
