@@ -49,6 +49,28 @@ void service_fail(struct unit *u, enum result result)
 
 /* Restarts */
 
+static void down(struct unit *u)
+{
+	bool failed = u->result != RESULT_SUCCESS && u->result != RESULT_CONDITION;
+
+	unit_disarm(u);
+	unit_set_state(u, failed ? STATE_FAILED : STATE_DEAD);
+}
+
+/* As a job, so that those that depend on it are restarted with it. */
+static void delay_expired(struct unit *u)
+{
+	const char *why = "all is being stopped";
+
+	if (u->gone) {
+		down(u);
+	} else if (job_ask(u, JOB_RESTART, JOB_REPLACE, NULL, NULL, &why) < 0) {
+		log_line("%s: cannot be restarted: %s", u->name, why);
+		service_fail(u, RESULT_RESOURCES);
+		down(u);
+	}
+}
+
 static void await_restart(struct unit *u)
 {
 	char delay[32], used[64];
@@ -62,15 +84,11 @@ static void await_restart(struct unit *u)
 	if (u->job && u->job->type == JOB_START && u->job->running)
 		job_finish(u, u->result == RESULT_SUCCESS ? JR_DONE : JR_FAILED);
 	unit_set_state(u, STATE_DELAY);
-	unit_arm(u, ns);
-}
-
-static void down(struct unit *u)
-{
-	bool failed = u->result != RESULT_SUCCESS && u->result != RESULT_CONDITION;
-
-	unit_disarm(u);
-	unit_set_state(u, failed ? STATE_FAILED : STATE_DEAD);
+	/* A run that never was has to come by the loop, which has others to look after. */
+	if (!ns && u->came_up)
+		delay_expired(u);
+	else
+		unit_arm(u, ns);
 }
 
 /* A run is over, ExecStopPost= too. */
@@ -421,20 +439,6 @@ static void stop_expired(struct unit *u)
 {
 	tell_expired(u, "TimeoutStopSec", service_of(u)->stop_ns);
 	stop_as(u, service_of(u)->stop_failure_mode, service_of(u)->stop_ns);
-}
-
-/* As a job, so that those that depend on it are restarted with it. */
-static void delay_expired(struct unit *u)
-{
-	const char *why = "all is being stopped";
-
-	if (u->gone) {
-		down(u);
-	} else if (job_ask(u, JOB_RESTART, JOB_REPLACE, NULL, NULL, &why) < 0) {
-		log_line("%s: cannot be restarted: %s", u->name, why);
-		service_fail(u, RESULT_RESOURCES);
-		down(u);
-	}
 }
 
 /* What it says of itself: see notified.c */

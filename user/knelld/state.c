@@ -148,11 +148,12 @@ static void put_unit(struct unit *u)
 		u->written = put(&s, u->id) ? s.sum : 0;
 }
 
-/* Writes what is new about @u. */
+/* Writes what is new about @u; what is written down does not come again to be told. */
 void state_write(struct unit *u)
 {
 	if (fd < 0)
 		return;
+	log_flush();
 	while (nr_written < u->id)
 		put_unit(units[nr_written++]);
 	put_unit(u);

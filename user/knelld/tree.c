@@ -88,10 +88,8 @@ static uint16_t announce(struct unit *u, enum exec_kind kind)
 	} else {
 		u->control_serial = u->serial;
 	}
-	if (u->heard || !u->written) {
-		log_flush();
+	if (u->heard || !u->written)
 		state_write(u);
-	}
 	return u->serial;
 }
 
