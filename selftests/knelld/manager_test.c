@@ -109,4 +109,23 @@ TEST_F_TIMEOUT(knelld, a_default_that_is_masked_is_not_everything, LIMIT_S)
 	ENDS;
 }
 
+/* -force stops nobody; without it everybody is. */
+TEST_F_TIMEOUT(knelld, exit_by_force_leaves_what_runs, LIMIT_S)
+{
+	int status;
+	pid_t pid;
+
+	WANTS("a.service b.service");
+	unit(self, "a.service", SLEEPER);
+	unit(self, "b.service", "[Unit]\nAfter=a.service\nFailureAction=exit-force\n"
+	     "FailureActionExitStatus=7\n[Service]\nExecStart=/bin/false\n");
+	ASSERT_TRUE(start_with(self, ORDINARY, NULL));
+	status = ended(self);
+	EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+	EXPECT_FALSE(has(self, "a.service: stopped"));
+	pid = main_pid(self, "a.service");
+	EXPECT_TRUE(lives(pid));
+	kill(pid, SIGKILL);
+}
+
 TEST_HARNESS_MAIN

@@ -227,6 +227,8 @@ static void stop_all(void)
 	manager.stopping = true;
 	state_stopping();
 	manager_tell(&ev);
+	if (manager.haste)
+		return;
 	for (size_t i = nr_units; i-- > 0;)
 		if (!unit_is_down(units[i]) || units[i]->job)
 			job_ask(units[i], JOB_STOP, JOB_REPLACE_IRREVERSIBLY, NULL, NULL, NULL);
@@ -261,29 +263,38 @@ int manager_reexec(void)
 
 bool manager_over(void)
 {
-	return manager.stopping && !job_count();
+	return manager.stopping && (manager.haste || !job_count());
 }
 
 /* FailureAction= and its kin. */
 void manager_emergency(enum emergency what, const struct unit *u, const char *why)
 {
-	static const enum ending_how ends[] = {
-		[EMERGENCY_REBOOT] = END_REBOOT, [EMERGENCY_REBOOT_FORCE] = END_REBOOT,
-		[EMERGENCY_REBOOT_IMMEDIATE] = END_REBOOT, [EMERGENCY_KEXEC] = END_KEXEC,
-		[EMERGENCY_KEXEC_FORCE] = END_KEXEC, [EMERGENCY_SOFT_REBOOT] = END_REBOOT,
-		[EMERGENCY_SOFT_REBOOT_FORCE] = END_REBOOT,
-		[EMERGENCY_POWEROFF] = END_POWEROFF, [EMERGENCY_POWEROFF_FORCE] = END_POWEROFF,
-		[EMERGENCY_POWEROFF_IMMEDIATE] = END_POWEROFF,
-		[EMERGENCY_HALT] = END_HALT, [EMERGENCY_HALT_FORCE] = END_HALT,
-		[EMERGENCY_HALT_IMMEDIATE] = END_HALT,
-		[EMERGENCY_EXIT] = END_EXIT, [EMERGENCY_EXIT_FORCE] = END_EXIT,
+	static const struct {
+		enum ending_how how;
+		enum haste haste;
+	} ends[] = {
+		[EMERGENCY_REBOOT] = { END_REBOOT, ORDERLY },
+		[EMERGENCY_REBOOT_FORCE] = { END_REBOOT, FORCED },
+		[EMERGENCY_REBOOT_IMMEDIATE] = { END_REBOOT, IMMEDIATE },
+		[EMERGENCY_SOFT_REBOOT] = { END_REBOOT, ORDERLY },
+		[EMERGENCY_SOFT_REBOOT_FORCE] = { END_REBOOT, FORCED },
+		[EMERGENCY_KEXEC] = { END_KEXEC, ORDERLY },
+		[EMERGENCY_KEXEC_FORCE] = { END_KEXEC, FORCED },
+		[EMERGENCY_POWEROFF] = { END_POWEROFF, ORDERLY },
+		[EMERGENCY_POWEROFF_FORCE] = { END_POWEROFF, FORCED },
+		[EMERGENCY_POWEROFF_IMMEDIATE] = { END_POWEROFF, IMMEDIATE },
+		[EMERGENCY_HALT] = { END_HALT, ORDERLY },
+		[EMERGENCY_HALT_FORCE] = { END_HALT, FORCED },
+		[EMERGENCY_HALT_IMMEDIATE] = { END_HALT, IMMEDIATE },
+		[EMERGENCY_EXIT] = { END_EXIT, ORDERLY },
+		[EMERGENCY_EXIT_FORCE] = { END_EXIT, FORCED },
 	};
 	const struct unit_file *f = unit_latest(u);
 	int32_t status = u->result == RESULT_SUCCESS ? f->success_status : f->failure_status;
 
 	if (what == EMERGENCY_NONE || manager.stopping)
 		return;
-	if (ends[what] != END_EXIT && !is_pid1()) {
+	if (ends[what].how != END_EXIT && !is_pid1()) {
 		log_line("%s: action %s for its %s is not ours to take, ignored", u->name,
 			 unit_emergency_name(what), why);
 		return;
@@ -292,7 +303,8 @@ void manager_emergency(enum emergency what, const struct unit *u, const char *wh
 	if (status == UNSET)
 		status = WIFEXITED(u->status) ? WEXITSTATUS(u->status) : 1;
 	manager.reboot_argument = f->reboot_argument;
-	manager_stop(ends[what], status);
+	manager.haste = ends[what].haste;
+	manager_stop(ends[what].how, status);
 }
 
 /* --check: 0 if every unit could be started. */

@@ -323,6 +323,9 @@ const char *edge_name(uint8_t side);			/* "Requires", "RequiredBy" */
 
 /* The manager as a whole: manager.c */
 
+/* Whether units are stopped first; IMMEDIATE: nor are processes ended, nor file systems unmounted. */
+enum haste { ORDERLY, FORCED, IMMEDIATE };
+
 enum ending_how { END_EXIT, END_POWEROFF, END_REBOOT, END_HALT, END_REEXEC, END_KEXEC };
 
 struct manager {
@@ -331,6 +334,7 @@ struct manager {
 	bool user;			/* --user */
 	bool stopping;			/* all is being stopped, no new starts */
 	enum ending_how how;		/* what comes after */
+	enum haste haste;
 	const char *reboot_argument;	/* RebootArgument= of the unit that asked for it */
 	int exit_status;
 	uint64_t started;		/* CLOCK_MONOTONIC ns */

@@ -366,6 +366,10 @@ void pid1_end(enum ending_how how)
 		[END_KEXEC] = { RB_KEXEC, "another kernel" },
 	};
 
+	if (manager.haste == IMMEDIATE) {
+		log_flush();
+		end_machine(ends[how].cmd);
+	}
 	end_the_rest();
 	sync();
 	if (place() == CONTAINER)
