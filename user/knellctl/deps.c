@@ -17,7 +17,7 @@ static const char *const needed_by[] = {
 };
 
 struct walk {
-	struct strv seen;		/* once is enough, and ends every cycle */
+	json_t *seen;			/* its keys: once is enough, and ends every cycle */
 	char *last;			/* of the lines above: is it the last of its level? */
 	json_t *flat;			/* --json: each edge */
 	int status;
@@ -32,10 +32,9 @@ static bool among(const char *s, const char *const *list)
 
 static bool seen(struct walk *w, const char *name)
 {
-	for (size_t i = 0; i < w->seen.nr; i++)
-		if (!strcmp(w->seen.v[i], name))
-			return true;
-	strv_add(&w->seen, xstrdup(name));
+	if (json_object_get(w->seen, name))
+		return true;
+	json_object_set_new(w->seen, name, json_true());
 	return false;
 }
 
@@ -120,7 +119,9 @@ static int first(struct strv *names)
 
 int cmd_list_dependencies(const struct verb *cmd, char **args, size_t nr)
 {
-	struct walk w = { .last = xcalloc(1, DEPTH_MAX + 1), .flat = json_array() };
+	struct walk w = {
+		.last = xcalloc(1, DEPTH_MAX + 1), .flat = json_array(), .seen = json_object(),
+	};
 	struct strv names = { 0 };
 	json_t *reply = NULL;
 
@@ -138,7 +139,7 @@ int cmd_list_dependencies(const struct verb *cmd, char **args, size_t nr)
 		out_json(json_pack("{s:O}", "dependencies", w.flat));
 	json_decref(w.flat);
 	strv_free(&names);
-	strv_free(&w.seen);
+	json_decref(w.seen);
 	free(w.last);
 	return w.status;
 }
