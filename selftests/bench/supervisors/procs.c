@@ -90,7 +90,8 @@ struct memory memory_of(const struct procs *p)
 		must(path, read_text(path, text, sizeof(text)));
 		for (k = 0; k < ARRAY_SIZE(private); k++)
 			m.private_kib += sum_of(text, private[k]);
-		m.proportional_kib += sum_of(text, "Pss:");
+		m.anon_kib += sum_of(text, "Anonymous:");
+		m.pss_kib += sum_of(text, "Pss:");
 	}
 	return m;
 }

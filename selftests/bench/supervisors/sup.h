@@ -41,9 +41,12 @@ struct procs {
 	pid_t own[MAX_HELPERS];
 };
 
-/* Private memory is the processes' own, proportional includes their part of what is shared. */
+/*
+ * What no other process has mapped; of that, what is no file's; and with their part of what others
+ * have, too.
+ */
 struct memory {
-	double private_kib, proportional_kib;
+	double private_kib, anon_kib, pss_kib;
 };
 
 /* files.c */
