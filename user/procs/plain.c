@@ -5,8 +5,8 @@
  * as long keeps its number from being another's. knelld is a subreaper, so the death of each that
  * is left behind comes to it in the end, and then the groups whose leaders are gone are looked at.
  *
- * All children are reaped here and nowhere else, so the number of one whose end was not told yet
- * is its own: it takes no pidfd to signal it. A process that is to be followed and may be
+ * All children are reaped here and nowhere else, so the number of one that is a child still is its
+ * own: it takes no pidfd to signal it. A process that is to be followed and may be
  * another's child has one.
  */
 #include <errno.h>
@@ -282,6 +282,8 @@ static int plain_kill(uint32_t watch, int sig)
 		first = getpgid(p->pid) != p->pid;
 	if (first && !knell_is_none(p->end))
 		err = knell_child_kill(loop, p->end, sig);
+	else if (first && !is_child(p->pid))
+		err = -ESRCH;	/* reaped, which is about to be told */
 	else
 		err = kill(first ? p->pid : -p->pid, sig) ? -errno : 0;
 	return err ? err : 1;
