@@ -4,8 +4,10 @@
 #	make			builds kmod/knell.ko, build/knelld, build/knellctl, build/libknell.so.0 and
 #				build/libknell.a
 #	make run		boots a machine whose PID 1 is knelld, INTERACTIVE=1 leaves a shell
-#	make check		runs the selftests in the same machine, libknell's here (sanitizers,
-#				valgrind) and there, TESTS="timer queue libknell" only these,
+#	make check		runs the selftests in the same machine, and here those of libknell (in
+#				the machine, too), of knelld, knellctl and what they are made of;
+#				TESTS="timer unit knelld_exec" only these (selftests/host.mk has
+#				more on those that are run here),
 #				KREL=RELEASE on another kernel that is installed with its headers,
 #				KERNEL=IMAGE KDIR=DIR on one of your own, DIR where it was built;
 #				SLOW=N gives all N times as long, SMP=CPUS, MEMORY=MB,
@@ -51,11 +53,11 @@ knelld: libknell unit varlink
 knellctl: libknell unit varlink
 	$(MAKE) -C user/knellctl BUILD=$(CURDIR)/$(build)
 
-# The guests have no libraries of this machine.
-knelld-static: libknell unit varlink
+# The guests have no libraries of this machine. Of the same objects: not at the same time.
+knelld-static: knelld
 	$(MAKE) -C user/knelld BUILD=$(CURDIR)/$(build) static
 
-knellctl-static: libknell unit varlink
+knellctl-static: knellctl
 	$(MAKE) -C user/knellctl BUILD=$(CURDIR)/$(build) static
 
 selftests: module libknell knelld-static

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "host_test.h"
+#include "pid1.h"
 
 static bool make(const char *dir)
 {

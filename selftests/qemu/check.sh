@@ -1,77 +1,82 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Runs the test programs in the guest and counts their results; "N passed, N failed" comes last.
+# Runs the test programs in the guest (boots.sh), and beside it the suites of this machine
+# (../host.mk), and counts their results; "N passed, N failed" comes last.
 #
-# usage: check.sh [NAME...]	(programs.sh tells what a name selects)
+# usage: check.sh [-h] [NAME...]	(programs.sh and suites.sh tell what a name selects; none: all)
+#   -h   only what runs on this machine
 #
-# All programs that want as many CPUs run in one boot. When the guest goes down, the program it was running has failed and
-# another boot goes on with the next one. Nothing passes but by the file of the second serial port,
-# which has to be complete (DONE), and a complaint of the kernel fails the run. The freed memory
-# checks of the stock kernel are on: SLUB's for our own caches and those that we hold references in.
-#
-# libknell's programs run on this machine, too (libknell/host.sh), those that were selected. When all
-# were, its lines that have run, here or there, are counted.
+# Two things are done at a time; the guest is one of them for as long as it takes. When all of
+# libknell's programs were selected, its lines that have run, here or there, are counted.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
 out=$build/check
-export KNELL_RUNNER=$$
-append="loglevel=5 page_poison=1 slub_debug=FZPU ${APPEND:-}"
+guest=1
+export KNELL_BUILD="$build" KNELL_RUNNER=$$
 
+if [ "${1:-}" = -h ]; then
+	shift
+	out=$build/check-host
+	guest=
+fi
 rm -rf "$out"
-mkdir -p "$out"
-"$here/programs.sh" "$@" >"$out/programs"
-"$here/guest-root.sh"
+mkdir -p "$out/host"
 
-# Runs what is listed in $out/left and leaves there what was not reached.
-boot_once()
+# What each name selects, here and there; one that selects nothing is a mistake.
+select_tests()
 {
-	dir=$out/boot-$1
-	cpus=$(awk 'NR == 1 { print $3 }' "$out/left")
-	awk -v cpus="$cpus" '$3 == cpus' "$out/left" >"$out/now"
-	awk -v cpus="$cpus" '$3 != cpus' "$out/left" >"$out/next"
-	silence=$(awk '$2 > max { max = $2 } END { print max + 120 }' "$out/now")
-	awk '{ print $1, $2 }' "$out/now" |
-		"$here/run-list.sh" "$dir" -p "$cpus" -s "$silence" -t $((3600 * ${SLOW:-1})) -m "${MEMORY:-512}" -a "$append" ||
-		echo "boot $1: not ended by itself"
-	cat "$dir/result" >>"$out/result"
-	if ! "$here/console-clean.sh" "$dir/console.log" >"$dir/complaints"; then
-		complaints=$((complaints + 1))
-		echo "boot $1: the kernel complained ($dir/console.log):"
-		cat "$dir/complaints"
-	fi
-	if grep -q '^DONE' "$dir/result"; then
-		mv "$out/next" "$out/left"
-		return
-	fi
-	echo "boot $1: did not get to its end; its console says last:"
-	tail -n 60 "$dir/console.log"
-	# A boot that got nowhere would get nowhere again.
-	last=$(sed -n 's/^RUN \([^ ]*\) .*/\1/p' "$dir/result" | tail -n 1)
-	[ -n "$last" ] || : >"$out/next"
-	awk -v last="$last" 'found { print } $1 == last { found = 1 }' "$out/now" >"$out/left"
-	cat "$out/next" >>"$out/left"
+	: >"$out/programs.all"
+	: >"$out/suites.all"
+	for name in "$@"; do
+		[ -z "$guest" ] || "$here/programs.sh" "$name" >"$out/programs.now"
+		"$here/suites.sh" ${name:+"$name"} >"$out/suites.now"
+		if ! cat "$out"/*.now | grep -q .; then
+			echo "check.sh: there is no test ${name:-at all}" >&2
+			exit 1
+		fi
+		cat "$out/suites.now" >>"$out/suites.all"
+		[ -z "$guest" ] || cat "$out/programs.now" >>"$out/programs.all"
+	done
+	awk '!seen[$1]++' "$out/programs.all" >"$out/programs"
+	awk '!seen[$1]++' "$out/suites.all" >"$out/suites"
 }
 
-cp "$out/programs" "$out/left"
-: >"$out/result"
-names=$(sed -n 's/^libknell_\(.*\)_test .*/\1/p' "$out/programs")
-if [ -n "$names" ]; then
-	# shellcheck disable=SC2086 # a list
-	"$here/../libknell/host.sh" "$out/host" $names
-	cat "$out/host/result" >>"$out/result"
-fi
-complaints=0
-nr=1
-while [ -s "$out/left" ]; do
-	boot_once $nr
-	nr=$((nr + 1))
-done
+# The tests of a suite that cannot be built are not run, so they have failed.
+build_suites()
+{
+	cp "$out/suites" "$out/jobs"
+	sed 's/^host-\([^-]*\)-.*/\1/' "$out/suites" | sort -u | while read -r suite; do
+		MAKEFLAGS='' make -s -j2 --no-print-directory -C "$here/../$suite" build="$build" host \
+			>"$out/host/build-$suite.log" 2>&1 </dev/null && continue
+		echo "the tests of selftests/$suite cannot be built:"
+		tail -n 40 "$out/host/build-$suite.log"
+		sed -i "/^host-$suite-/d" "$out/jobs"
+	done
+	if [ -s "$out/programs" ]; then
+		"$here/guest-root.sh"
+		sed -i '1i guest' "$out/jobs"
+		[ -s "$out/jobs" ] || echo guest >"$out/jobs"
+	fi
+}
 
-# The guest's counts come over its serial port, from libknell/zlines_test.sh.
-all=$(find "$build/selftests" -name 'libknell_*_test*' -perm /111 | wc -l)
-if [ "$all" -gt 0 ] && [ "$(grep -c '^libknell_' "$out/programs")" -eq "$all" ]; then
+# What tests of this machine have said that failed.
+show_failed()
+{
+	while read -r name _; do
+		[ ! -e "$out/host/$name" ] ||
+			! grep -q '^    not ok\|^END [^ ]* \(exit [^0]\|signal\|timeout\)' "$out/host/$name" ||
+			tail -n 100 "$out/host/$name"
+	done <"$out/suites"
+}
+
+# Of libknell's lines. The guest's counts come over its serial port, from libknell/zlines_test.sh.
+coverage()
+{
+	[ -s "$out/programs" ] || return 0
+	all=$(find "$build/selftests" -name 'libknell_*_test*' -perm /111 | wc -l)
+	[ "$all" -gt 0 ] && [ "$(grep -c '^libknell_' "$out/programs")" -eq "$all" ] || return 0
 	mkdir -p "$out/gcov"
 	tr -d '\r' <"$out/result" | sed -n 's/^    # gcda //p' | base64 -d | tar -C "$out/gcov" -x -z || true
 	"$here/../libknell/coverage.sh" "$out/gcov" >"$out/coverage" && verdict=ok || verdict='not ok'
@@ -79,9 +84,21 @@ if [ "$all" -gt 0 ] && [ "$(grep -c '^libknell_' "$out/programs")" -eq "$all" ];
 	printf 'RUN libknell-coverage 0\n    1..1\n    %s 1 %s\nEND libknell-coverage exit 0 0\n' \
 		"$verdict" "$(tail -n 1 "$out/coverage")" >>"$out/result"
 	echo libknell-coverage >>"$out/programs"
-fi
+}
 
+[ $# -gt 0 ] || set -- ''
+select_tests "$@"
+build_suites
+: >"$out/result"
+echo 0 >"$out/complaints"
+lost=0
+xargs -r -P 2 -L 1 "$here/job.sh" "$out" <"$out/jobs" || lost=1
+coverage
+while read -r name _; do
+	[ ! -e "$out/host/$name" ] || cat "$out/host/$name" >>"$out/result"
+done <"$out/suites"
+show_failed
 echo "logs are in $out"
 # shellcheck disable=SC2046 # a list
-COMPLAINTS=$complaints exec "$here/sum.sh" "$out/result" \
-	$(cat "$out/programs" "$out/host/programs" 2>/dev/null | awk '{ print $1 }')
+COMPLAINTS=$(($(cat "$out/complaints") + lost)) exec "$here/sum.sh" "$out/result" \
+	$(cat "$out/programs" "$out/suites" | awk '{ print $1 }')

@@ -24,8 +24,10 @@ packages=$(sed 's/#.*//' <<-'END'
 	libjansson-dev		# JSON, for knelld, knellctl and what they speak with each other
 	jq			# the tests of knellctl: is that JSON
 	libxml2-utils		# and that XML
+	zsh			# its completion for the one shell, bash has the other
+	dbus-daemon		# a bus, for services of Type=dbus
 	varlink-go		# another Varlink, to talk with
-	systemd			# systemd-analyze, systemctl --root: what units are compared with
+	systemd			# systemd-analyze, systemctl --root: what units are compared with; systemd-notify
 	valgrind		# libknell's tests under memcheck
 	libc6-dbg		# without which valgrind does not know the C library's functions
 	linux-headers-amd64	# to build the module against, and says which kernel
@@ -41,7 +43,7 @@ lint_packages=$(sed 's/#.*//' <<-'END'
 	perl			# checkpatch.pl
 	sparse			# the kernel's semantic checker
 	shellcheck		# the scripts
-	clang-tidy		# libknell and knelld
+	clang-tidy		# all that runs in user space
 	g++			# programs in C++ use libknell, too
 	mandoc			# the manual
 END

@@ -152,7 +152,7 @@ TEST_F_TIMEOUT(idl, texts, LIMIT)
 	char *dirs = strdup(list ? list : "."), *dir, *rest = dirs, path[512];
 	unsigned int nr = 0;
 
-	while ((dir = strsep(&rest, " "))) {
+	while ((dir = strsep(&rest, ":"))) {
 		DIR *d = opendir(dir);
 		struct dirent *e;
 
