@@ -270,6 +270,19 @@ TEST_F_TIMEOUT(knelld, a_target_is_reached_after_what_it_wants, LIMIT_S)
 	ENDS;
 }
 
+/* As systemd-pcrphase.service is of sysinit.target: whichever of the two is read first. */
+TEST_F_TIMEOUT(knelld, a_target_does_not_wait_for_what_waits_for_it, LIMIT_S)
+{
+	unit(self, "default.target", "[Unit]\nRequires=sysinit.target\nAfter=sysinit.target\n");
+	unit(self, "sysinit.target", "[Unit]\nWants=late.service early.service\n");
+	UNIT("late", "");
+	UNIT("early", "DefaultDependencies=no");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "startup finished: 2 started"));
+	EXPECT_FALSE(has(self, "cycle"));
+	ENDS;
+}
+
 TEST_F_TIMEOUT(knelld, a_cycle_of_what_is_required_is_refused, LIMIT_S)
 {
 	WANTS("c.service");

@@ -178,14 +178,15 @@ static void imply_order(struct unit *u)
 	}
 }
 
-static void imply_all(struct unit *u)
+/* In this order: whoever waits for a target is not what it waits for, though it be part of it. */
+static void imply_all(void)
 {
-	const struct unit_file *f = unit_latest(u);
-
-	if (f->default_dependencies)
-		imply_defaults(u);
-	if (f->default_dependencies || u->kind != UNIT_TARGET)
-		imply_order(u);
+	for (size_t i = 0; i < nr_units; i++)
+		if (unit_latest(units[i])->default_dependencies)
+			imply_defaults(units[i]);
+	for (size_t i = 0; i < nr_units; i++)
+		if (units[i]->kind != UNIT_TARGET || unit_latest(units[i])->default_dependencies)
+			imply_order(units[i]);
 }
 
 /* Takes away what nobody is before any more (@side AFTER), or after; the rest is marked. */
@@ -259,7 +260,6 @@ void graph_settle(void)
 	for (size_t i = 0; i < nr_units; i++)
 		if (units[i]->wanted)
 			imply(unit_find(manager.default_target), units[i], DEP_WANTS);
-	for (size_t i = 0; i < nr_units; i++)
-		imply_all(units[i]);
+	imply_all();
 	find_cyclic();
 }
