@@ -67,6 +67,26 @@ test_enable_and_disable()
 	json '.changes | any(.[]; .link | endswith("multi-user.target.wants/t@y.service"))'
 }
 
+# Where systemd's tools put the links: they say as much as ours.
+test_enabled_by_others()
+{
+	units
+	for at in etc/systemd run/systemd; do
+		wants=$dir/root/$at/system/multi-user.target.wants
+		mkdir -p "$wants"
+		ln -s /usr/lib/knell/system/a.service "$wants/a.service"
+		run --root="$dir/root" is-enabled a
+		exits 1
+		run --root="$dir/root" --compat is-enabled a
+		exits 0
+		case $at in
+		etc*) prints '^enabled$' ;;
+		*) prints '^enabled-runtime$' ;;
+		esac
+		rm -r "$wants"
+	done
+}
+
 test_what_cannot_be_enabled()
 {
 	units

@@ -91,31 +91,42 @@ static void look_in(struct unit_dirs *d, size_t dir, struct links *l)
 	}
 }
 
+/* 0: of the administrator, 1: until the next boot, else of packages. */
+static size_t place_of(const struct unit_dirs *d, size_t dir)
+{
+	if (dir < 2)
+		return dir;
+	return !strncmp(d->dirs.v[dir], "/etc/", 5) ? 0 : !strncmp(d->dirs.v[dir], "/run/", 5) ? 1 : 2;
+}
+
 static enum unit_state state_of(struct unit_dirs *d, const struct entry *e, const char *asked,
 				struct unit_file *f)
 {
 	char *name = install_name(asked, f);
 	struct links sum = { 0 }, l;
 	enum unit_state state = UNIT_STATES;
+	size_t place;
 
 	for (size_t i = 0; i < d->dirs.nr && state == UNIT_STATES; i++) {
+		place = place_of(d, i);
 		l = (struct links){
 			.f = f, .name = name, .file = e->name,
 			.instance = unit_name_is_instance(asked),
 		};
 		look_in(d, i, &l);
-		if (l.known && i < 2)
-			state = i ? UNIT_STATE_ENABLED_RUNTIME : UNIT_STATE_ENABLED;
+		if (l.known && place < 2)
+			state = place ? UNIT_STATE_ENABLED_RUNTIME : UNIT_STATE_ENABLED;
 		sum.known |= l.known;
-		sum.other |= l.other && i < 2 && !unit_name_is_instance(asked);
+		sum.other |= l.other && place < 2 && !unit_name_is_instance(asked);
 	}
 	free(name);
 	if (state != UNIT_STATES)
 		return state;
 	if (sum.known && unit_name_is_instance(asked))
 		return UNIT_STATE_STATIC;
-	if (e->target && e->dir < 2)
-		return e->dir ? UNIT_STATE_LINKED_RUNTIME : UNIT_STATE_LINKED;
+	place = place_of(d, e->dir);
+	if (e->target && place < 2)
+		return place ? UNIT_STATE_LINKED_RUNTIME : UNIT_STATE_LINKED;
 	if (sum.other)
 		return UNIT_STATE_INDIRECT;
 	if (install_has_rules(f->install))
@@ -136,7 +147,7 @@ enum unit_state unit_is_enabled(struct unit_dirs *d, const char *name)
 	if (e && (e->kind == ENTRY_LOOP || e->kind == ENTRY_ALIAS))
 		state = UNIT_STATE_BAD;
 	else if (e && e->kind == ENTRY_MASK)
-		state = e->dir == 1 ? UNIT_STATE_MASKED_RUNTIME : UNIT_STATE_MASKED;
+		state = place_of(d, e->dir) == 1 ? UNIT_STATE_MASKED_RUNTIME : UNIT_STATE_MASKED;
 	else if (e && strcmp(final, name) && !unit_name_is_instance(final))
 		state = UNIT_STATE_ALIAS;
 	else if (e)
