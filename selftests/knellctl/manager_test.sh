@@ -356,9 +356,18 @@ test_history_kill_and_tree()
 		ExecStart=/bin/sh -c 'sleep 100000 & exec sleep 200000'
 		Restart=no
 	END
+	unit forks.service <<-END
+		[Service]
+		Type=forking
+		PIDFile=$dir/forks.pid
+		ExecStart=/bin/sh -c 'setsid sleep 300000 & echo \$\$! >$dir/forks.pid'
+	END
 	sleeper b.service
 	manage
 	until_true is a active
+	until_true is forks active
+	run tree --json forks
+	json ".units[0].processes | length == 1 and .[0].pid == $(cat "$dir/forks.pid")"
 	run tree --json a
 	json '.units[0] | .unit == "a.service" and
 		([.processes[].name] | sort) == ["sleep", "sleep"]'

@@ -146,6 +146,10 @@ static json_t *json_trees(const struct unit *u)
 {
 	json_t *list = json_array();
 
+	/* A daemon that has forked is no child of any command, nor in its session. */
+	if (u->follows)
+		json_array_append_new(list, json_pack("{s:s, s:i}", "role", "main", "pid",
+						      (int)u->pid));
 	for (const struct tree *t = u->trees; t; t = t->next)
 		json_array_append_new(list, json_pack("{s:s, s:i}", "role",
 			t->kind == EXEC_START ? "main" : unit_exec_name(t->kind), "pid", (int)t->pid));
