@@ -37,7 +37,7 @@ static void done(struct varlink_call *call)
 /* To others a name that is not there says nothing: what is loaded once stays. */
 static struct unit *find(struct varlink_call *call, const char *name)
 {
-	return varlink_call_peer(call)->privileged ? unit_get(name) : unit_find(name);
+	return varlink_call_peer(call)->privileged ? unit_look_up(name) : unit_find(name);
 }
 
 static const char *no_unit(const char *name)
@@ -172,7 +172,7 @@ static void ask_one(struct outcome *o, enum job_type type, enum job_mode mode, b
 	const char *why = NULL;
 	int64_t id;
 
-	o->unit = unit_get(o->name);
+	o->unit = unit_look_up(o->name);
 	if (!o->unit) {
 		o->error = no_unit(o->name) + sizeof(CONTROL_INTERFACE);
 		return;

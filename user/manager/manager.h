@@ -262,6 +262,7 @@ extern size_t nr_units;
 struct unit *unit_find(const char *name);
 /* The same, and its files are read if it is not there: NULL if @name is no name of a unit. */
 struct unit *unit_get(const char *name);
+struct unit *unit_look_up(const char *name);
 struct unit *unit_by_id(uint32_t id);
 /* What the files say now: what the next start will use. Never NULL once they were read. */
 const struct unit_file *unit_latest(const struct unit *u);

@@ -306,6 +306,22 @@ struct unit *unit_get(const char *name)
 	return u;
 }
 
+/* As somebody asks for it by name: its file may be newer than our list of the directories. */
+struct unit *unit_look_up(const char *name)
+{
+	struct unit *u = unit_get(name);
+
+	if (u ? !u->gone && u->load != UNIT_NOT_FOUND && u->load != UNIT_STUB :
+		unit_name_kind(name) >= UNIT_KINDS || unit_name_is_template(name))
+		return u;
+	unit_dirs_reopen(manager.dirs, &manager_options);
+	if (!u)
+		return unit_get(name);
+	read_files(u);
+	graph_changed();
+	return u;
+}
+
 static void forget_aliases(void)
 {
 	size_t kept = 0;

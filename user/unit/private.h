@@ -216,7 +216,6 @@ bool parse_text(struct parser *p, char *text, size_t len);
 
 /* What there is of [Install], of a template, too; NULL: it is masked. */
 struct unit_file *unit_read_install(struct unit_dirs *d, const struct entry *e, const char *name);
-void unit_dirs_reopen(struct unit_dirs *d, const struct unit_options *opt);
 
 /* enabled.c */
 char *install_name(const char *name, const struct unit_file *f);

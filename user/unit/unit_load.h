@@ -44,6 +44,8 @@ void unit_default_dirs(struct strv *dirs, bool user, bool compat);
 
 /* Copies @opt. A directory that does not exist is empty; what cannot be read is told of. */
 struct unit_dirs *unit_dirs_open(const struct unit_options *opt);
+/* Lists what is in them now; @opt may be the one that @d was opened with. */
+void unit_dirs_reopen(struct unit_dirs *d, const struct unit_options *opt);
 void unit_dirs_close(struct unit_dirs *d);
 
 /* Adds copies of all names of unit files and of links to them, sorted, templates too. */
