@@ -96,7 +96,8 @@ static bool answers(fixture *self, const char *call, const char *wanted)
 	return ok;
 }
 
-#define CALL(method, params) "{\"method\":\"io.knell.Manager." method "\",\"parameters\":{" params "}}"
+#define CALL(method, params)	\
+	"{\"method\":\"io.knell.Manager." method "\",\"parameters\":{" params "}}"
 
 static bool well(fixture *self)
 {
@@ -119,7 +120,7 @@ static bool begin(fixture *self)
 	EXPECT_TRUE(nothing_left());					\
 } while (0)
 
-/* DragonReach 2: an empty message, an unknown word, a path for a name, and the first process dies. */
+/* DragonReach 2, A9: an empty message or an unknown word, and the first process dies. */
 TEST_F_TIMEOUT(knelld, requests_that_are_none, LIMIT_S)
 {
 	static const struct { const char *data; size_t len; } bad[] = {
@@ -155,7 +156,8 @@ TEST_F_TIMEOUT(knelld, requests_that_are_none, LIMIT_S)
 		BAD(CALL("UnitStatus", "\"name\":\"good.service\",\"lines\":1000000000") "\0"),
 		BAD(CALL("Statistics", "\"filter\":\"%s%n\"") "\0"),
 		BAD(CALL("Exit", "\"status\":256") "\0"), BAD(CALL("PowerOff", "") "\0"),
-		BAD(CALL("Reboot", "") "\0"), BAD(CALL("Halt", "") "\0"), BAD(CALL("Reexec", "") "\0"),
+		BAD(CALL("Reboot", "") "\0"), BAD(CALL("Halt", "") "\0"),
+		BAD(CALL("Reexec", "") "\0"),
 		BAD("{\"method\":\"io.knell.Manager.ListUnits\",\"more\":true,\"oneway\":true}\0"),
 	};
 	unsigned int before;
@@ -452,7 +454,7 @@ TEST_F_TIMEOUT(knelld, unit_files_that_are_none, LIMIT_S)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		snprintf(name, sizeof(name), "%s.service", bad[i]);
 		EXPECT_TRUE(answers(self, CALL("ManagerStatus", ""), "\"version\""));
-		EXPECT_FALSE(strstr(ask(self, "StartUnits", name, ""), "\"done\"")) TH_LOG("%s", name);
+		EXPECT_EQ(NULL, strstr(ask(self, "StartUnits", name, ""), "\"done\""));
 	}
 	EXPECT_TRUE(asked(self, "StartUnits", "escape.service", "\"job\""));
 	EXPECT_TRUE(is(self, "escape.service", "active"));
@@ -541,8 +543,9 @@ static void stir(const char *dir)
 			fd = open(a, O_CREAT | O_WRONLY | O_TRUNC | O_NONBLOCK | O_CLOEXEC, 0600);
 			f = fd < 0 ? NULL : fdopen(fd, "w");
 			if (f)
-				fprintf(f, "[Unit]\nWants=v%u.target\nAfter=v%u.service\n[Install]\n"
-					"WantedBy=x.target\n[Service]\nExecStart=/bin/true\n"
+				fprintf(f, "[Unit]\nWants=v%u.target\nAfter=v%u.service\n"
+					"[Install]\nWantedBy=x.target\n"
+					"[Service]\nExecStart=/bin/true\n"
 					"[Timer]\nOnActiveSec=1h\n[Socket]\nListenFIFO=%s/f%u\n",
 					i % 3, i % 4, dir, i % 2);
 			if (f)

@@ -7,63 +7,175 @@
 	EXPECT_TRUE(nothing_left());					\
 } while (0)
 
+/*
+ * What a service of these tests says by sd_notify(3): $TEST_SAYS by this very program, which is a
+ * sleeper from then on.
+ */
+static void __attribute__((constructor)) say(void)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	const char *text = getenv("TEST_SAYS"), *path = getenv("NOTIFY_SOCKET");
+	int fd = text && path ? socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
+
+	if (!text)
+		return;
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s", path ? path : "");
+	if (sendto(fd, text, strlen(text), 0, (struct sockaddr *)&to, sizeof(to)) < 0)
+		_exit(96);
+	execl("/bin/sleep", "sleep", "100000", (char *)NULL);
+	_exit(97);
+}
+
+static const char *myself(void)
+{
+	static char exe[256];
+
+	if (readlink("/proc/self/exe", exe, sizeof(exe) - 1) < 0)
+		abort();
+	return exe;
+}
+
 /* Restart= x how it ends, as the table of systemd.service(5) has it. */
 static const char *const policies[] = {
 	"no", "always", "on-success", "on-failure", "on-abnormal", "on-abort", "on-watchdog",
 };
 
+#define CLEAN		{ 0, 1, 1, 0, 0, 0, 0 }
+#define UNCLEAN		{ 0, 1, 0, 1, 0, 0, 0 }
+#define UNCLEAN_SIGNAL	{ 0, 1, 0, 1, 1, 1, 0 }
+#define TIMEOUT		{ 0, 1, 0, 1, 1, 0, 0 }
+#define WATCHDOG	{ 0, 1, 0, 1, 1, 0, 1 }
+#define NEVER		{ 0, 0, 0, 0, 0, 0, 0 }
+#define EVER		{ 1, 1, 1, 1, 1, 1, 1 }
+/* It is refused with these two. */
+#define ONESHOT(no, fail, abnormal, abort, dog) { no, -1, -1, fail, abnormal, abort, dog }
+
 static const struct {
 	const char *name;
-	const char *run;	/* its first run */
+	const char *run;	/* its first run, each later one sleeps */
 	const char *keys;
-	bool restarts[7];
+	signed char restarts[7];
 } ends[] = {
-	{ "zero", "exit 0", "", { 0, 1, 1, 0, 0, 0, 0 } },
-	{ "one", "exit 1", "", { 0, 1, 0, 1, 0, 0, 0 } },
-	{ "listed", "exit 7", "SuccessExitStatus=7 SIGUSR2\n", { 0, 1, 1, 0, 0, 0, 0 } },
-	{ "usr2", "kill -USR2 $$$$", "SuccessExitStatus=7 SIGUSR2\n", { 0, 1, 1, 0, 0, 0, 0 } },
-	{ "term", "kill -TERM $$$$", "", { 0, 1, 1, 0, 0, 0, 0 } },
-	{ "hup", "kill -HUP $$$$", "", { 0, 1, 1, 0, 0, 0, 0 } },
-	{ "kill", "kill -KILL $$$$", "", { 0, 1, 0, 1, 1, 1, 0 } },
-	{ "abrt", "kill -ABRT $$$$", "", { 0, 1, 0, 1, 1, 1, 0 } },
-	{ "prevented", "exit 9", "RestartPreventExitStatus=9 SIGUSR1\n", { 0 } },
-	{ "usr1", "kill -USR1 $$$$", "RestartPreventExitStatus=9 SIGUSR1\n", { 0 } },
-	{ "forced", "exit 8", "RestartForceExitStatus=8\n", { 1, 1, 1, 1, 1, 1, 1 } },
-	{ "forced0", "exit 0", "RestartForceExitStatus=0\n", { 1, 1, 1, 1, 1, 1, 1 } },
+	{ "zero", "exit 0", "", CLEAN },
+	{ "one", "exit 1", "", UNCLEAN },
+	{ "max", "exit 255", "", UNCLEAN },
+	{ "hup", "kill -HUP $$$$", "", CLEAN },
+	{ "int", "kill -INT $$$$", "", CLEAN },
+	{ "term", "kill -TERM $$$$", "", CLEAN },
+	{ "pipe", "kill -PIPE $$$$", "", CLEAN },
+	{ "kill", "kill -KILL $$$$", "", UNCLEAN_SIGNAL },
+	{ "usr", "kill -USR1 $$$$", "", UNCLEAN_SIGNAL },
+	{ "abrt", "kill -ABRT $$$$", "LimitCORE=0\n", UNCLEAN_SIGNAL },
+	{ "core", "kill -SEGV $$$$", "LimitCORE=infinity\nWorkingDirectory=@\n", UNCLEAN_SIGNAL },
+	{ "exec", "exit 0", "ExecStart=\nExecStart=/no/such\n", UNCLEAN },
+	{ "pre", "exec sleep 100000", "ExecStartPre=/bin/sh -c '[ -e @/%n.pre ] || "
+		"{ : >@/%n.pre; exit 1; }'\n", UNCLEAN },
+	{ "post", "exec sleep 100000", "ExecStartPost=/bin/sh -c '[ -e @/%n.post ] || "
+		"{ : >@/%n.post; exit 1; }'\n", UNCLEAN },
+	{ "timeout", "exec sleep 100000", "TimeoutStartSec=8s\nExecStartPre=/bin/sh -c "
+		"'[ -e @/%n.pre ] || { : >@/%n.pre; exec sleep 100000; }'\n", TIMEOUT },
+	{ "watchdog", "TEST_SAYS=WATCHDOG=trigger exec \"$SELF\"", "NotifyAccess=all\n", WATCHDOG },
+	{ "listed", "exit 7", "SuccessExitStatus=7 SIGUSR2 TEMPFAIL\n", CLEAN },
+	{ "usr2", "kill -USR2 $$$$", "SuccessExitStatus=7 SIGUSR2 TEMPFAIL\n", CLEAN },
+	{ "named", "exit 75", "SuccessExitStatus=7 SIGUSR2 TEMPFAIL\n", CLEAN },
+	{ "unlisted", "exit 8", "SuccessExitStatus=7 SIGUSR2 TEMPFAIL\n", UNCLEAN },
+	{ "listed-kill", "kill -KILL $$$$", "SuccessExitStatus=SIGKILL\n", CLEAN },
+	{ "prevented", "exit 9", "RestartPreventExitStatus=9 SIGUSR1\n", NEVER },
+	{ "prevented-usr1", "kill -USR1 $$$$", "RestartPreventExitStatus=9 SIGUSR1\n", NEVER },
+	{ "prevented-not", "exit 1", "RestartPreventExitStatus=9 SIGUSR1\n", UNCLEAN },
+	{ "prevented0", "exit 0", "RestartPreventExitStatus=0\n", NEVER },
+	{ "forced", "exit 8", "RestartForceExitStatus=8 SIGUSR1\n", EVER },
+	{ "forced-usr1", "kill -USR1 $$$$", "RestartForceExitStatus=8 SIGUSR1\n", EVER },
+	{ "forced0", "exit 0", "RestartForceExitStatus=0\n", EVER },
+	{ "forced-not", "exit 1", "RestartForceExitStatus=8 SIGUSR1\n", UNCLEAN },
+	{ "both", "exit 8", "RestartForceExitStatus=8\nRestartPreventExitStatus=8\n", NEVER },
+	/* To be ended by a signal is clean for a daemon only. */
+	{ "oneshot", "kill -TERM $$$$", "Type=oneshot\n", ONESHOT(0, 1, 1, 1, 0) },
+	{ "oneshot0", "exit 0", "Type=oneshot\n", ONESHOT(0, 0, 0, 0, 0) },
+	{ "oneshot1", "exit 1", "Type=oneshot\n", ONESHOT(0, 1, 0, 0, 0) },
 };
 
 #define NR_ENDS		(sizeof(ends) / sizeof(*ends))
 #define NR_POLICIES	(sizeof(policies) / sizeof(*policies))
+#define EACH(e, p)	for (size_t e = 0; e < NR_ENDS; e++)		\
+				for (size_t p = 0; p < NR_POLICIES; p++)
 
+static const char *of_table(size_t e, size_t p)
+{
+	static char name[64];
+
+	snprintf(name, sizeof(name), "%s-%s.service", ends[e].name, policies[p]);
+	return name;
+}
+
+static size_t told_of(fixture *self, size_t e, size_t p, const char *what)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "knelld: %s: %s", of_table(e, p), what);
+	return occurrences(self, text);
+}
+
+/* How often it is up when it has been started twice. */
+static size_t ups(size_t e)
+{
+	if (strstr(ends[e].keys, "Type=oneshot") || strstr(ends[e].keys, "/no/such"))
+		return 0;
+	return strstr(ends[e].keys, "ExecStartP") ? 1 : 2;
+}
+
+static void write_table(fixture *self)
+{
+	EACH(e, p)
+		unit(self, of_table(e, p), "[Service]\nEnvironment=\"SELF=%s\"\nRestart=%s\n"
+		     "RestartSec=50ms\nExecStart=/bin/sh -c '[ -e @/%%n.ran ] && "
+		     "exec sleep 100000; : >@/%%n.ran; %s'\n%s", myself(), policies[p],
+		     ends[e].run, ends[e].keys);
+}
+
+/* Issue 5: every restart policy by every way to end. */
 TEST_F_TIMEOUT(knelld, policy_by_end, LIMIT_S)
 {
-	char name[64], text[128];
+	char text[128];
 
-	for (size_t e = 0; e < NR_ENDS; e++)
-		for (size_t p = 0; p < NR_POLICIES; p++) {
-			snprintf(name, sizeof(name), "%s-%s.service", ends[e].name, policies[p]);
-			unit(self, name, "[Service]\nRestart=%s\nRestartSec=50ms\n%sExecStart=/bin/sh -c "
-			     "'[ -e @/%s.ran ] && exec sleep 100000; : >@/%s.ran; %s'\n", policies[p],
-			     ends[e].keys, name, name, ends[e].run);
-		}
+	write_table(self);
 	ASSERT_TRUE(start(self));
-	for (size_t e = 0; e < NR_ENDS; e++)
-		for (size_t p = 0; p < NR_POLICIES; p++) {
-			snprintf(name, sizeof(name), "%s-%s.service", ends[e].name, policies[p]);
-			snprintf(text, sizeof(text), ends[e].restarts[p] ?
-				 "%s: restart in 50ms" : "%s: f", name);
-			ASSERT_TRUE(told(self, text)) TH_LOG("%s", name);
-			snprintf(text, sizeof(text), "%s: started, main process", name);
-			if (ends[e].restarts[p])
-				ASSERT_TRUE(told_times(self, 2, text));
-		}
+	EACH(e, p) {
+		const bool again = ends[e].restarts[p] == 1;
+
+		if (ends[e].restarts[p] < 0)
+			continue;
+		/* What decides, and then what comes of it. */
+		snprintf(text, sizeof(text), again ? "knelld: %s: restart in 50ms" :
+			 "knelld: %s: f", of_table(e, p));
+		ASSERT_TRUE(told(self, text)) TH_LOG("%s", text);
+		snprintf(text, sizeof(text), "knelld: %s: started, main process", of_table(e, p));
+		ASSERT_TRUE(told_times(self, again ? ups(e) : 0, text)) TH_LOG("%s", text);
+	}
+	EXPECT_TRUE(is(self, "kill-on-abort.service", "active"));
+	EXPECT_TRUE(is(self, "kill-on-success.service", "failed"));
+	EXPECT_TRUE(is(self, "zero-no.service", "inactive"));
+	EXPECT_TRUE(is(self, "oneshot-always.service", "inactive"));
 	ASSERT_EQ(0, stop(self));
-	for (size_t e = 0; e < NR_ENDS; e++)
-		for (size_t p = 0; p < NR_POLICIES; p++) {
-			snprintf(text, sizeof(text), "%s-%s.service: restart in", ends[e].name,
-				 policies[p]);
-			EXPECT_EQ(ends[e].restarts[p], occurrences(self, text)) TH_LOG("%s", text);
-		}
+	EACH(e, p) {
+		size_t nr = told_of(self, e, p, "restart in");
+
+		if (!strcmp(ends[e].name, "exec"))
+			nr = !!nr;
+		EXPECT_EQ(ends[e].restarts[p] == 1, nr) TH_LOG("%s", of_table(e, p));
+		nr = ends[e].restarts[p] < 0 ? told_of(self, e, p, "main process") : 0;
+		EXPECT_EQ(0, nr) TH_LOG("%s", of_table(e, p));
+	}
+	/* How it ended is told as what it was. */
+	EXPECT_EQ(1, told_of(self, 0, 0, "finished"));
+	EXPECT_TRUE(has(self, "one-no.service: failed, result exit-code"));
+	EXPECT_TRUE(has(self, "kill-no.service: failed, result signal"));
+	EXPECT_TRUE(has(self, "timeout-no.service: failed, result timeout"));
+	EXPECT_TRUE(has(self, "watchdog-no.service: failed, result watchdog"));
+	/* Many dump at once, and the kernel writes to one file for one of them. */
+	snprintf(text, sizeof(text), "process %d killed by SIGSEGV (core dumped)",
+		 main_pid(self, "core-no.service"));
+	EXPECT_EQ(has(self, text), has(self, "core-no.service: failed, result core-dump"));
 	EXPECT_TRUE(nothing_left());
 }
 
@@ -201,7 +313,7 @@ TEST_F_TIMEOUT(knelld, notify_is_waited_for, LIMIT_S)
 {
 	unit(self, "a.service", "[Service]\nType=notify\nNotifyAccess=all\n"
 	     "ExecStart=/bin/sh -c 'until [ -e @/go ]; do sleep 0.05; done; "
-	     "systemd-notify --ready --status=fine; exec sleep 100000'\n");
+	     "TEST_SAYS=\"$$(printf \"READY=1\\\\nSTATUS=fine\")\" exec %s'\n", myself());
 	unit(self, "b.service", "[Unit]\nAfter=a.service\n[Service]\nType=oneshot\n"
 	     "ExecStart=/bin/sh -c 'test -e @/go'\n");
 	unit(self, "never.service", "[Service]\nType=notify\nTimeoutStartSec=500ms\n"
