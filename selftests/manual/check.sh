@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 # What the programs know, their help, their manuals and the shells' completions have the same options
-# and commands, the interface says what each of its parts is, and the examples are without fault.
+# and commands, the interface says what each of its parts is, the examples are without fault, and README
+# names all that is installed.
 # Prints what is not so. (Keys of unit files: ../unit/manual.sh; libknell's functions: .ci/lint.)
 #
 # usage: check.sh KNELLD KNELLCTL	(the programs)
@@ -186,6 +187,26 @@ interface_is_explained()
 	grep -q '^method ' "$interface" || complain "$interface: no methods"
 }
 
+# What is installed or unpacked for a make is in README's table.
+packages_are_named()
+{
+	sed -n '/<<-.END/,/^END/s/^\t\([a-z0-9][a-z0-9.+-]*\)[\t ]*\(#.*\)\?$/\1/p' \
+		selftests/qemu/deps.sh >"$work/packages"
+	sed -n "s/^packages='\(.*\)'$/\1/p" demo/fetch.sh | tr ' ' '\n' >>"$work/packages"
+	[ "$(wc -l <"$work/packages")" -gt 20 ] || complain 'deps.sh: no packages were found'
+	while read -r package; do
+		grep -q "^|.*\`$package\`" README.md || complain "$package: README.md does not say what for"
+	done <"$work/packages"
+}
+
+knelld_is_small()
+{
+	local lines
+
+	lines=$(cat user/knelld/*.[ch] | wc -l)
+	[ "$lines" -lt 6000 ] || complain "user/knelld has $lines lines"
+}
+
 # Of programs that are not installed here it can say nothing.
 examples_are_fine()
 {
@@ -205,4 +226,6 @@ for shell in knellctl.bash _knellctl; do
 done
 interface_is_explained
 examples_are_fine
+packages_are_named
+knelld_is_small
 [ $wrong -eq 0 ]
