@@ -15,8 +15,8 @@
 #	make bench		counts instructions, system calls and bytes, BENCH="fd kill" only these
 #	make lint		W=1, sparse, checkpatch, gcc -fanalyzer, clang-tidy, shellcheck
 #	make deps		installs what is missing for these (they call it themselves)
-#	make install		installs the module, knelld, libknell, the headers, the manual; PREFIX,
-#				DESTDIR, libdir, includedir, mandir
+#	make install		installs the module, knelld, knellctl, libknell, the headers, the manual;
+#				PREFIX, DESTDIR, libdir, includedir, mandir
 #	make clean		removes what was built; distclean: what was fetched, too
 #
 # Variables: V=1 shows the commands, W=1 more warnings, WERROR=1 makes them errors.
@@ -87,6 +87,8 @@ lint:
 
 install: all modules_install
 	$(INSTALL) -D -m 0755 $(build)/knelld $(DESTDIR)$(PREFIX)/sbin/knelld
+	$(INSTALL) -D -m 0644 user/control/io.knell.Manager.varlink \
+		$(DESTDIR)$(PREFIX)/share/knell/io.knell.Manager.varlink
 	$(INSTALL) -D -m 0644 Documentation/man/knell.4 $(DESTDIR)$(mandir)/man4/knell.4
 	$(INSTALL) -D -m 0644 Documentation/man/knell.unit.5 $(DESTDIR)$(mandir)/man5/knell.unit.5
 	$(INSTALL) -D -m 0644 Documentation/man/knelld.8 $(DESTDIR)$(mandir)/man8/knelld.8
