@@ -9,7 +9,7 @@
 # filter on pid 1; that it does count is shown afterwards, when something happens again.
 
 IDLE=60
-PLAN=27
+PLAN=28
 trace=/sys/kernel/tracing
 nr=0 failed=0
 
@@ -249,6 +249,13 @@ ctl_counts()
 		'^# EOF'
 }
 
+# Warnings are of programs that DragonReach's samples name; errors there are none.
+files_are_explained()
+{
+	ctl verify
+	[ $status -le 1 ] && says 'nothing is wrong\|^0 errors'
+}
+
 main_pids()	{ knellctl show -p Id,MainPID '*.service'; }
 
 # A file more and another one's drop-in: nothing happens to anything that runs, until it is asked.
@@ -371,6 +378,7 @@ check "list: what there is" ctl_lists
 check "tree: who belongs to whom, and what they use" ctl_shows_processes
 check "blame and plot: how long the boot took, and because of whom" ctl_tells_the_boot
 check "top and metrics: what knelld itself has used" ctl_counts
+check "verify: what is wrong with unit files" files_are_explained
 say "== Live reload"
 check "one unit's files change, one is new; daemon-reload touches no process" reload_touches_nothing
 check "a restart takes it up" restart_takes_it_up
