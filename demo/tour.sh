@@ -202,9 +202,12 @@ shop_opens()
 		ctl list-dependencies shop.target && says shop-app
 }
 
+# A target is down before what is part of it.
+shop_is_down()	{ [ "$(knellctl is-active shop-db)" = inactive ]; }
+
 shop_closes()
 {
-	ctl stop shop.target && shop_did "$(printf 'app is down\ndb is down')"
+	ctl stop shop.target && wait_for shop_is_down && shop_did "$(printf 'app is down\ndb is down')"
 }
 
 beats()
