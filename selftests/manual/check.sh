@@ -81,7 +81,7 @@ manual_commands()
 
 knellctl_commands()
 {
-	"$knellctl" help --plain | grep -v -x help >"$work/commands"
+	"$knellctl" help --plain >"$work/commands"
 	manual_commands >"$work/manual"
 	same knellctl "$work/commands" knellctl.1 "$work/manual"
 }
