@@ -132,7 +132,8 @@ HANDLER(control_history)
 		return;
 	v = xcalloc(nr_units * HISTORY_MAX + 1, sizeof(*v));
 	for (size_t i = 0; i < nr_units; i++)
-		for (size_t k = 0; (!only || only == units[i]) && (e = unit_ending(units[i], k)); k++)
+		for (size_t k = 0; (!only || only == units[i]) &&
+				   (e = unit_ending(units[i], k)); k++)
 			v[nr++] = (struct event_of){ units[i], e };
 	qsort(v, nr, sizeof(*v), latest_first);
 	list = json_array();
@@ -152,7 +153,8 @@ static json_t *json_trees(const struct unit *u)
 						      (int)u->pid));
 	for (const struct tree *t = u->trees; t; t = t->next)
 		json_array_append_new(list, json_pack("{s:s, s:i}", "role",
-			t->kind == EXEC_START ? "main" : unit_exec_name(t->kind), "pid", (int)t->pid));
+			t->kind == EXEC_START ? "main" : unit_exec_name(t->kind),
+			"pid", (int)t->pid));
 	return json_pack("{s:s, s:I, s:o}", "unit", u->name, "members", (json_int_t)tree_count(u),
 			 "trees", list);
 }
@@ -364,7 +366,7 @@ static void put_metrics(FILE *f)
 	per_unit(f, "unit_restarts", "counter", "Restarts without a request.", restarts);
 	per_unit(f, "unit_processes", "gauge", "Processes there are.", processes);
 	one(f, "loop_sleeps", "counter", "Times knelld went to sleep.", (double)s.sleeps);
-	one(f, "loop_tasks", "counter", "Functions that its loop has called.", (double)s.dispatched);
+	one(f, "loop_tasks", "counter", "Functions its loop has called.", (double)s.dispatched);
 	one(f, "loop_records", "counter", "Records from the kernel.", (double)s.records);
 	one(f, "loop_lost", "counter", "Reports the kernel had no room for.", (double)s.lost);
 	one(f, "loop_busy_seconds", "counter", "Time spent awake.", (double)s.busy_ns / 1e9);

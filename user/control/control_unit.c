@@ -145,12 +145,14 @@ json_t *json_ending(const struct unit *u, const struct ending *e)
 	bool known = !(e->flags & ENDING_NOSTATUS), killed = known && WIFSIGNALED(e->status);
 	bool member = e->flags & ENDING_MEMBER, killer = e->flags & ENDING_KILLER;
 
-	return json_pack("{s:s, s:o, s:s, s:i, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:b, "
-			 "s:o*, s:o*, s:o*}",
+	return json_pack("{s:s, s:o, s:s, s:i, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, "
+			 "s:b, s:o*, s:o*, s:o*}",
 		"unit", u->name, "time", json_instant(e->time_ns),
-		"role", member ? "member" : e->role == EXEC_START ? "main" : unit_exec_name(e->role),
+		"role", member ? "member" :
+			e->role == EXEC_START ? "main" : unit_exec_name(e->role),
 		"pid", (int)e->pid, "path", member ? NULL : json_text(path_of(u, e->role)),
-		"status", known && WIFEXITED(e->status) ? json_integer(WEXITSTATUS(e->status)) : NULL,
+		"status",
+			known && WIFEXITED(e->status) ? json_integer(WEXITSTATUS(e->status)) : NULL,
 		"signal", killed ? json_string(signal_name(WTERMSIG(e->status))) : NULL,
 		"coreDumped", killed && WCOREDUMP(e->status) ? json_true() : NULL,
 		"oom", e->flags & ENDING_OOM ? json_true() : NULL,
@@ -390,7 +392,8 @@ static json_t *json_files(const struct unit *u)
 	for (size_t i = 1; i < f->nr_files; i++)
 		json_array_append_new(drop_ins, json_text(f->sources[i]));
 	return json_pack("{s:o, s:o*, s:o, s:o, s:b, s:o*, s:s*}",
-		"aliases", json_strv(&f->names), "path", json_text(f->nr_files ? f->sources[0] : NULL),
+		"aliases", json_strv(&f->names),
+		"path", json_text(f->nr_files ? f->sources[0] : NULL),
 		"dropIns", drop_ins, "documentation", json_strv(&f->documentation),
 		"changed", u->next != NULL,
 		"loadError", json_text(u->load == UNIT_BAD ? f->bad : NULL),
@@ -400,8 +403,8 @@ static json_t *json_files(const struct unit *u)
 json_t *json_details(const struct unit *u, size_t exits, size_t lines)
 {
 	json_t *d = json_files(u), *more = json_pack(
-		"{s:o, s:s*, s:o*, s:I, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o, s:o, s:o, s:o, "
-		"s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o}",
+		"{s:o, s:s*, s:o*, s:I, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o, s:o, s:o, "
+		"s:o, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o}",
 		"unit", json_unit(u), "control", u->control ? unit_exec_name(u->exec) : NULL,
 		"controlPid", u->control ? json_pid(u->control->pid) : NULL,
 		"members", (json_int_t)(u->trees ? tree_count(u) : 0),

@@ -125,7 +125,8 @@ int cmd_top(const struct verb *cmd, char **args, size_t nr)
 	text = get_str(reply, "text");
 	out_text(text, strlen(text));
 	if (!get_bool(reply, "cpu_accounting"))
-		print(DIM, "CPU time is not counted; knellctl top --cpu=on has it counted from then on.\n");
+		print(DIM, "CPU time is not counted; knellctl top --cpu=on has it counted "
+		      "from then on.\n");
 	json_decref(reply);
 	return EX_OK;
 }

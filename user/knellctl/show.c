@@ -168,7 +168,8 @@ static void show_dependencies(const char *name, json_t *out)
 		if (out)
 			json_object_set_new(out, kind, json_string(names));
 		else
-			print(PLAIN, "%s%s%s\n", opt.value ? "" : kind, opt.value ? "" : "=", names);
+			print(PLAIN, "%s%s%s\n", opt.value ? "" : kind, opt.value ? "" : "=",
+			      names);
 		free(names);
 	}
 	json_decref(kinds);

@@ -196,7 +196,8 @@ static int status_of(const json_t *d)
 
 static void show_unit(const json_t *d)
 {
-	const char *state = get_str(d, "unit.active"), *description = get_str(d, "unit.description");
+	const char *state = get_str(d, "unit.active");
+	const char *description = get_str(d, "unit.description");
 
 	print(state_colour(state), "%s", state_dot(state));
 	print(PLAIN, " %s%s%s\n", get_str(d, "unit.name"), *description ? " - " : "", description);

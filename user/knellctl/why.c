@@ -94,7 +94,8 @@ static char *waiting(const json_t *d, const json_t *w)
 {
 	char type[WORD_MAX];
 	char *s = xasprintf("its %s job waits for ",
-			    dashed(has(d, "unit.job") ? get_str(d, "unit.job.type") : "start", type));
+			    dashed(has(d, "unit.job") ? get_str(d, "unit.job.type") : "start",
+				   type));
 
 	return append(s, list_of(w, "waitsFor", ""));
 }
@@ -288,7 +289,8 @@ void why_lines(const json_t *d, FILE *f)
 /* One unit, if there is anything to say of it. */
 static bool show(const char *name, json_t *d)
 {
-	const char *active = get_str(d, "unit.active"), *description = get_str(d, "unit.description");
+	const char *active = get_str(d, "unit.active");
+	const char *description = get_str(d, "unit.description");
 
 	print(state_colour(active), "%s %s", state_dot(active), name);
 	print(PLAIN, "%s%s: %s (%s)\n", *description ? " - " : "", description, active,

@@ -37,7 +37,7 @@ struct kernel {
 	uint32_t clock[HEAPS];		/* handles, 0: none yet */
 	uint64_t set[HEAPS];		/* what they are set to; KNELL_NEVER */
 	uint64_t drain;			/* records that are pending since children_look() */
-	bool heard;			/* something is ready that no record has told: don't sleep */
+	bool heard;			/* something is ready that no record told: don't sleep */
 	bool rung;			/* by flush(), and not read yet */
 	int err;			/* of an op that nobody waited for: the queue is no more */
 };

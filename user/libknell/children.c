@@ -188,7 +188,7 @@ static uint64_t made_at(pid_t pid)
 	if (n <= 0)
 		return KNELL_NEVER;
 	buf[n] = '\0';
-	/* The second field is a name in parentheses and may have anything in it; this is the 22nd. */
+	/* The second field, a name in parentheses, may have anything in it; this is the 22nd. */
 	p = strrchr(buf, ')');
 	for (int i = 2; p && i < 22; i++)
 		p = strchr(p + 1, ' ');
@@ -343,8 +343,8 @@ void children_judge(struct knell_loop *l)
 void children_ended(struct knell_loop *l, struct knell_child *end, uint64_t when)
 {
 	/*
-	 * Its task was added when it was dead already, whose own record is pending then; or the task
-	 * is another's, of the same pid.
+	 * Its task was added when it was dead already, whose own record is pending then; or the
+	 * task is another's, of the same pid.
 	 */
 	if (source_find(l, end->pid) && !suspect_add(l, end))
 		return;

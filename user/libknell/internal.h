@@ -104,7 +104,7 @@ struct task {
 			uint16_t error;		/* a positive errno */
 		} io;
 		int val;
-		struct source *source;	/* CHILD, TREE, RECORD; and KNELL_KIND_CHILD of all children */
+		struct source *source;	/* CHILD, TREE, RECORD; KNELL_KIND_CHILD of all children */
 		struct listener *listener;	/* SIGNAL */
 		knell_task of;			/* TASK_DELIVERY: for this one */
 	} u;
@@ -131,7 +131,7 @@ struct list {
  * else is known of it lies with the others', in few cache lines, and not all in the same sets.
  */
 struct chunk {
-	struct task *task;		/* NULL: was given back. The first one's @gen is the number */
+	struct task *task;		/* NULL: given back. The first one's @gen is the number */
 	uint32_t free;			/* place of the first free one; 0: none */
 	uint32_t used;
 	uint32_t next, prev;		/* of those that have free tasks; NO_CHUNK */
@@ -164,7 +164,7 @@ void *array_alloc(size_t nr, size_t size);
 
 void list_add(struct knell_loop *l, enum list_id id, struct task *t);	/* at its end */
 void list_del(struct knell_loop *l, struct task *t);
-void list_append(struct knell_loop *l, enum list_id id, enum list_id from);	/* that is not empty */
+void list_append(struct knell_loop *l, enum list_id id, enum list_id from);	/* not empty */
 
 static inline struct task *task_at(const struct tasks *ts, uint32_t idx)
 {
@@ -214,7 +214,7 @@ static inline uint32_t node_idx(const struct heap_node *n)
 }
 
 struct heap {
-	struct heap_node *node;		/* three behind what was allocated: four children, one line */
+	struct heap_node *node;		/* 3 behind what was allocated: four children, one line */
 	uint32_t nr, room;
 	uint32_t dead;			/* of these nodes: their tasks were cancelled */
 	uint32_t out;			/* periodic ones that are listed: room is kept for them */
@@ -266,7 +266,7 @@ int io_next_dirty(struct knell_loop *l);
 /* A backend heard of it: READ or WRITE, poll's bits, a positive errno, loop's time. */
 void io_event(struct knell_loop *l, int fd, enum knell_kind kind, uint32_t revents, int error,
 	      uint64_t when);
-void io_forget(struct knell_loop *l, struct task *t);	/* it waits no more: runs, or is cancelled */
+void io_forget(struct knell_loop *l, struct task *t);	/* it runs, or is cancelled */
 void io_free(struct knell_loop *l);
 
 /*
@@ -302,7 +302,7 @@ struct source {
 	struct news *first, **last;	/* not told yet */
 	struct news *end;		/* CHILD: what its end will be told in */
 	bool held;			/* SUBTREE: the first process has ended, so says @end */
-	bool done;			/* nothing more will come: the task ends with the last news */
+	bool done;			/* nothing more comes: the task ends with the last news */
 	unsigned int owed;		/* news without a place in a list, for want of memory */
 };
 
@@ -313,8 +313,8 @@ struct told {
 	uint64_t ended;			/* CLOCK_BOOTTIME */
 };
 
-/* children.c: a zombie that a look has found: if its record does not come it was lost. Or the end of
- * one that has a task: if that is not told of it was the end of another. */
+/* children.c: a zombie that a look has found: if its record does not come it was lost. Or the end
+ * of one that has a task: if that is not told of it was the end of another. */
 struct suspect {
 	uint64_t found;			/* CLOCK_MONOTONIC */
 	struct knell_child end;
@@ -333,8 +333,8 @@ struct sources {
 	unsigned int nr_spare;
 	unsigned int streams;		/* CHILDREN, TREE, RECORD */
 	struct news *now;		/* what a callback is being told */
-	unsigned int sigchld;		/* users of SIGCHLD: STOP, CONT, children by the other backend */
-	bool vanish;			/* SIGCHLD had SA_NOCLDWAIT, in that batch: nothing to reap */
+	unsigned int sigchld;		/* of SIGCHLD: STOP, CONT, children by the other backend */
+	bool vanish;			/* SIGCHLD had SA_NOCLDWAIT then: nothing to reap */
 	uint64_t vanish_batch;
 
 	bool orphans;			/* this process is given some */
@@ -472,7 +472,7 @@ struct post {
 	void *arg;
 	uint64_t when;			/* CLOCK_MONOTONIC */
 	int val;
-	uint8_t task_flags;		/* 0 or TASK_ALIAS; then drop() also if it is no event yet */
+	uint8_t task_flags;		/* 0 or TASK_ALIAS; then drop() also if no event yet */
 	bool kept;			/* not to be freed: the memory is the sender's */
 };
 
@@ -488,7 +488,7 @@ struct posts {
 	pthread_mutex_t lock;		/* covers requests, broken */
 	pthread_cond_t answered;
 	struct request *requests;
-	int broken;			/* -errno of poll(), for good; the loop's thread writes it */
+	int broken;			/* -errno of poll(), for good; by the loop's thread */
 	_Atomic bool requested;
 	_Atomic pthread_t owner;	/* made the loop, or ran it last */
 	struct post *left, **left_end;	/* for want of memory */
@@ -514,7 +514,7 @@ void loop_job_end(struct knell_loop *l);
  */
 
 struct clocks {
-	uint64_t now[HEAPS];		/* what time it is, by heap's clock; [MONOTONIC] is knell_now() */
+	uint64_t now[HEAPS];		/* by each heap's clock; [MONOTONIC] is knell_now() */
 	uint64_t skew[HEAPS];		/* loop's time - real one, while it runs */
 	uint64_t told[HEAPS];		/* REALTIME, BOOTTIME: what the backend was told */
 	bool paused;
@@ -530,7 +530,7 @@ void clock_update_others(struct knell_loop *l);	/* all but MONOTONIC, which each
 void clock_set_raw(struct knell_loop *l, uint64_t raw);	/* CLOCK_MONOTONIC was just read */
 bool clock_step(struct knell_loop *l);		/* advancing: to the next deadline; false: there */
 uint64_t clock_raw(void);			/* CLOCK_MONOTONIC */
-uint64_t clock_now(const struct knell_loop *l, enum heap_id id);	/* read now, noted nowhere */
+uint64_t clock_now(const struct knell_loop *l, enum heap_id id);	/* read, not noted */
 /* CLOCK_MONOTONIC as the loop's time. */
 uint64_t clock_from_raw(const struct knell_loop *l, uint64_t raw);
 /* CLOCK_MONOTONIC until when the loop may sleep for its timers; KNELL_NEVER; 0: due. */
@@ -778,7 +778,7 @@ struct knell_loop {
 
 	const struct backend_ops *ops;
 	void *backend;			/* its own */
-	size_t armed;			/* backend's: things the kernel may tell of; 0: need not ask */
+	size_t armed;			/* backend's: what the kernel may tell of; 0: don't ask */
 	bool embedded;			/* knell_loop_fd() was called */
 	bool running;			/* in knell_loop_run() */
 	volatile uint32_t *alive;	/* a page that a forked child finds wiped: 0 */
@@ -851,7 +851,7 @@ static inline struct task *task_find(const struct knell_loop *l, knell_task name
 	return t->gen == name.gen ? t : NULL;
 }
 
-/* A free task's @next: the place of the next one, less this one's plus 1. A new page's 0 says it. */
+/* A free task's @next: the next one's place, less this one's plus 1. A new page's 0 says it. */
 static inline uint32_t next_free(const struct task *t, uint32_t place)
 {
 	return (place + 1 + t->next) & (CHUNK_TASKS - 1);

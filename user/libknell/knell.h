@@ -525,7 +525,7 @@ KNELL_API knell_task knell_add_background_site(struct knell_loop *l, const struc
 #define KNELL_CHILD_CONT	(1U << 2)	/* it goes on. The same */
 #define KNELL_CHILD_AUTOREAP	(1U << 3)	/* the zombie is taken away, also after a cancel */
 #define KNELL_CHILD_NEXT	(1U << 4)	/* the calling thread's next process; @pid is 0 */
-#define KNELL_CHILD_SUBTREE	(1U << 5)	/* NEXT: its end comes when all it forked have ended.
+#define KNELL_CHILD_SUBTREE	(1U << 5)	/* NEXT: its end comes when all it forked are gone.
 						 * Not with STOP, CONT */
 
 /**
@@ -770,7 +770,8 @@ KNELL_API knell_task knell_add_record_site(struct knell_loop *l, const struct kn
  * @nr: up to KNELL_MAX_OPS
  * @flags: KNELL_SUBMIT_STOP
  *
- * Async-signal-safe, and does what it does also in a forked child. Return: ops tried, or the call's error
+ * Async-signal-safe, and does what it does also in a forked child. Return: ops tried, or the call's
+ * error
  */
 KNELL_API int knell_submit(struct knell_loop *l, struct knell_op *ops, unsigned int nr,
 			   unsigned int flags);
@@ -890,7 +891,7 @@ KNELL_API size_t knell_wq_length(const struct knell_wq *wq);
  */
 
 /* struct knell_pool_attr.flags */
-#define KNELL_POOL_UNCAPPED	(1U << 0)	/* a thread for every job: they may wait for each other */
+#define KNELL_POOL_UNCAPPED	(1U << 0)	/* a thread per job: they may wait for each other */
 
 /**
  * struct knell_pool_attr - a pool; all zero means the default

@@ -286,7 +286,7 @@ void loop_dispatch(struct knell_loop *l, struct task *t)
 	call.late_ns = r.late;
 	if (t->kind <= KNELL_KIND_WRITE)
 		io_forget(l, t);
-	/* A one-shot task makes room before it runs: it may add itself anew, into the same place. */
+	/* A one-shot task makes room before it runs: it may add itself anew, in the same place. */
 	if (t->flags & TASK_PERSISTENT) {
 		call_task(l, &r, &call, t->cb, t->arg);
 		t = task_find(l, call.task);

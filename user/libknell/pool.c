@@ -6,8 +6,8 @@
  * jobs never count on one sleeper, and a thread that wakes up uncalled knows it. The thread that
  * went to sleep last is called first: those that are not needed sleep through, and end.
  * pool.coming counts the threads that were called or made and have not looked for a job yet, or
- * tell of their last one and will look again: while there are more of these than jobs nobody else is
- * called. All other threads are busy and look before they sleep, so that no job is left behind.
+ * tell of their last one and will look again: while there are more of these than jobs nobody else
+ * is called. All other threads are busy and look before they sleep, so that no job is left behind.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -328,7 +328,7 @@ static void worker_run(struct knell_pool *p, struct worker *me)
 			p->count.reused += me->used;
 			me->used = true;
 		}
-		/* Whoever is told may submit the next: this thread will look for it, no other need. */
+		/* Whoever is told may submit the next: this thread will look for it, no other. */
 		p->coming += !w;
 		pthread_mutex_unlock(&p->lock);
 		if (before)

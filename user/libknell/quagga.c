@@ -113,7 +113,7 @@ static void idle_add(struct thread_master *m, struct q_slab *s)
 	m->idle_last = s;
 }
 
-/* One slab at a time is looked at, when there are more than enough objects to wait out their time. */
+/* One slab at a time is looked at, when more than enough objects wait out their time. */
 static void give_back(struct thread_master *m)
 {
 	struct q_slab *s = m->idle;

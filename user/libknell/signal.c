@@ -354,7 +354,7 @@ void signals_run(struct knell_loop *l)
 			return;
 		s->upto = s->nr;
 		s->cursor = s->first;
-		/* All that are taken here came before: the look for the first finds what they mean. */
+		/* All that are taken here came before: the first one's look finds their meaning. */
 		if (s->info.si_signo == SIGCHLD && l->sources.sigchld && !looked) {
 			looked = true;
 			children_rescan(l);

@@ -76,9 +76,10 @@ static void text_of(char *text, enum knell_warning what, const struct run *r, ui
 	case KNELL_WARN_LATE:
 		if (getloadavg(load, 3) != 3)
 			load[0] = load[1] = load[2] = 0;
-		snprintf(text, TEXT_MAX, "LATE TIMER: %s (%s:%d) ran %" PRIu64 " ms after its time, "
-			 "limit %" PRIu64 " ms, load %.2f %.2f %.2f", func, file, line, ms(r->late),
-			 ms(r->warn_late), load[0], load[1], load[2]);
+		snprintf(text, TEXT_MAX, "LATE TIMER: %s (%s:%d) ran %" PRIu64
+			 " ms after its time, limit %" PRIu64 " ms, load %.2f %.2f %.2f",
+			 func, file, line, ms(r->late), ms(r->warn_late), load[0], load[1],
+			 load[2]);
 		return;
 	}
 }

@@ -96,7 +96,7 @@ static void want_all(void)
 
 	for (size_t i = 0; i < nr_units; i++)
 		units[i]->wanted = false;
-	/* One that was asked for by name, or cannot be read, is not to be replaced by everything. */
+	/* One that was asked for by name, or cannot be read, is not replaced by everything. */
 	if (!d || d->load != UNIT_STUB || manager.default_named)
 		return;
 	unit_dirs_names(manager.dirs, &names);

@@ -324,7 +324,7 @@ const char *edge_name(uint8_t side);			/* "Requires", "RequiredBy" */
 
 /* The manager as a whole: manager.c */
 
-/* Whether units are stopped first; IMMEDIATE: nor are processes ended, nor file systems unmounted. */
+/* Whether units are stopped first; IMMEDIATE: nor processes ended, nor file systems unmounted. */
 enum haste { ORDERLY, FORCED, IMMEDIATE };
 
 enum ending_how { END_EXIT, END_POWEROFF, END_REBOOT, END_HALT, END_REEXEC, END_KEXEC };

@@ -186,7 +186,8 @@ static void explain(int err, size_t at, const struct edge *e)
 		at = plan[at].by - 1;
 	}
 	while (nr-- && len < sizeof(text))
-		len += snprintf(text + len, sizeof(text) - len, "%s: ", edge_text(of[nr], step[nr]));
+		len += snprintf(text + len, sizeof(text) - len, "%s: ",
+				edge_text(of[nr], step[nr]));
 	refuse(err, "%s%s%.200s", e ? "...: " : "", text, why);
 	free(why);
 }

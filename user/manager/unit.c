@@ -267,8 +267,8 @@ static bool too_many(const char *name)
 	if (nr_units < UNITS_MAX)
 		return false;
 	if (!told)
-		log_line("%s: not loaded, nor what comes after it: there are %d units already", name,
-			 UNITS_MAX);
+		log_line("%s: not loaded, nor what comes after it: there are %d units already",
+			 name, UNITS_MAX);
 	return told = true;
 }
 

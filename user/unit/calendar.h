@@ -84,7 +84,7 @@ struct calendar {
 	bool from_end;			/* the days are counted from the month's end */
 	bool utc;
 	signed char dst;		/* 0, 1: local, only standard or only summer time; or -1 */
-	const char *zone;		/* NULL: local, or @utc; only a name for it if @dst is not -1 */
+	const char *zone;		/* NULL: local, or @utc; but its name if @dst is not -1 */
 	unsigned short from[CALENDAR_FIELDS + 1];	/* an empty list: any value */
 	struct calendar_part parts[];
 };

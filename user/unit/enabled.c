@@ -96,7 +96,9 @@ static size_t place_of(const struct unit_dirs *d, size_t dir)
 {
 	if (dir < 2)
 		return dir;
-	return !strncmp(d->dirs.v[dir], "/etc/", 5) ? 0 : !strncmp(d->dirs.v[dir], "/run/", 5) ? 1 : 2;
+	if (!strncmp(d->dirs.v[dir], "/etc/", 5))
+		return 0;
+	return !strncmp(d->dirs.v[dir], "/run/", 5) ? 1 : 2;
 }
 
 static enum unit_state state_of(struct unit_dirs *d, const struct entry *e, const char *asked,

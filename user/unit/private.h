@@ -12,7 +12,7 @@
  * directives.c the table of all keys
  * dirs.c       the search path as it is on disk
  * parse.c      one text; load.c one unit: its file, drop-ins and links; finish.c their sum
- * condition.c  whether conditions hold; condition_path.c: of paths; virt.c: in what this system runs
+ * condition.c  whether conditions hold; condition_path.c: of paths; virt.c: in what this runs
  * logger.c     the units that X-Knell-Logger= makes
  * install.c    links of [Install]; enabled.c; verify.c
  */

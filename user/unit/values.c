@@ -276,7 +276,7 @@ static enum verdict take_instance(struct parser *p, const struct key *key, char 
 	return VALUE_OK;
 }
 VALUE(value_instance, take_instance,
-      .expected = "what may stand between @ and the suffix of a name");
+	.expected = "what may stand between @ and the suffix of a name");
 
 static enum verdict add_url(struct parser *p, const struct key *key, char *word)
 {
@@ -379,5 +379,5 @@ static enum verdict take_condition(struct parser *p, const struct key *key, char
 	return VALUE_OK;
 }
 VALUE(value_condition, take_condition,
-      .expected = "a value (of Path and File keys an absolute path), \"!\" before it to negate "
+	.expected = "a value (of Path and File keys an absolute path), \"!\" before it to negate "
 		  "it, \"|\" before that if one of several is enough");

@@ -181,7 +181,7 @@ static enum verdict take_nice(struct parser *p, const struct key *key, char *val
 }
 VALUE(value_nice, take_nice, .min = -20, .max = 19, .expected = "a number from -20 to 19");
 VALUE(value_oom_score, take_ranged, .min = -1000, .max = 1000,
-      .expected = "a number from -1000 to 1000");
+	.expected = "a number from -1000 to 1000");
 VALUE(value_cpu_priority, take_ranged, .max = 99, .expected = "a number from 0 to 99");
 
 static enum verdict take_cpu_policy(struct parser *p, const struct key *key, char *value)
@@ -316,7 +316,7 @@ static enum verdict take_coredump(struct parser *p, const struct key *key, char 
 	return each_word(p, key, value, ESCAPES_STRICT, add_coredump);
 }
 VALUE(value_coredump, take_coredump,
-      .expected = "kinds of memory (as private-anonymous), default, all, or hexadecimal bits");
+	.expected = "kinds of memory (as private-anonymous), default, all, or hexadecimal bits");
 
 /* As ulimit's: +19 is the lowest a process may have, -20 the highest. */
 static int parse_limit_nice(const char *s, uint64_t *limit)
@@ -392,7 +392,7 @@ static enum verdict take_limit(struct parser *p, const struct key *key, char *va
 	return VALUE_OK;
 }
 VALUE(value_limit, take_limit,
-      .expected = "a limit, or SOFT:HARD, of the resource's unit, or infinity");
+	.expected = "a limit, or SOFT:HARD, of the resource's unit, or infinity");
 
 static const char *const capability_names[] = {
 	"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID",
@@ -450,7 +450,8 @@ static enum verdict take_capabilities(struct parser *p, const struct key *key, c
 	return ret < 0 || bad ? VALUE_IGNORED : VALUE_OK;
 }
 VALUE(value_capabilities, take_capabilities,
-      .expected = "names of capabilities (as CAP_KILL), \"~\" before the first to take them away");
+	.expected = "names of capabilities (as CAP_KILL), "
+		    "\"~\" before the first to take them away");
 
 static enum verdict add_secure_bit(struct parser *p, const struct key *key, char *word)
 {
@@ -481,4 +482,4 @@ static enum verdict take_secure_bits(struct parser *p, const struct key *key, ch
 	return each_word(p, key, value, ESCAPES_STRICT, add_secure_bit);
 }
 VALUE(value_secure_bits, take_secure_bits,
-      .expected = "keep-caps, no-setuid-fixup or noroot, each also with -locked");
+	.expected = "keep-caps, no-setuid-fixup or noroot, each also with -locked");

@@ -65,7 +65,7 @@ static enum verdict take_service_timeout(struct parser *p, const struct key *key
 	return VALUE_OK;
 }
 VALUE(value_service_timeout, take_service_timeout,
-      .expected = "a time span (as 5s, 1min 30s, infinity)");
+	.expected = "a time span (as 5s, 1min 30s, infinity)");
 
 static enum verdict take_abort_timeout(struct parser *p, const struct key *key, char *value)
 {
@@ -79,7 +79,7 @@ static enum verdict take_abort_timeout(struct parser *p, const struct key *key, 
 	return VALUE_OK;
 }
 VALUE(value_abort_timeout, take_abort_timeout,
-      .expected = "a time span (as 5s, 1min 30s, infinity)");
+	.expected = "a time span (as 5s, 1min 30s, infinity)");
 
 static enum verdict add_end(struct parser *p, const struct key *key, char *word)
 {
@@ -105,7 +105,7 @@ static enum verdict take_ends(struct parser *p, const struct key *key, char *val
 	return each_word(p, key, value, ESCAPES_STRICT, add_end);
 }
 VALUE(value_ends, take_ends,
-      .expected = "exit statuses (0 to 255, or as TEMPFAIL) and names of signals");
+	.expected = "exit statuses (0 to 255, or as TEMPFAIL) and names of signals");
 
 /* /var/run has been /run for long, and may not be there yet. */
 void skip_var(char **path)

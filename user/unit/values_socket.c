@@ -140,7 +140,8 @@ static enum verdict take_listen(struct parser *p, const struct key *key, char *v
 	return VALUE_OK;
 }
 VALUE(value_listen, take_listen,
-      .expected = "an absolute path, @NAME, PORT, IPV4:PORT, [IPV6]:PORT (FIFO, Special: a path)");
+	.expected = "an absolute path, @NAME, PORT, IPV4:PORT, [IPV6]:PORT "
+		    "(FIFO, Special: a path)");
 
 static const char *const ipv6_only_names[] = { "default", "both", "ipv6-only", NULL };
 VALUE(value_ipv6_only, take_choice, .names = ipv6_only_names);
@@ -179,7 +180,7 @@ static enum verdict take_ip_tos(struct parser *p, const struct key *key, char *v
 	return VALUE_OK;
 }
 VALUE(value_ip_tos, take_ip_tos, .max = 255,
-      .expected = "low-delay, throughput, reliability, low-cost or a number from 0 to 255");
+	.expected = "low-delay, throughput, reliability, low-cost or a number from 0 to 255");
 VALUE(value_ip_ttl, take_ranged, .min = 1, .max = 255, .expected = "a number from 1 to 255");
 VALUE(value_positive, take_ranged, .max = INT32_MAX, .expected = "a number");
 

@@ -87,9 +87,10 @@ static enum verdict take_stdio(struct parser *p, const struct key *key, char *va
 	return take_stdio_argument(p, key, value);
 }
 VALUE(value_stdin, take_stdio, .expected =
-      "null, tty, tty-force, tty-fail, socket, data, file:PATH or fd:NAME");
+	"null, tty, tty-force, tty-fail, socket, data, file:PATH or fd:NAME");
 VALUE(value_stdout, take_stdio, .expected =
-      "inherit, null, tty, journal, kmsg, socket, file:PATH, append:PATH, truncate:PATH, fd:NAME");
+	"inherit, null, tty, journal, kmsg, socket, file:PATH, append:PATH, truncate:PATH, "
+	"fd:NAME");
 
 /* The room of what is @len bytes long; it doubles. */
 static size_t data_room(size_t len)
@@ -209,7 +210,7 @@ static enum verdict take_level(struct parser *p, const struct key *key, char *va
 	return VALUE_OK;
 }
 VALUE(value_level, take_level,
-      .expected = "emerg, alert, crit, err, warning, notice, info or debug");
+	.expected = "emerg, alert, crit, err, warning, notice, info or debug");
 
 static enum verdict take_facility(struct parser *p, const struct key *key, char *value)
 {
