@@ -256,6 +256,8 @@ static int plain_add_pid(pid_t pid, uint64_t token, uint32_t flags, uint32_t *wa
 	if (is_child(pid))
 		return plain_born(*watch, pid);
 	p = find(*watch);
+	if (!p)
+		return -ENOENT;
 	p->pid = pid;
 	p->end = knell_add_child(loop, on_end, p, pid, KNELL_CHILD_AUTOREAP);
 	if (!knell_is_none(p->end))
