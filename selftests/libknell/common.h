@@ -59,12 +59,8 @@
 	}									\
 	struct name##_uses_it
 
-/* The same for what only the kernel's queue has. */
-#define KERNEL_FIXTURE(name)							\
-	FIXTURE(name) {								\
-		struct knell_loop *l;						\
-	};									\
-	KERNEL_VARIANT(name);							\
+/* A new loop for each test, by the backend of its variant. */
+#define FRESH_LOOP(name)							\
 	FIXTURE_SETUP(name)							\
 	{									\
 		self->l = new_loop(variant->backend);				\
@@ -75,6 +71,14 @@
 		knell_loop_free(self->l);					\
 	}									\
 	struct name##_uses_it
+
+/* The same for what only the kernel's queue has. */
+#define KERNEL_FIXTURE(name)							\
+	FIXTURE(name) {								\
+		struct knell_loop *l;						\
+	};									\
+	KERNEL_VARIANT(name);							\
+	FRESH_LOOP(name)
 
 #define LOOP_TEST(fixture, name)	TEST_F_TIMEOUT(fixture, name, LIMIT)
 

@@ -21,16 +21,7 @@
 	FIXTURE_VARIANT_ADD(name, sort) {					\
 		.backend = KNELL_BACKEND_PIDFD,					\
 	};									\
-	FIXTURE_SETUP(name)							\
-	{									\
-		self->l = new_loop(variant->backend);				\
-		ASSERT_NE(NULL, self->l);					\
-	}									\
-	FIXTURE_TEARDOWN(name)							\
-	{									\
-		knell_loop_free(self->l);					\
-	}									\
-	struct name##_uses_it
+	FRESH_LOOP(name)
 
 PIDFD_FIXTURE(pidfd, pidfd);
 
