@@ -13,10 +13,11 @@
 #				SLOW=N gives all N times as long, SMP=CPUS, MEMORY=MB,
 #				APPEND="OPTION..."
 #	make bench		counts instructions, system calls and bytes, BENCH="fd kill" only these
-#	make lint		W=1, sparse, checkpatch, gcc -fanalyzer, clang-tidy, shellcheck
+#	make lint		W=1, sparse, checkpatch, gcc -fanalyzer, clang-tidy, shellcheck, the
+#				manual, what make install installs
 #	make deps		installs what is missing for these (they call it themselves)
-#	make install		installs the module, knelld, knellctl, libknell, the headers, the manual;
-#				PREFIX, DESTDIR, libdir, includedir, mandir
+#	make install		installs the module, knelld, knellctl and its completions, libknell, the
+#				headers, the manual; PREFIX, DESTDIR, libdir, includedir, mandir
 #	make clean		removes what was built; distclean: what was fetched, too
 #
 # Variables: V=1 shows the commands, W=1 more warnings, WERROR=1 makes them errors.
@@ -86,13 +87,9 @@ lint:
 	@.ci/lint
 
 install: all modules_install
-	$(INSTALL) -D -m 0755 $(build)/knelld $(DESTDIR)$(PREFIX)/sbin/knelld
-	$(INSTALL) -D -m 0644 user/control/io.knell.Manager.varlink \
-		$(DESTDIR)$(PREFIX)/share/knell/io.knell.Manager.varlink
 	$(INSTALL) -D -m 0644 Documentation/man/knell.4 $(DESTDIR)$(mandir)/man4/knell.4
-	$(INSTALL) -D -m 0644 Documentation/man/knell.unit.5 $(DESTDIR)$(mandir)/man5/knell.unit.5
-	$(INSTALL) -D -m 0644 Documentation/man/knelld.8 $(DESTDIR)$(mandir)/man8/knelld.8
 	$(MAKE) -C user/libknell BUILD=$(CURDIR)/$(build) install
+	$(MAKE) -C user/knelld BUILD=$(CURDIR)/$(build) install
 	$(MAKE) -C user/knellctl BUILD=$(CURDIR)/$(build) install
 
 modules_install: module
