@@ -46,6 +46,7 @@ lint_packages=$(sed 's/#.*//' <<-'END'
 	clang-tidy		# all that runs in user space
 	g++			# programs in C++ use libknell, too
 	mandoc			# the manual
+	kmod			# modinfo of what was installed
 END
 )
 
