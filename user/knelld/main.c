@@ -195,11 +195,15 @@ static void settle_signals(void)
 	sigaction(SIGPIPE, &ignore, NULL);
 }
 
+/* All but those that a defect raises: held, they would be the end at once. */
 static void hold_signals(void)
 {
+	static const int faults[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
 	sigset_t all;
 
 	sigfillset(&all);
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
+		sigdelset(&all, faults[i]);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 }
 
@@ -354,7 +358,7 @@ static int fail(void)
 }
 
 /* From nothing to the point where only the loop is left to be run; 0 or -errno, logged. */
-static int begin(void)
+static int begin(char **argv)
 {
 	bool known, stopping;
 	enum tenure tenure;
@@ -364,11 +368,14 @@ static int begin(void)
 	err = queue_open(manager.queue_name, backend, &tenure);
 	if (err < 0)
 		return err;
+	if (tenure != QUEUE_OWN)
+		pid1_can_go_on(argv);
 	err = exec_init(manager.user, manager_options.dirs.nr ? manager_options.dirs.v[0] : NULL);
 	if (err < 0) {
 		log_line("cannot open /dev/null: %s", strerror(-err));
 		return err;
 	}
+	manager.started = now_ns();
 	stopping = take_over(tenure, &known);
 	err = listen_to_signals();
 	if (err < 0) {
@@ -450,7 +457,7 @@ int main(int argc, char **argv)
 	if (chdir("/") < 0)
 		log_line("cannot enter /: %s", strerror(errno));
 	log_line("version " KNELL_VERSION ", pid %d", getpid());
-	if (begin() < 0)
+	if (begin(argv) < 0)
 		return fail();
 	do {
 		err = run();

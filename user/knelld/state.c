@@ -22,7 +22,7 @@
 #include "manager_internal.h"
 
 #define DIR_NAME	"/run/knell"
-#define MAGIC		0x32646c6c656e6bULL	/* "knell2", a format of its own per number */
+#define MAGIC		0x33646c6c656e6bULL	/* "knelld3", a format of its own per number */
 #define SLOT_SIZE	1024
 
 #define SLOT_EXITED	(1U << 0)	/* the end of ExecStart='s process was dealt with */
@@ -58,10 +58,12 @@ struct slot {
 /* The first slot of the file. */
 struct head {
 	uint32_t sum;
-	uint32_t stopping;
+	uint32_t stopping;		/* 0, or enum ending_how and one: what comes after */
 	uint64_t magic;
 	uint64_t queue;			/* of a queue that is no more it would say nothing true */
-	uint8_t reserved[SLOT_SIZE - 24];
+	uint64_t started, finished;	/* the boot */
+	int32_t exit_status;
+	uint8_t reserved[SLOT_SIZE - 44];
 };
 
 _Static_assert(sizeof(struct slot) == SLOT_SIZE, "a slot");
@@ -103,6 +105,10 @@ static bool put(const void *slot, size_t at)
 
 static bool put_head(void)
 {
+	head.stopping = manager.stopping ? manager.how + 1 : 0;
+	head.exit_status = manager.exit_status;
+	head.started = manager.started;
+	head.finished = manager.finished;
 	head.sum = checksum(&head);
 	return put(&head, 0);
 }
@@ -181,10 +187,9 @@ void state_settle(void)
 	}
 }
 
-/* All services are to be stopped, which the next knelld has to go on with. */
-void state_stopping(void)
+/* The boot is over; or all services are to be stopped, which the next knelld has to go on with. */
+void state_manager(void)
 {
-	head.stopping = 1;
 	if (fd >= 0)
 		put_head();
 }
@@ -316,12 +321,27 @@ static char *read_file(size_t *len)
 	return text;
 }
 
+static void restore_manager(bool *stopping)
+{
+	*stopping = head.stopping;
+	manager.how = head.stopping ? head.stopping - 1 : END_EXIT;
+	manager.exit_status = head.exit_status;
+	manager.started = head.started;
+	manager.finished = head.finished;
+}
+
+static bool of_another_version(size_t len)
+{
+	return len >= SLOT_SIZE && head.sum == checksum(&head) && head.magic != MAGIC;
+}
+
 static bool load(const char *text, size_t len, uint64_t queue)
 {
 	if (len < SLOT_SIZE)
 		return false;
 	memcpy(&head, text, sizeof(head));
 	return head.sum == checksum(&head) && head.magic == MAGIC && head.queue == queue &&
+	       head.stopping <= END_KEXEC + 1 &&
 	       restore_all(text, len / SLOT_SIZE);
 }
 
@@ -342,11 +362,14 @@ bool state_load(const char *name, uint64_t queue, bool *stopping)
 	good = text && load(text, len, queue);
 	if (!good) {
 		log_line("%s: %s; going by what the queue tells", path,
-			 text ? "not what the former knelld has left" : strerror(errno));
+			 !text ? strerror(errno) : of_another_version(len) ?
+			 "it is of another version" : "not what the former knelld has left");
 		forget_file();
 	}
 	free(text);
-	*stopping = good && head.stopping;
+	*stopping = false;
+	if (good)
+		restore_manager(stopping);
 	return good;
 }
 

@@ -534,7 +534,9 @@ static void timer_resume(struct unit *u)
 	const struct unit *target = target_of(u);
 
 	prepare(u);
-	if (u->state != TIMER_RUNNING || !target || unit_is_down(target))
+	if (u->state == TIMER_RUNNING && target && target->job)
+		job_watch(target->job, on_started, u);
+	else if (u->state != TIMER_RUNNING || !target || unit_is_down(target))
 		wait_next(u);
 }
 

@@ -150,8 +150,10 @@ static void tell_startup(void)
 /* No job is left. */
 void manager_settled(void)
 {
-	if (!manager.finished)
+	if (!manager.finished) {
 		manager.finished = now_ns();
+		state_manager();
+	}
 	if (starting && !manager.stopping)
 		tell_startup();
 	starting = false;
@@ -195,7 +197,6 @@ static void start_new(void)
 /* @resume: a former knelld has begun, and only what is new is to be started. */
 void manager_begin(bool resume)
 {
-	manager.started = now_ns();
 	jobs_resume();
 	if (resume)
 		start_new();
@@ -225,7 +226,7 @@ static void stop_all(void)
 	const struct event ev = { .kind = EVENT_SHUTDOWN };
 
 	manager.stopping = true;
-	state_stopping();
+	state_manager();
 	manager_tell(&ev);
 	if (manager.haste)
 		return;

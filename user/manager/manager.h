@@ -241,6 +241,7 @@ struct unit {
 	uint64_t watchdog_deadline;
 	knell_task watchdog;
 	struct fd_store *fds;
+	uint32_t had_fds;		/* so many, as a former knelld has written down */
 	struct talk *talk;		/* talk.c's own */
 	union {
 		struct connection *connection;	/* of a service that socket.c started for one */
@@ -374,7 +375,7 @@ void manager_tell(const struct event *ev);
 
 /* What outlives the manager, written down by who keeps it (knelld's state.c). */
 void state_touch(struct unit *u);	/* something about it has changed, or may have */
-void state_stopping(void);		/* all is being stopped, which the next one goes on with */
+void state_manager(void);		/* of the manager itself: the boot, the end */
 
 /* service.c, for notify.c and the bus: a message of a service has come. */
 struct notify;

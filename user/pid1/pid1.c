@@ -117,9 +117,13 @@ static void open_console(void)
 /* The first line of /etc/hostname that is no comment. */
 static void set_hostname(void)
 {
+	char is[64] = "", *text, *rest, *line = NULL;
 	size_t len;
-	char *text = file_text(AT_FDCWD, "/etc/hostname", &len), *rest = text, *line = NULL;
 
+	/* As the kernel begins with it; else it was set since, and the program is another. */
+	if (!gethostname(is, sizeof(is)) && strcmp(is, "(none)") && strcmp(is, "localhost"))
+		return;
+	text = rest = file_text(AT_FDCWD, "/etc/hostname", &len);
 	while ((line = strsep(&rest, "\n"))) {
 		line += strspn(line, " \t");
 		line[strcspn(line, " \t\r")] = '\0';
@@ -168,6 +172,7 @@ void pid1_begin(void)
 	make_links();
 	if (place() != MACHINE)
 		return;
+	pid1_catch_crashes();
 	set_hostname();
 	loopback_up();
 	ask_for_keyboard_request();
@@ -315,8 +320,7 @@ void pid1_hang(void)
 {
 	log_line("this is the first process and it must not end: waiting for ever");
 	log_flush();
-	for (;;)
-		pause();
+	pid1_stay();
 }
 
 /*

@@ -15,6 +15,11 @@ int pid1_listen(struct knell_loop *l);
 void pid1_end(enum ending_how how) __attribute__((noreturn));
 void pid1_hang(void) __attribute__((noreturn));
 
+/* crash.c */
+void pid1_catch_crashes(void);
+void pid1_can_go_on(char **argv);
+void pid1_stay(void) __attribute__((noreturn));
+
 /* unmount.c */
 size_t unmount_all(void);
 
