@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "exec.h"
+#include "fdstore.h"
 #include "knelld.h"
 #include "manager_internal.h"
 #include "socket.h"
@@ -694,7 +695,18 @@ static void resume(struct unit *u)
 	}
 }
 
+static void save(const struct unit *u, uint64_t own[UNIT_OWN])
+{
+	own[0] = u->fds ? u->fds->nr : 0;
+}
+
+static void restore(struct unit *u, const uint64_t own[UNIT_OWN])
+{
+	u->had_fds = own[0];
+}
+
 const struct unit_ops service_ops = {
 	.states = states, .nr_states = NR_STATES, .failed = STATE_FAILED,
 	.start = start, .stop = stop, .reload = reload, .expired = expired, .resume = resume,
+	.save = save, .restore = restore,
 };

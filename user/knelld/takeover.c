@@ -10,6 +10,7 @@
 
 #include "knelld.h"
 #include "manager_internal.h"
+#include "talk.h"
 
 enum { ARMED = 1 };
 
@@ -77,6 +78,7 @@ static void guess(struct unit *u, struct tree *t)
 	if (t->kind == EXEC_START && (!u->main || younger(t->serial, u->main->serial))) {
 		u->main = t;
 		u->main_serial = t->serial;
+		u->pid = t->pid;
 		u->main_done = u->ran = false;
 		u->result = RESULT_SUCCESS;
 	}
@@ -97,7 +99,6 @@ static void place(struct unit *u, struct tree *t)
 {
 	if (t->serial == u->main_serial) {
 		u->main = t;
-		t->pid = u->pid;
 		t->exited = u->main_exited;
 	} else if (t->serial == u->control_serial) {
 		u->control = t;
@@ -115,7 +116,7 @@ static void take_tree(struct unit *u, const struct knell_watch_info *w, bool kno
 		return;
 	}
 	t = tree_add(u, w->watch, token_serial(w->token),
-		     token_role(w->token) - ROLE_COMMAND, token_cmd(w->token), 0);
+		     token_role(w->token) - ROLE_COMMAND, token_cmd(w->token), w->pid);
 	/* As many as there may be. */
 	t->left = 1;
 	t->taken = true;
@@ -215,6 +216,7 @@ void takeover_resume(void)
 	for (size_t i = 0; i < nr_units; i++) {
 		if (!unit_is_down(units[i]))
 			units[i]->ops->resume(units[i]);
+		talk_tell_lost(units[i]);
 		job_look_at(units[i]);
 	}
 }

@@ -402,6 +402,15 @@ static void end_store(struct unit *u, bool again)
 	u->fds = NULL;
 }
 
+void talk_tell_lost(const struct unit *u)
+{
+	const size_t nr = u->fds ? u->fds->nr : 0;
+
+	if (u->had_fds > nr)
+		log_line("%s: the %zu descriptors it had stored are lost", u->name,
+			 u->had_fds - nr);
+}
+
 void talk_end(struct unit *u, bool again)
 {
 	struct talk *t = u->talk;

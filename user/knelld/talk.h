@@ -30,6 +30,8 @@ struct unit;
 int talk_begin(struct unit *u);
 /* The same after a takeover, of a run that goes on. */
 void talk_resume(struct unit *u);
+/* And what was left with a knelld that was killed, and has not come over. */
+void talk_tell_lost(const struct unit *u);
 /*
  * What the process is given: NOTIFY_SOCKET, WATCHDOG_USEC, LISTEN_FDS and their like go to @env,
  * descriptors (of the main process) and pids to @rq.
