@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Boots the stock kernel once and waits until it is gone.
 #
-# usage: boot.sh [-c] [-p CPUS] [-m MB] [-s SECONDS] [-t SECONDS] [-a APPEND] DIR
+# usage: boot.sh [-c] [-p CPUS] [-m MB] [-s SECONDS] [-t SECONDS] [-a APPEND] [-x OPTIONS] DIR
 #   DIR   has initrd; console.log (first serial port) and result (second) are written to it
 #   -c    count instructions: one CPU, its clock is the number of instructions executed
 #   -p    CPUs of the guest (2)
@@ -10,17 +10,19 @@
 #   -s    kill the guest when both ports have been silent that long
 #   -t    kill the guest after that long in any case
 #   -a    more for the kernel's command line
+#   -x    more for QEMU
 #
 # The exit status is QEMU's: 0 when the guest has gone by itself (which says nothing about how);
 # 124 when it was killed. The guest does not outlive the process KNELL_RUNNER. Never KVM: where
-# /dev/kvm is there but does not work, it hangs.
+# /dev/kvm is there but does not work, it hangs. The kernel is not to panic because its timer, on a
+# machine that has much to do, does not tick at once (no_timer_check).
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-memory=512 silence=600 total=3600 append=
+memory=512 silence=600 total=3600 append='' options=''
 machine='-cpu max -accel tcg' cpus=2
 
-while getopts cp:m:s:t:a: opt; do
+while getopts cp:m:s:t:a:x: opt; do
 	case $opt in
 	c) machine='-cpu qemu64 -accel tcg,thread=single -icount shift=0,sleep=off' cpus=1 ;;
 	p) cpus=$OPTARG ;;
@@ -28,6 +30,7 @@ while getopts cp:m:s:t:a: opt; do
 	s) silence=$OPTARG ;;
 	t) total=$OPTARG ;;
 	a) append=$OPTARG ;;
+	x) options=$OPTARG ;;
 	*) exit 2 ;;
 	esac
 done
@@ -39,9 +42,9 @@ image=$("$here/kernel.sh" image)
 
 # shellcheck disable=SC2086 # a list
 qemu-system-x86_64 -nodefaults -no-reboot -M q35 $machine -smp "$cpus" -m "$memory" -display none \
-	-monitor none -serial "file:$dir/console.log" -serial "file:$dir/result" \
+	-monitor none $options -serial "file:$dir/console.log" -serial "file:$dir/result" \
 	-kernel "$image" -initrd "$dir/initrd" \
-	-append "console=ttyS0 panic=-1 oops=panic panic_on_warn=1 $append" \
+	-append "console=ttyS0 no_timer_check panic=-1 oops=panic panic_on_warn=1 $append" \
 	</dev/null >"$dir/qemu.log" 2>&1 &
 qemu=$!
 trap 'kill -KILL $qemu 2>/dev/null || true' EXIT

@@ -36,6 +36,7 @@ packages=$(sed 's/#.*//' <<-'END'
 	qemu-system-x86		# the machine to boot
 	busybox-static		# the user land of the guest
 	cpio			# packs the initramfs
+	e2fsprogs		# makes disks, and tells whether they were left clean
 	xz-utils		# unpacks the kernel's source
 END
 )
