@@ -80,5 +80,5 @@ install_programs()
 [ $# -gt 0 ] || exit 0
 install_python "$1"
 mkdir -p "$1/examples"
-cp "$top/README.md" "$top"/Documentation/examples/* "$1/examples/"
+cp -r "$top/README.md" "$top"/Documentation/examples/* "$1/examples/"
 install_programs "$1"
