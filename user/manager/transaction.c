@@ -111,10 +111,10 @@ static int check_files(const struct unit *u)
 {
 	const char *bad = unit_latest(u)->bad;
 
-	if (u->gone || u->load == UNIT_NOT_FOUND)
-		return refuse(-ENOENT, "there is no such unit");
 	if (u->load == UNIT_MASKED)
 		return refuse(-EPERM, "it is masked");
+	if (u->gone || u->load == UNIT_NOT_FOUND)
+		return refuse(-ENOENT, "there is no such unit");
 	if (u->load == UNIT_BAD)
 		return refuse(-EPERM, "its file is bad%s%s", bad ? ": " : "", bad ? bad : "");
 	return 0;

@@ -239,6 +239,8 @@ static bool take(struct unit *u, enum load how, struct unit_file *f)
 			log_line("%s: keeps its former settings", u->name);
 		else
 			unit_lost(u, load);
+		if (u->gone && unit_is_down(u))
+			u->load = load;
 		unit_file_free(f);
 		return true;
 	}
