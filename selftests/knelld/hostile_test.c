@@ -339,7 +339,7 @@ TEST_F_TIMEOUT(knelld, clients_at_once, LIMIT_S)
 }
 
 /* supervisors.md 2.3, 10: a reply of a fixed size, and nitro dies of the list of its services. */
-TEST_F_TIMEOUT(knelld, a_thousand_long_names, LIMIT_S)
+TEST_F_TIMEOUT(knelld, class_10_a_thousand_long_names, LIMIT_S)
 {
 	char name[256], stem[201];
 	char *reply;
@@ -471,7 +471,7 @@ TEST_F_TIMEOUT(knelld, unit_files_that_are_none, LIMIT_S)
  * supervisors.md 2.3, 9: the manager waits for a child that cannot go on (nitro), here by files
  * that have no end, or nobody at their other one.
  */
-TEST_F_TIMEOUT(knelld, files_that_hold_up, LIMIT_S)
+TEST_F_TIMEOUT(knelld, class_9_files_that_hold_up, LIMIT_S)
 {
 	static const char *const keys[] = {
 		"EnvironmentFile=@/fifo", "EnvironmentFile=/dev/zero", "EnvironmentFile=@/huge",
