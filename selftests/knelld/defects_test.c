@@ -152,7 +152,7 @@ TEST_F_TIMEOUT(knelld, class_2_a_wake_up_that_is_lost, LIMIT_S)
 TEST_F_TIMEOUT(knelld, class_3_a_status_that_is_stolen, LIMIT_S)
 {
 	unit(self, "a.service", "[Service]\nKillMode=process\nExecStart=/bin/sh -c "
-	     "'for i in 1 2 3 4 5 6 7 8 9; do (setsid sh -c \"exit 43\" &); (exit 44) & done; exit 42'\n");
+	     "'for i in 1 2 3 4 5 6 7 8; do (setsid sh -c \"exit 43\" &); (exit 44) & done; exit 42'\n");
 	unit(self, "b.service", "[Service]\nType=oneshot\nExecStartPre=-/bin/sh -c 'exit 45'\n"
 	     "ExecStartPre=/bin/sh -c '(exit 46) & (setsid sh -c \"exit 47\" &); exit 0'\n"
 	     "ExecStart=/bin/sh -c '(setsid sh -c \"exit 48\" &) ; exit 41'\n"
