@@ -309,6 +309,26 @@ TEST_F_TIMEOUT(knelld, a_forking_service_by_its_pid_file, LIMIT_S)
 	ENDS;
 }
 
+/* As nginx does it: a daemon of a session of its own, and what it has forked. */
+TEST_F_TIMEOUT(knelld, what_a_daemon_has_forked_goes_with_it, LIMIT_S)
+{
+	unit(self, "a.service", "[Service]\nType=forking\nPIDFile=@/pid\nKillMode=mixed\n"
+	     "ExecStart=/bin/sh -c 'setsid sh -c \"sleep 100000 & echo \\\\$! >@/worker; "
+	     "echo \\\\$$\\\\$$ >@/pid.new; mv @/pid.new @/pid; wait\" & "
+	     "until [ -e @/pid ]; do sleep 0.02; done'\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "a.service: started, main process "));
+	EXPECT_EQ(0, kill(pid_in(self, "worker"), 0));
+	kill(main_pid(self, "a.service"), SIGKILL);
+	ASSERT_TRUE(told(self, "a.service: failed, result signal"));
+	EXPECT_EQ(-1, kill(pid_in(self, "worker"), 0));
+	EXPECT_TRUE(asked(self, "StartUnits", "a.service", "\"done\""));
+	EXPECT_TRUE(asked(self, "StopUnits", "a.service", "\"done\""));
+	ASSERT_TRUE(told(self, "a.service: stopping, SIGTERM to "));
+	EXPECT_EQ(-1, kill(pid_in(self, "worker"), 0));
+	ENDS;
+}
+
 TEST_F_TIMEOUT(knelld, notify_is_waited_for, LIMIT_S)
 {
 	unit(self, "a.service", "[Service]\nType=notify\nNotifyAccess=all\n"

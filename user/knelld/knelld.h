@@ -67,6 +67,7 @@ struct tree {
 	size_t left;			/* members when it had */
 	enum result result;		/* of its end, if its meaning waits for that of others */
 	bool empty;			/* all have ended, which is yet to be dealt with */
+	bool led;			/* by the one that is followed: procs->led_by() */
 	bool lost;			/* reports of members are missing */
 	bool taken;			/* a former knelld may have read some */
 	uint64_t started;		/* CLOCK_MONOTONIC ns, 0: not known */

@@ -137,6 +137,10 @@ const char *pid_follow(struct unit *u, pid_t pid)
 		return strerror(-err);
 	u->follows = true;
 	u->pid = pid;
+	if (u->main && procs->led_by) {
+		u->main->led = procs->led_by(u->main->watch, pid);
+		u->main->left |= u->main->led;
+	}
 	return NULL;
 }
 

@@ -246,7 +246,7 @@ int tree_kill_main(const struct unit *u, int sig)
 		return 0;
 	if (!u->proc)
 		return kill_watch(u, u->main->watch | procs->main_bit, sig);
-	return procs->kill(u->proc, sig) >= 0;
+	return procs->kill(u->proc | procs->main_bit, sig) >= 0;
 }
 
 /* Everybody. */
@@ -256,8 +256,8 @@ int tree_kill_members(const struct unit *u, int sig)
 
 	for (const struct tree *t = u->trees; t; t = t->next)
 		n += has_members(t) ? kill_watch(u, t->watch, sig) : 0;
-	/* Without the module it is in no tree of its unit's. */
-	if (u->follows && procs->main_bit)
+	/* Without the module it may be in no tree of its unit's. */
+	if (u->follows && procs->main_bit && !(u->main && u->main->led))
 		n += kill_watch(u, u->proc, sig);
 	return n;
 }

@@ -268,6 +268,19 @@ static int plain_add_pid(pid_t pid, uint64_t token, uint32_t flags, uint32_t *wa
 	return err;
 }
 
+static bool plain_led_by(uint32_t watch, pid_t pid)
+{
+	struct plain *p = find(watch);
+	pid_t group = getpgid(pid);
+
+	if (p && p->ended && !p->left && group == pid) {
+		p->pid = pid;
+		p->left = true;
+		nr_left++;
+	}
+	return p && group == p->pid;
+}
+
 static int plain_kill(uint32_t watch, int sig)
 {
 	struct plain *p = find(watch);
@@ -281,7 +294,7 @@ static int plain_kill(uint32_t watch, int sig)
 		return -ESRCH;
 	/* A daemon that has left its command's group leads one of its own. */
 	if (p->alone)
-		first = getpgid(p->pid) != p->pid;
+		first |= getpgid(p->pid) != p->pid;
 	if (first && !knell_is_none(p->end))
 		err = knell_child_kill(loop, p->end, sig);
 	else if (first && !is_child(p->pid))
@@ -298,6 +311,7 @@ const struct procs plain_procs = {
 	.self_ops = plain_self_ops,
 	.born = plain_born,
 	.add_pid = plain_add_pid,
+	.led_by = plain_led_by,
 	.kill = plain_kill,
 	.ack = drop,
 	.del = drop,

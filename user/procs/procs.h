@@ -68,7 +68,7 @@ enum tenure { QUEUE_OWN, QUEUE_KEPT, QUEUE_TAKEN };
  */
 struct procs {
 	bool autoreaps;			/* no zombies are wanted: SA_NOCLDWAIT */
-	uint32_t main_bit;		/* in a tree's watch for kill(): its first process alone */
+	uint32_t main_bit;		/* in a watch for kill(): its first process alone */
 	/* Before clone: a tree that the next process is the first member of. */
 	int (*add_tree)(const char *label, uint64_t token, uint32_t flags, uint32_t *watch);
 	/* One that reports births to tell a PID file's truth; -EOPNOTSUPP: there is none. */
@@ -78,6 +78,11 @@ struct procs {
 	int (*born)(uint32_t watch, pid_t pid);
 	/* A process that is there already; EEXIST: it is watched. */
 	int (*add_pid)(pid_t pid, uint64_t token, uint32_t flags, uint32_t *watch);
+	/*
+	 * Without the module: a tree whose command is over is from now on the group that @pid
+	 * leads, if it does. Is it in the tree then? NULL: it has been all the time.
+	 */
+	bool (*led_by)(uint32_t watch, pid_t pid);
 	/* How many were signalled, at least; by identity, never one that has got the pid since. */
 	int (*kill)(uint32_t watch, int sig);
 	/* Done with: goes once what its records changed is written down (ack), or now (del). */
