@@ -31,7 +31,7 @@ PREFIX ?= /usr/local
 mandir ?= $(PREFIX)/share/man
 INSTALL ?= install
 
-kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)/kmod $(if $(WERROR),KCFLAGS=-Werror)
+kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)/kmod $(if $(WERROR),KCFLAGS=-Werror) $(if $(W),W=$(W))
 
 all: module libknell unit knelld knellctl
 
