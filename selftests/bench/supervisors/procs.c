@@ -174,22 +174,37 @@ static bool is_kernel_thread(const char *pid)
 	return s && sscanf(s, ") %*c %*d %*d %*d %*d %*d %lu", &flags) == 1 && flags & PF_KTHREAD;
 }
 
-double kernel_ns(void)
+void look_at_kernel(struct kernel *k)
 {
 	char path[64], text[128];
 	struct dirent *d;
-	double sum = 0;
 	DIR *dir = opendir("/proc");
 
 	if (!dir)
 		die("/proc", -errno);
-	while ((d = readdir(dir))) {
+	k->nr = 0;
+	while (k->nr < ARRAY_SIZE(k->thread) && (d = readdir(dir))) {
 		if (!isdigit(d->d_name[0]) || !is_kernel_thread(d->d_name))
 			continue;
 		snprintf(path, sizeof(path), "/proc/%.20s/schedstat", d->d_name);
-		if (read_text(path, text, sizeof(text)) > 0)
-			sum += strtod(text, NULL);
+		if (read_text(path, text, sizeof(text)) <= 0)
+			continue;
+		k->thread[k->nr].pid = atoi(d->d_name);
+		k->thread[k->nr++].ns = strtod(text, NULL);
 	}
 	closedir(dir);
+}
+
+/* Those that have ended since are left out: they are workers that had nothing to do. */
+double kernel_ns(const struct kernel *now, const struct kernel *then)
+{
+	unsigned int i, t;
+	double sum = 0;
+
+	for (i = 0; i < now->nr; i++) {
+		for (t = 0; t < then->nr && then->thread[t].pid != now->thread[i].pid; t++)
+			;
+		sum += now->thread[i].ns - (t < then->nr ? then->thread[t].ns : 0);
+	}
 	return sum;
 }

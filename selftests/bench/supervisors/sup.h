@@ -49,6 +49,14 @@ struct memory {
 	double private_kib, anon_kib, pss_kib;
 };
 
+struct kernel {
+	unsigned int nr;
+	struct {
+		pid_t pid;
+		double ns;
+	} thread[512];
+};
+
 /* files.c */
 void write_text(const char *path, const char *text);
 void __attribute__((format(printf, 2, 3))) write_file(const char *path, const char *fmt, ...);
@@ -61,9 +69,11 @@ void look(struct procs *p);
 struct memory memory_of(const struct procs *p);
 void show_memory(const char *who, pid_t pid);
 double switches_of(const struct procs *p);
-/* CPU time of all that has ever run in the supervisor's control group; of the kernel's threads. */
+/* CPU time of all that has ever run in the supervisor's control group. */
 double group_ns(void);
-double kernel_ns(void);
+/* And of the kernel's threads, between two looks. */
+void look_at_kernel(struct kernel *k);
+double kernel_ns(const struct kernel *now, const struct kernel *then);
 
 /* run.c */
 void start_peer(const struct peer *peer);

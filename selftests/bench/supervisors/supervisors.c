@@ -154,9 +154,9 @@ static void idle(const struct peer *peer, double f[][MAX_ROUNDS])
 	respawn(peer, 0);
 }
 
-static void respawns(const struct peer *peer, double f[][MAX_ROUNDS])
+static void traced_respawns(const struct peer *peer, double f[][MAX_ROUNDS])
 {
-	double calls[NR_TRACED], group, kernel;
+	double calls[NR_TRACED];
 	unsigned int i;
 	pid_t pid;
 
@@ -167,14 +167,21 @@ static void respawns(const struct peer *peer, double f[][MAX_ROUNDS])
 		calls[i] = trace_calls(pid, i || turn ? NULL : peer->name);
 	}
 	f[RESPAWN_SYSCALLS][turn] = median(calls, NR_TRACED);
-	group = group_ns();
-	kernel = kernel_ns();
+}
+
+static void timed_respawns(const struct peer *peer, double f[][MAX_ROUNDS])
+{
+	static struct kernel now, then;
+	double group = group_ns();
+	unsigned int i;
+
+	look_at_kernel(&then);
 	for (i = 0; i < NR_TIMED; i++)
 		respawn(peer, 3 * i);
-	group = (group_ns() - group) / NR_TIMED;
-	kernel = (kernel_ns() - kernel) / NR_TIMED;
-	f[RESPAWN_INSNS][turn] = group;
-	f[RESPAWN_MACHINE_INSNS][turn] = group + kernel;
+	look_at_kernel(&now);
+	group = group_ns() - group;
+	f[RESPAWN_INSNS][turn] = group / NR_TIMED;
+	f[RESPAWN_MACHINE_INSNS][turn] = (group + kernel_ns(&now, &then)) / NR_TIMED;
 }
 
 static void with_few(const struct peer *peer, double f[][MAX_ROUNDS])
@@ -184,7 +191,8 @@ static void with_few(const struct peer *peer, double f[][MAX_ROUNDS])
 	if (!turn)
 		show_memory(peer->name, before.own[0]);
 	idle(peer, f);
-	respawns(peer, f);
+	traced_respawns(peer, f);
+	timed_respawns(peer, f);
 	stop_peer(peer);
 }
 
@@ -341,7 +349,8 @@ static void results(void)
 	unsigned int p, i, n;
 
 	for (i = 0; i < NR_FIGURES; i++) {
-		printf("\n");
+		if (times(0, i))
+			printf("\n");
 		for (p = 0; p < nr_peers; p++) {
 			n = times(p, i);
 			if (!n)
