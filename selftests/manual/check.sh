@@ -207,6 +207,22 @@ knelld_is_small()
 	[ "$lines" -lt 6000 ] || complain "user/knelld has $lines lines"
 }
 
+# README tells how large each room is, about.
+rooms_are_told()
+{
+	local room told lines
+
+	sed -n 's/^| `user\/\([a-z0-9]*\)` | \([0-9,]*\) |.*/\1 \2/p' README.md | tr -d , >"$work/rooms"
+	cut -d ' ' -f 1 "$work/rooms" >"$work/told"
+	find user -mindepth 1 -maxdepth 1 -type d -printf '%f\n' >"$work/are"
+	same 'the tree' "$work/are" README.md "$work/told"
+	while read -r room told; do
+		lines=$(cat "user/$room"/*.[ch] | wc -l)
+		[ $(((lines - told) ** 2)) -le $(((told / 10 + 100) ** 2)) ] ||
+			complain "user/$room has $lines lines, README.md says $told"
+	done <"$work/rooms"
+}
+
 # Of programs that are not installed here it can say nothing.
 examples_are_fine()
 {
@@ -227,5 +243,6 @@ done
 interface_is_explained
 examples_are_fine
 packages_are_named
+rooms_are_told
 knelld_is_small
 [ $wrong -eq 0 ]
