@@ -212,6 +212,7 @@ rooms_are_told()
 {
 	local room told lines
 
+	# shellcheck disable=SC2016 # Markdown
 	sed -n 's/^| `user\/\([a-z0-9]*\)` | \([0-9,]*\) |.*/\1 \2/p' README.md | tr -d , >"$work/rooms"
 	cut -d ' ' -f 1 "$work/rooms" >"$work/told"
 	find user -mindepth 1 -maxdepth 1 -type d -printf '%f\n' >"$work/are"
