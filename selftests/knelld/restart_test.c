@@ -241,10 +241,13 @@ TEST_F_TIMEOUT(knelld, exec_condition, LIMIT_S)
 	unit(self, "no.service", "[Service]\nExecCondition=/bin/sh -c 'exit 1'\n"
 	     "ExecStart=/bin/sleep 100000\nRestart=always\n");
 	unit(self, "yes.service", "[Service]\nExecCondition=/bin/true\nExecStart=/bin/sleep 100000\n");
+	unit(self, "listed.service", "[Service]\nExecCondition=/bin/sh -c 'exit 5'\n"
+	     "SuccessExitStatus=5\nExecStart=/bin/sleep 100000\n");
 	unit(self, "worse.service", "[Service]\nExecCondition=/bin/sh -c 'exit 255'\n"
 	     "ExecStart=/bin/sleep 100000\n");
 	ASSERT_TRUE(start(self));
-	ASSERT_TRUE(told(self, "startup finished: 1 started, 1 failed"));
+	ASSERT_TRUE(told(self, "startup finished: 2 started, 1 failed"));
+	EXPECT_TRUE(is(self, "listed.service", "active"));
 	EXPECT_TRUE(has(self, "no.service: ExecCondition= does not hold, not started"));
 	EXPECT_TRUE(is(self, "no.service", "inactive"));
 	EXPECT_TRUE(is(self, "worse.service", "failed"));
@@ -487,6 +490,57 @@ TEST_F_TIMEOUT(knelld, all_of_it_is_the_service, LIMIT_S)
 	pid = pid_in(self, "a.left");
 	EXPECT_TRUE(asked(self, "StopUnits", "a.service", "\"done\""));
 	EXPECT_FALSE(lives(pid));
+	ENDS;
+}
+
+/* Ended by the signal of a stop: what of that is a failure is as in systemd.service(5). */
+TEST_F_TIMEOUT(knelld, the_signal_of_a_stop, LIMIT_S)
+{
+	static const struct {
+		const char *name, *keys, *active;
+	} stops[] = {
+		{ "simple", "", "inactive" },
+		{ "hup", "KillSignal=SIGHUP\n", "inactive" },
+		{ "usr1", "KillSignal=SIGUSR1\n", "failed" },
+		{ "listed", "KillSignal=SIGUSR1\nSuccessExitStatus=SIGUSR1\n", "inactive" },
+		{ "oneshot", "Type=oneshot\n", "failed" },
+		{ "pre", "ExecStartPre=/bin/sleep 100000\n", "failed" },
+	};
+	char name[32], text[64];
+
+	for (int i = 0; i < 6; i++) {
+		snprintf(name, sizeof(name), "%s.service", stops[i].name);
+		unit(self, name, "[Service]\n%sExecStart=/bin/sleep 100000\n", stops[i].keys);
+	}
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told_times(self, 4, "started, main process"));
+	for (int i = 0; i < 6; i++) {
+		snprintf(name, sizeof(name), "%s.service", stops[i].name);
+		EXPECT_TRUE(asked(self, "StopUnits", name, "\"done\""));
+		EXPECT_TRUE(is(self, name, stops[i].active));
+		snprintf(text, sizeof(text), "%s: stopped, result signal", name);
+		if (!strcmp(stops[i].active, "failed"))
+			ASSERT_TRUE(told(self, text));
+	}
+	ENDS;
+}
+
+/* What it is to be heard by cannot be made: a start that fails as any other does. */
+TEST_F_TIMEOUT(knelld, no_way_to_be_heard, LIMIT_S)
+{
+	setenv("XDG_RUNTIME_DIR", self->dir, 1);
+	unit(self, "knell", "no directory\n");
+	unit(self, "a.service", "[Unit]\nStartLimitBurst=3\nStartLimitIntervalSec=1h\n[Service]\n"
+	     "Type=notify\nRestart=on-failure\nRestartSec=10ms\nExecStart=/bin/sleep 100000\n"
+	     "ExecStopPost=/bin/sh -c 'echo $$SERVICE_RESULT >>@/post'\n");
+	ASSERT_TRUE(start_with(self, ORDINARY, "--user"));
+	close(self->into);
+	self->into = -1;
+	ASSERT_TRUE(told(self, "a.service: start limit hit"));
+	EXPECT_EQ(3, occurrences(self, "a.service: cannot bind"));
+	EXPECT_EQ(3, occurrences(self, "a.service: restart in"));
+	EXPECT_STREQ("resources\nresources\nresources\n", contents(self, "post"));
+	EXPECT_FALSE(has(self, "a.service: started"));
 	ENDS;
 }
 

@@ -335,12 +335,13 @@ static void start(struct unit *u)
 		u->restarts = 0;
 	unit_disarm(u);
 	exec_new_invocation(u->invocation);
-	if (talk_begin(u) < 0) {
-		service_fail(u, RESULT_RESOURCES);
-		down(u);
+	unit_set_state(u, STATE_CONDITION);
+	if (!talk_begin(u)) {
+		run_list(u, EXEC_CONDITION, STATE_CONDITION);
 		return;
 	}
-	run_list(u, EXEC_CONDITION, STATE_CONDITION);
+	service_fail(u, RESULT_RESOURCES);
+	service_post(u);
 }
 
 /* What the end of the main process means, by state */

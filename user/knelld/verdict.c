@@ -26,14 +26,10 @@ static bool is_daemon(const struct unit *u, const struct tree *t)
 	return u->type != TYPE_FORKING || t->exited;
 }
 
-static bool is_clean_signal(const struct unit *u, int sig, bool daemon)
+/* systemd.service(5): whatever KillSignal= is. */
+static bool is_clean_signal(int sig)
 {
-	const struct kill_context *k = unit_kill(u);
-
-	/* Ended by the very signal that was to end it. */
-	if (u->state == STATE_TERM && (sig == k->signal || sig == k->restart_signal))
-		return true;
-	return daemon && (sig == SIGHUP || sig == SIGINT || sig == SIGTERM || sig == SIGPIPE);
+	return sig == SIGHUP || sig == SIGINT || sig == SIGTERM || sig == SIGPIPE;
 }
 
 static bool ignores_failure(const struct unit *u, const struct tree *t)
@@ -48,11 +44,11 @@ static bool ignores_failure(const struct unit *u, const struct tree *t)
 enum result verdict_judge(const struct unit *u, const struct tree *t, int status)
 {
 	const struct service *s = u->file->service;
-	bool daemon = is_daemon(u, t);
 
 	if (ignores_failure(u, t))
 		return RESULT_SUCCESS;
-	if (s && t->kind == EXEC_START && listed(s->success, status))
+	if (s && (t->kind == EXEC_START || t->kind == EXEC_CONDITION) &&
+	    listed(s->success, status))
 		return RESULT_SUCCESS;
 	/* That says no; anything worse is a failure. */
 	if (t->kind == EXEC_CONDITION && WIFEXITED(status) && WEXITSTATUS(status) &&
@@ -62,7 +58,8 @@ enum result verdict_judge(const struct unit *u, const struct tree *t, int status
 		return WEXITSTATUS(status) ? RESULT_EXIT_CODE : RESULT_SUCCESS;
 	if (WCOREDUMP(status))
 		return RESULT_CORE_DUMP;
-	return is_clean_signal(u, WTERMSIG(status), daemon) ? RESULT_SUCCESS : RESULT_SIGNAL;
+	return is_daemon(u, t) && is_clean_signal(WTERMSIG(status)) ? RESULT_SUCCESS :
+								     RESULT_SIGNAL;
 }
 
 /* By Restart= and what the run has come to: systemd.service(5)'s table. */
