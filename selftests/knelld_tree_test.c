@@ -322,7 +322,7 @@ TEST_F_TIMEOUT(knelld, other_signals_and_none, LIMIT_S)
 	ASSERT_EQ(0, stop(self));
 	EXPECT_TRUE(has(self, "usr.service: stopping, SIGUSR1 to "));
 	EXPECT_TRUE(has(self, "killed by SIGUSR1, sent by knelld"));
-	EXPECT_TRUE(has(self, "usr.service: stopped\n"));
+	EXPECT_TRUE(has(self, "usr.service: stopped, result signal\n"));
 	EXPECT_TRUE(has(self, "killed by SIGUSR2"));
 	EXPECT_TRUE(has(self, "left alone: SendSIGKILL=no"));
 	EXPECT_TRUE(lives(pid));

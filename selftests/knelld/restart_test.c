@@ -544,4 +544,23 @@ TEST_F_TIMEOUT(knelld, no_way_to_be_heard, LIMIT_S)
 	ENDS;
 }
 
+/* RestartMode=direct: those that require it are not restarted with it. */
+TEST_F_TIMEOUT(knelld, direct_restart, LIMIT_S)
+{
+	unit(self, "a.service", "[Service]\nRestart=always\nRestartSec=10ms\n"
+	     "ExecStart=/bin/sleep 100000\n");
+	unit(self, "a2.service", "[Unit]\nRequires=a.service\nAfter=a.service\n" SLEEPER);
+	unit(self, "b.service", "[Service]\nRestart=always\nRestartSec=10ms\nRestartMode=direct\n"
+	     "ExecStart=/bin/sleep 100000\n");
+	unit(self, "b2.service", "[Unit]\nRequires=b.service\nAfter=b.service\n" SLEEPER);
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "startup finished: 4 started"));
+	kill(main_pid(self, "b.service"), SIGKILL);
+	ASSERT_TRUE(told_times(self, 2, "b.service: started"));
+	kill(main_pid(self, "a.service"), SIGKILL);
+	ASSERT_TRUE(told_times(self, 2, "a2.service: started"));
+	EXPECT_EQ(1, occurrences(self, "b2.service: started"));
+	ENDS;
+}
+
 TEST_HARNESS_MAIN

@@ -133,7 +133,6 @@ static void general(const struct unit_file *f, struct unit_dirs *dirs)
 	emergency("Job Timeout Action", f->job_timeout_action);
 	conditions(f);
 	deps(f, dirs);
-	line("Garbage Collection Mode: %s", f->collect_failed ? "inactive-or-failed" : "inactive");
 	line("StopWhenUnneeded: %s", yes(f->stop_when_unneeded));
 	line("RefuseManualStart: %s", yes(f->refuse_manual_start));
 	line("RefuseManualStop: %s", yes(f->refuse_manual_stop));

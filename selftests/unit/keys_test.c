@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 
 #include "private.h"
 #undef ARRAY_SIZE
@@ -157,7 +156,6 @@ static void unit_keys(void)
 	    NULL, same(f->description, "u@i-j.service"));
 	KEY("Unit", "Documentation", "man:x(1) https://a/b",
 	    has(&f->documentation, "man:x(1)", "https://a/b"), NULL, !f->documentation.nr);
-	KEY("Unit", "SourcePath", "/a//b", same(f->source_path, "/a/b"), "a", !f->source_path);
 	DEPENDENCY("Unit", "After", DEP_AFTER);
 	DEPENDENCY("Unit", "Before", DEP_BEFORE);
 	DEPENDENCY("Unit", "Requires", DEP_REQUIRES);
@@ -176,15 +174,12 @@ static void unit_keys(void)
 	DEPENDENCY("Unit", "PropagateReloadFrom", DEP_RELOAD_PROPAGATED_FROM);
 	DEPENDENCY("Unit", "PropagatesStopTo", DEP_PROPAGATES_STOP_TO);
 	DEPENDENCY("Unit", "StopPropagatedFrom", DEP_STOP_PROPAGATED_FROM);
-	KEY("Unit", "RequiresMountsFor", "/a \"/b c\"", has(&f->mounts_for, "/a", "/b c"), "a",
-	    !f->mounts_for.nr);
 	FLAG_OFF("Unit", "DefaultDependencies", f->default_dependencies);
 	FLAG("Unit", "RefuseManualStart", f->refuse_manual_start);
 	FLAG("Unit", "RefuseManualStop", f->refuse_manual_stop);
 	FLAG("Unit", "StopWhenUnneeded", f->stop_when_unneeded);
 	FLAG("Unit", "IgnoreOnIsolate", f->ignore_on_isolate);
 	FLAG("Unit", "AllowIsolate", f->allow_isolate);
-	SCALAR("Unit", "CollectMode", "inactive-or-failed", f->collect_failed, "never");
 	SCALAR("Unit", "OnFailureJobMode", "isolate", f->on_failure_mode == JOB_ISOLATE, "x");
 	SCALAR("Unit", "OnSuccessJobMode", "flush", f->on_success_mode == JOB_FLUSH, "x");
 	SCALAR("Unit", "OnFailureIsolate", "yes", f->on_failure_mode == JOB_ISOLATE, "x");
@@ -351,8 +346,7 @@ static void exec_keys(void)
 	       same(e->in.path, "/a"), "append:/a");
 	SCALAR("Service", "StandardOutput", "append:/a/%p", e->out.kind == STDIO_APPEND &&
 	       same(e->out.path, "/a/u"), "data");
-	SCALAR("Service", "StandardError", "journal+console", e->err.kind == STDIO_LOG &&
-	       e->err.console, "file:a");
+	SCALAR("Service", "StandardError", "kmsg", e->err.kind == STDIO_LOG, "file:a");
 	KEY("Service", "StandardInputText", "a\\tb", e->data_len == 4 && !memcmp(e->data, "a\tb\n", 4),
 	    "\\q", !e->data_len);
 	KEY("Service", "StandardInputData", "YWJj ZA==", e->data_len == 4 && !memcmp(e->data, "abcd", 4),
@@ -364,11 +358,6 @@ static void exec_keys(void)
 	FLAG("Service", "TTYVTDisallocate", e->tty_disallocate);
 	KEY("Service", "TTYRows", "25", e->tty_rows == 25, "x", e->tty_rows == UNSET);
 	KEY("Service", "TTYColumns", "80", e->tty_columns == 80, "70000", e->tty_columns == UNSET);
-	KEY("Service", "SyslogIdentifier", "%p", same(e->syslog_identifier, "u"), NULL,
-	    !e->syslog_identifier);
-	SCALAR("Service", "SyslogLevel", "warning", e->syslog_level == LOG_WARNING, "x");
-	SCALAR("Service", "SyslogFacility", "local7", e->syslog_facility == LOG_LOCAL7, "x");
-	FLAG_OFF("Service", "SyslogLevelPrefix", e->syslog_level_prefix);
 	KEY("Service", "RuntimeDirectory", "a/b c:d", has(&e->dirs[DIR_RUNTIME]->names, "a/b", "c") &&
 	    same(e->dirs[DIR_RUNTIME]->links[1], "d") && !e->dirs[DIR_RUNTIME]->links[0] &&
 	    e->dirs[DIR_RUNTIME]->mode == 0755, "../x", !e->dirs[DIR_RUNTIME]->names.nr);
@@ -571,6 +560,10 @@ static void noted_keys(void)
 		END;
 		free(body);
 	}
+	BEGIN("Service", "StandardOutput=journal+console");
+	if (told.nr != 1 || told.severity != SAY_WARNING || e->out.kind != STDIO_LOG)
+		bad("+console: told %zu times: %s", told.nr, told.text);
+	END;
 }
 
 /* What is in no table warns and is stepped over, but for X- keys, which say nothing. */

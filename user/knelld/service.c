@@ -58,14 +58,15 @@ static void down(struct unit *u)
 	unit_set_state(u, failed ? STATE_FAILED : STATE_DEAD);
 }
 
-/* As a job, so that those that depend on it are restarted with it. */
+/* As a job, so that those that depend on it are restarted with it, but for RestartMode=direct. */
 static void delay_expired(struct unit *u)
 {
+	const enum job_type type = service_of(u)->restart_direct ? JOB_START : JOB_RESTART;
 	const char *why = "all is being stopped";
 
 	if (u->gone) {
 		down(u);
-	} else if (job_ask(u, JOB_RESTART, JOB_REPLACE, NULL, NULL, &why) < 0) {
+	} else if (job_ask(u, type, JOB_REPLACE, NULL, NULL, &why) < 0) {
 		log_line("%s: cannot be restarted: %s", u->name, why);
 		service_fail(u, RESULT_RESOURCES);
 		down(u);

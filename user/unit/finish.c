@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <syslog.h>
 
 #include "private.h"
 
@@ -21,9 +20,6 @@ static const struct exec_context exec_defaults = {
 	.out = { .kind = STDIO_LOG },
 	.err = { .kind = STDIO_INHERIT },
 	.tty = "/dev/console", .tty_rows = UNSET, .tty_columns = UNSET,
-	.syslog_level = LOG_INFO,
-	.syslog_facility = LOG_DAEMON,
-	.syslog_level_prefix = true,
 };
 
 static void kill_defaults(struct kill_context *k)

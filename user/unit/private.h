@@ -238,8 +238,7 @@ const char *as_instance(struct file *file, const char *name);
 extern const struct value value_text, value_bool, value_span, value_timeout, value_u32,
 	value_size, value_mode, value_path, value_paths, value_deps, value_units, value_urls,
 	value_condition, value_job_timeout, value_job_running, value_trigger,
-	value_exit_status, value_emergency, value_job_mode, value_isolate, value_instance,
-	value_collect;
+	value_exit_status, value_emergency, value_job_mode, value_isolate, value_instance;
 /* values_service.c */
 extern const struct value value_service_type, value_restart, value_kill_mode, value_signal,
 	value_notify_access, value_timeout_mode, value_exit_type, value_restart_mode,
@@ -255,7 +254,7 @@ extern const struct value value_env, value_env_names, value_env_file, value_acco
 	value_cpu_priority, value_affinity, value_io_class, value_io_priority, value_oom_score,
 	value_slack, value_coredump, value_limit, value_capabilities, value_secure_bits;
 extern const struct value value_stdin, value_stdout, value_input_text, value_input_data,
-	value_tty_size, value_level, value_facility, value_dirs, value_dir_mode;
+	value_tty_size, value_dirs, value_dir_mode;
 /* command.c */
 extern const struct value value_command, value_logger;
 

@@ -232,10 +232,6 @@ struct exec_context {
 	const char *tty;		/* /dev/console */
 	bool tty_reset, tty_vhangup, tty_disallocate;
 	int32_t tty_rows, tty_columns;	/* UNSET */
-	const char *syslog_identifier;
-	int32_t syslog_level;		/* LOG_INFO; what has no <N> of its own */
-	int32_t syslog_facility;	/* LOG_DAEMON */
-	bool syslog_level_prefix;	/* yes: <N> at the start of a line is its level */
 
 	const struct dirs *dirs[DIR_KINDS];
 	uint8_t runtime_preserve;	/* enum preserve: RuntimeDirectoryPreserve= */
@@ -416,17 +412,14 @@ struct unit_file {
 
 	const char *description;	/* its name if not given */
 	struct strv documentation;
-	const char *source_path;
 	const struct dep *deps;		/* in the order they were said; none twice for a kind */
 	size_t nr_deps;
-	struct strv mounts_for;		/* RequiresMountsFor=: absolute paths */
 	const struct condition *conditions;
 	size_t nr_conditions;
 
 	bool default_dependencies;	/* yes */
 	bool refuse_manual_start, refuse_manual_stop;
 	bool stop_when_unneeded, ignore_on_isolate, allow_isolate;
-	bool collect_failed;		/* CollectMode=inactive-or-failed */
 	uint8_t on_failure_mode;	/* enum job_mode: replace */
 	uint8_t on_success_mode;	/* fail */
 	uint8_t success_action, failure_action, start_limit_action, job_timeout_action;

@@ -146,9 +146,6 @@ enum verdict take_choice(struct parser *p, const struct key *key, char *value)
 VALUE(value_emergency, take_choice, .names = emergency_names);
 VALUE(value_job_mode, take_choice, .names = job_mode_names);
 
-static const char *const collect_names[] = { "inactive", "inactive-or-failed", NULL };
-VALUE(value_collect, take_choice, .names = collect_names);
-
 static enum verdict take_isolate(struct parser *p, const struct key *key, char *value)
 {
 	bool isolate;

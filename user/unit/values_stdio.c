@@ -3,7 +3,6 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 
 #include "private.h"
 
@@ -82,6 +81,9 @@ static enum verdict take_stdio(struct parser *p, const struct key *key, char *va
 			.console = stdio_words[i].console,
 			.path = stdio_words[i].kind == STDIO_FD ? fd_names[key->arg] : NULL,
 		};
+		if (stdio_words[i].console && !p->opt->quiet_ignored)
+			remark(p, SAY_WARNING, "%s=%s: +console means nothing here, ignored",
+			       key->name, value);
 		return VALUE_OK;
 	}
 	return take_stdio_argument(p, key, value);
@@ -189,44 +191,6 @@ static enum verdict take_input_data(struct parser *p, const struct key *key, cha
 VALUE(value_input_data, take_input_data, .expected = "Base64");
 
 VALUE(value_tty_size, take_ranged, .max = 65535, .expected = "a number from 0 to 65535");
-
-static int number_or(const char *const *names, size_t nr, const char *value)
-{
-	int64_t n;
-
-	return parse_integer(value, 0, nr - 1, &n) ? choice(names, nr, value) : (int)n;
-}
-
-static enum verdict take_level(struct parser *p, const struct key *key, char *value)
-{
-	static const char *const names[] = {
-		"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
-	};
-	int level = number_or(names, ARRAY_SIZE(names), value);
-
-	if (level < 0)
-		return VALUE_IGNORED;
-	*FIELD(p, key, int32_t) = level;
-	return VALUE_OK;
-}
-VALUE(value_level, take_level,
-	.expected = "emerg, alert, crit, err, warning, notice, info or debug");
-
-static enum verdict take_facility(struct parser *p, const struct key *key, char *value)
-{
-	static const char *const names[24] = {
-		"kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron",
-		"authpriv", "ftp", [16] = "local0", "local1", "local2", "local3", "local4",
-		"local5", "local6", "local7",
-	};
-	int facility = number_or(names, ARRAY_SIZE(names), value);
-
-	if (facility < 0)
-		return VALUE_IGNORED;
-	*FIELD(p, key, int32_t) = facility << 3;
-	return VALUE_OK;
-}
-VALUE(value_facility, take_facility, .expected = "a facility of syslog (as daemon, local0)");
 
 /* key->arg: enum exec_dir */
 static struct dirs *dirs_of(struct parser *p, const struct key *key)
