@@ -90,12 +90,12 @@ TEST_F_TIMEOUT(knelld, forking_lives_as_long_as_anything_of_it, LIMIT_S)
 /* How the last of it has ended decides, though it is nobody's child that knelld ever had. */
 TEST_F_TIMEOUT(knelld, forking_restarts_by_the_last_status, LIMIT_S)
 {
-	unit(self, "a.service", "[Service]\nType=forking\nRestart=on-failure\nExecStart=/bin/sh -c '"
+	unit(self, "a.service", "[Service]\nType=forking\nGuessMainPID=no\nRestart=on-failure\nExecStart=/bin/sh -c '"
 	     "[ -e @/a ] && { " DAEMON("exec sleep 100000") "; exit 0; }; : >@/a; "
 	     DAEMON("sleep 0.3; exit 7") "'\n");
-	unit(self, "b.service", "[Service]\nType=forking\nRestart=on-failure\nExecStart=/bin/sh -c '"
+	unit(self, "b.service", "[Service]\nType=forking\nGuessMainPID=no\nRestart=on-failure\nExecStart=/bin/sh -c '"
 	     DAEMON("sleep 0.3; exit 0") "'\n");
-	unit(self, "c.service", "[Service]\nType=forking\nRestart=on-failure\nExecStart=/bin/sh -c '"
+	unit(self, "c.service", "[Service]\nType=forking\nGuessMainPID=no\nRestart=on-failure\nExecStart=/bin/sh -c '"
 	     DAEMON("sleep 0.3; exit 8") "'\nSuccessExitStatus=8 SIGUSR1\n");
 	ASSERT_TRUE(start(self));
 	ASSERT_TRUE(told_times(self, 2, "a.service: started, "));
@@ -104,6 +104,25 @@ TEST_F_TIMEOUT(knelld, forking_restarts_by_the_last_status, LIMIT_S)
 	EXPECT_TRUE(has(self, "a.service: last process "));
 	EXPECT_TRUE(has(self, "exited with status 7"));
 	EXPECT_TRUE(has(self, "a.service: restart in "));
+	ASSERT_EQ(0, stop(self));
+}
+
+/* GuessMainPID=: the one that the command has left behind, whatever that has forked since. */
+TEST_F_TIMEOUT(knelld, the_one_that_is_left_is_the_main_one, LIMIT_S)
+{
+	pid_t pid;
+
+	unit(self, "a.service", "[Service]\nType=forking\nRestart=on-failure\nExecStart=/bin/sh -c '"
+	     DAEMON("sleep 100000 & echo " OWN_PID " >@/a; exec sleep 100000")
+	     "; until [ -s @/a ]; do sleep 0.05; done'\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "a.service: started, main process "));
+	pid = main_pid(self, "a.service");
+	ASSERT_EQ(pid, pid_in(self, "a"));
+	ASSERT_EQ(0, kill(pid, SIGSEGV));
+	ASSERT_TRUE(told_times(self, 2, "a.service: started, main process "));
+	EXPECT_TRUE(has(self, by_us("killed by SIGSEGV")) ||
+		    has(self, by_us("killed by SIGSEGV (core dumped)")));
 	ASSERT_EQ(0, stop(self));
 }
 

@@ -563,4 +563,39 @@ TEST_F_TIMEOUT(knelld, direct_restart, LIMIT_S)
 	ENDS;
 }
 
+/* GuessMainPID=: the one that is left behind, whatever that forks, in a session of its own or not. */
+TEST_F_TIMEOUT(knelld, a_forking_service_without_a_pid_file, LIMIT_S)
+{
+	pid_t pid;
+
+	unit(self, "a.service", "[Service]\nType=forking\nRestart=always\nRestartSec=10ms\n"
+	     "ExecReload=/bin/sh -c 'echo $MAINPID >@/a.reload'\n"
+	     "ExecStart=/bin/sh -c 'setsid sh -c \"sleep 100000 & echo \\\\$$\\\\$$ >@/a; "
+	     "exec sleep 100000\" & until [ -s @/a ]; do sleep 0.02; done'\n");
+	unit(self, "b.service", "[Service]\nType=forking\n"
+	     "ExecStart=/bin/sh -c 'sleep 100000 & echo $$! >@/b'\n");
+	unit(self, "two.service", "[Service]\nType=forking\n"
+	     "ExecStart=/bin/sh -c 'sleep 100000 & sleep 100000 &'\n");
+	unit(self, "no.service", "[Service]\nType=forking\nGuessMainPID=no\n"
+	     "ExecStart=/bin/sh -c 'sleep 100000 &'\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "startup finished: 4 started"));
+	EXPECT_EQ(pid_in(self, "b"), main_pid(self, "b.service"));
+	EXPECT_TRUE(has(self, "two.service: started, "));
+	EXPECT_EQ(-1, main_pid(self, "two.service"));
+	EXPECT_EQ(-1, main_pid(self, "no.service"));
+	pid = main_pid(self, "a.service");
+	ASSERT_EQ(pid, pid_in(self, "a"));
+	EXPECT_TRUE(asked(self, "ReloadUnits", "a.service", "\"done\""));
+	EXPECT_EQ(pid, pid_in(self, "a.reload"));
+	ASSERT_LT(1, pid);
+	kill(pid, SIGKILL);
+	/* Without the module what it has forked in its own session is out of reach. */
+	EXPECT_TRUE(dies(pid) && !killpg(pid, SIGKILL));
+	/* The second one is of the reload. */
+	ASSERT_TRUE(told_times(self, 3, "a.service: started, main process "));
+	EXPECT_NE(pid, main_pid(self, "a.service"));
+	ENDS;
+}
+
 TEST_HARNESS_MAIN

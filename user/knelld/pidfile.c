@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * PIDFile=: which process of a service that forks is its main one. A PID file may be stale, and
- * then it names nobody, or somebody else: it is believed if it names one that was born in the
- * service while it started. To know these, the command joins one more tree, which reports births
- * and is dropped when the start is over.
+ * Which process of a service that forks is its main one. A PIDFile= may be stale, and then it names
+ * nobody, or somebody else: it is believed if it names one that was born in the service while it
+ * started. To know these, the command joins one more tree, which reports births and is dropped when
+ * the start is over. Without a PIDFile= it is the one that the command has left behind, if it is
+ * one: what that one has forked in turn does not count (GuessMainPID=).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +19,7 @@ struct births {
 	uint32_t watch;
 	bool lost;			/* some report is missing */
 	size_t left;			/* members when the first process had ended */
+	size_t gone;			/* of these, since then */
 	pid_t *pids;
 	size_t nr;
 };
@@ -47,19 +49,22 @@ void births_note(struct unit *u, const struct knell_event *ev)
 		b->pids[b->nr++] = ev->tree.pid;
 	} else if (ev->type == KNELL_EV_EXIT) {
 		i = find(b, ev->exit.pid);
-		if (i < b->nr)
+		if (i < b->nr) {
 			b->pids[i] = b->pids[--b->nr];
+			b->gone += b->left > 0;
+		}
 	} else if (ev->type == KNELL_EV_LOST) {
 		b->lost = true;
 	}
 	b->lost |= ev->flags & KNELL_EVF_INEXACT;
 }
 
-/* Before the command of a start is made, if there is a PID file to judge then. */
+/* Before the command of a start is made, if there is somebody to be found then. */
 void births_begin(struct unit *u, uint16_t serial)
 {
 	births_end(u);
-	if (u->type != TYPE_FORKING || !u->file->service || !pid_file(u)->name)
+	if (u->type != TYPE_FORKING || !u->file->service ||
+	    !(pid_file(u)->name || u->file->service->guess_main_pid))
 		return;
 	u->births = xcalloc(1, sizeof(*u->births));
 	procs->add_births(u->name, token(u->id, ROLE_BIRTHS, 0, serial), &u->births->watch);
@@ -109,8 +114,7 @@ static pid_t read_pid(const struct path *file, const char **why)
 	return pid;
 }
 
-/* Without the module: one that was left behind is our child now, unless it is another's. */
-static bool is_adopted(pid_t pid)
+static pid_t parent_of(pid_t pid)
 {
 	char name[32], *text, *after;
 	size_t len;
@@ -122,7 +126,79 @@ static bool is_adopted(pid_t pid)
 	if (after)
 		sscanf(after + 1, " %*c %d", &parent);
 	free(text);
-	return parent == getpid();
+	return parent;
+}
+
+/* Without the module: one that was left behind is our child now, unless it is another's. */
+static bool is_adopted(pid_t pid)
+{
+	return parent_of(pid) == getpid();
+}
+
+/* The same for whom no file names: it is in the command's session, or has its environment. */
+static bool is_left_of(const struct unit *u, pid_t pid)
+{
+	char *name = xasprintf("/proc/%d/environ", pid), *id, *text;
+	size_t len;
+	bool is;
+
+	if (u->main && getsid(pid) == u->main->pid) {
+		free(name);
+		return true;
+	}
+	id = xasprintf("INVOCATION_ID=%s", u->invocation);
+	text = file_text(AT_FDCWD, name, &len);
+	is = text && memmem(text, len, id, strlen(id) + 1);
+	free(text);
+	free(id);
+	free(name);
+	return is;
+}
+
+static void find_left(const struct unit *u, struct births *b)
+{
+	size_t len;
+	char *text = file_text(AT_FDCWD, "/proc/thread-self/children", &len), *at = text, *end;
+
+	for (long pid; at && (pid = strtol(at, &end, 10)) > 0; at = end)
+		if (is_left_of(u, pid)) {
+			b->pids = xgrow(b->pids, b->nr, sizeof(*b->pids));
+			b->pids[b->nr++] = pid;
+		}
+	free(text);
+}
+
+/* The one that none of the others has made; 0: there is none, or several. */
+static pid_t only_one(const struct births *b)
+{
+	pid_t only = 0, parent;
+
+	for (size_t i = 0; i < b->nr; i++) {
+		parent = parent_of(b->pids[i]);
+		if (parent <= 0 || find(b, parent) < b->nr)
+			continue;
+		if (only)
+			return 0;
+		only = b->pids[i];
+	}
+	return only;
+}
+
+/* False: it may be one whose birth is yet to be reported. */
+static bool guess(struct unit *u)
+{
+	struct births left = { 0 }, *b = u->births;
+	pid_t pid;
+
+	if (!b || !b->watch)
+		find_left(u, b = &left);
+	else if (!b->lost && b->nr + b->gone < b->left)
+		return false;
+	pid = b->lost ? 0 : only_one(b);
+	if (pid)
+		pid_follow(u, pid);
+	free(left.pids);
+	return true;
 }
 
 /* Watches process @pid of @u from now on as its main one; NULL or why that cannot be. */
@@ -158,6 +234,8 @@ bool pid_file_follow(struct unit *u)
 	pid_t pid;
 
 	/* A former knelld may have come as far. */
+	if (!file->name && !u->follows && u->file->service->guess_main_pid && !guess(u))
+		return false;
 	if (!file->name || u->follows) {
 		births_end(u);
 		return true;
@@ -166,7 +244,7 @@ bool pid_file_follow(struct unit *u)
 	if (pid && !b->watch && is_adopted(pid)) {
 		why = pid_follow(u, pid);
 	} else if (pid && find(b, pid) == b->nr) {
-		if (b->watch && !b->lost && b->nr < b->left)
+		if (b->watch && !b->lost && b->nr + b->gone < b->left)
 			return false;
 		why = b->watch && !b->lost ? "it is no process of this service" :
 		      "whether it is one of this service cannot be told";
