@@ -237,8 +237,18 @@ TEST_F(bus, no_bus_and_a_new_one)
 	ASSERT_NE(NULL, v);
 	wait_for(self, &s, 1);
 	wait_for(self, &other, 0);
-	bus_unwatch(w);
 	bus_unwatch(v);
+	/* One that nobody asks anything: who asked before hears of the name that has gone. */
+	EXPECT_FALSE(bus_is_missed());
+	stop_daemon(self);
+	while (knell_loop_run(self->l, KNELL_RUN_ONCE))
+		;
+	EXPECT_TRUE(bus_is_missed());
+	ASSERT_TRUE(start_daemon(self));
+	bus_again(self->address);
+	EXPECT_FALSE(bus_is_missed());
+	wait_for(self, &s, 0);
+	bus_unwatch(w);
 }
 
 static int listen_at(const char *path)

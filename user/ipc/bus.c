@@ -368,6 +368,19 @@ struct bus_watch *bus_watch(struct knell_loop *l, const char *address, const cha
 	return w;
 }
 
+/* It is gone, and somebody wants to hear of it yet. */
+bool bus_is_missed(void)
+{
+	return bus.fd < 0 && bus.watches;
+}
+
+/* There is one again: who asked before hears what has become of the name on this one. */
+void bus_again(const char *address)
+{
+	if (bus_is_missed() && !begin(bus.loop, address))
+		flush(bus.loop, NULL, NULL);
+}
+
 /* NULL is fine; from its callback, too. */
 void bus_unwatch(struct bus_watch *w)
 {

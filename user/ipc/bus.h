@@ -13,6 +13,8 @@ typedef void bus_cb(bool owned, void *arg);
 
 struct bus_watch *bus_watch(struct knell_loop *l, const char *address, const char *name,
 			    bus_cb *cb, void *arg);
+bool bus_is_missed(void);
+void bus_again(const char *address);
 void bus_unwatch(struct bus_watch *w);
 void bus_close(void);
 

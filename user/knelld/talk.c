@@ -236,8 +236,19 @@ static void feed(struct unit *u)
 		u->watchdog = knell_add_timer_ns(queue_loop(), on_watchdog, u, u->watchdog_ns);
 }
 
+static const char *bus_address(void)
+{
+	const char *address = getenv(manager.user ? "DBUS_SESSION_BUS_ADDRESS" :
+				     "DBUS_SYSTEM_BUS_ADDRESS");
+
+	return address ? address : manager.user ? "" : SYSTEM_BUS;
+}
+
 void talk_watch(struct unit *u)
 {
+	/* Names may have gone with the former bus. */
+	if (bus_is_missed() && u == unit_find("dbus.service"))
+		bus_again(bus_address());
 	if (u->watchdog_ns && u->watchdog_ns != FOREVER)
 		feed(u);
 }
@@ -567,15 +578,13 @@ static void on_owned(bool owned, void *arg)
 
 bool talk_await_name(struct unit *u)
 {
-	const char *address = getenv(manager.user ? "DBUS_SESSION_BUS_ADDRESS" :
-				     "DBUS_SYSTEM_BUS_ADDRESS");
+	const char *address = bus_address();
 	const char *name = service_of(u)->bus_name;
 	static bool complained;
 
 	if (!u->talk || u->talk->bus || !name)
 		return u->talk && u->talk->bus;
-	u->talk->bus = bus_watch(queue_loop(), address ? address : manager.user ? "" : SYSTEM_BUS,
-				 name, on_owned, u);
+	u->talk->bus = bus_watch(queue_loop(), address, name, on_owned, u);
 	if (!u->talk->bus && !complained) {
 		log_line("%s: no message bus to wait for %s on (%s): Type=dbus is as Type=simple",
 			 u->name, name, strerror(errno));
