@@ -62,11 +62,12 @@ static uint64_t clock_usec(clockid_t clock)
 
 json_t *json_instant(uint64_t ns)
 {
+	json_int_t then = ns / 1000;
+	json_int_t offset = clock_usec(CLOCK_REALTIME) - clock_usec(CLOCK_MONOTONIC);
+
 	if (!ns)
 		return NULL;
-	return json_pack("{s:I, s:I}", "realtimeUsec",
-			 (json_int_t)(clock_usec(CLOCK_REALTIME) - clock_usec(CLOCK_MONOTONIC) +
-				      ns / 1000), "monotonicUsec", (json_int_t)(ns / 1000));
+	return json_pack("{s:I, s:I}", "realtimeUsec", offset + then, "monotonicUsec", then);
 }
 
 /* NULL if it is 0: not known. */

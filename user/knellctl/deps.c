@@ -41,9 +41,8 @@ static bool seen(struct walk *w, const char *name)
 static bool type_wanted(const char *name)
 {
 	const char *suffix = strrchr(name, '.');
-	size_t len = suffix ? strlen(suffix + 1) : 0;
 
-	return !opt.type || (len && !strncmp(opt.type, suffix + 1, len));
+	return !opt.type || (suffix && suffix[1] && strstr(opt.type, suffix + 1) == opt.type);
 }
 
 /* Units of that side, each once, though it may be there as several kinds. */

@@ -241,9 +241,7 @@ bool pid_file_follow(struct unit *u)
 		return true;
 	}
 	pid = read_pid(file, &why);
-	if (pid && !b->watch && is_adopted(pid)) {
-		why = pid_follow(u, pid);
-	} else if (pid && find(b, pid) == b->nr) {
+	if (pid && find(b, pid) == b->nr && (b->watch || !is_adopted(pid))) {
 		if (b->watch && !b->lost && b->nr + b->gone < b->left)
 			return false;
 		why = b->watch && !b->lost ? "it is no process of this service" :

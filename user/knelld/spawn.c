@@ -156,6 +156,7 @@ static enum result make(struct unit *u, enum exec_kind kind, struct exec_request
 		log_line("%s: cannot make a process: %s", u->name, strerror(-pid));
 	}
 out:
+	rq->arg = NULL;
 	exec_done(&l);
 	return result;
 }

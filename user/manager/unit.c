@@ -176,7 +176,7 @@ static enum loaded loaded_as(enum load load, enum unit_kind kind, const struct u
 {
 	switch (load) {
 	case LOAD_OK:
-		return f->bad ? UNIT_BAD : UNIT_LOADED;
+		return !f || f->bad ? UNIT_BAD : UNIT_LOADED;
 	case LOAD_BAD:
 		return UNIT_BAD;
 	case LOAD_MASKED:
