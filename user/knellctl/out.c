@@ -424,7 +424,7 @@ size_t table_end(struct table *t)
 		heads[i] = xstrdup(t->heads[i]);
 		widths[i] = opt.plain ? 0 : width_of(heads[i]);
 	}
-	for (size_t i = 0; i < t->cells; i++) {
+	for (size_t i = 0; t->columns && i < t->cells; i++) {
 		size_t w = width_of(t->text[i]);
 
 		if (w > widths[i % t->columns])
