@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * knelld on this machine, without the module: what ../knelld_test.h has, and a look at what is left.
+ * knelld on this machine, without the module, or in the guest with it: what ../knelld_test.h has,
+ * and a look at what is left.
  *
  *	TEST_F_TIMEOUT(knelld, name, LIMIT_S)
  *	{
@@ -18,7 +19,10 @@
 #ifndef _KNELLD_HOST_H
 #define _KNELLD_HOST_H
 
+/* In the guest the same tests are run with the module. */
+#ifndef GUEST
 #define BACKEND "--backend=pidfd"
+#endif
 #define MORE_OPTIONS "--control", path_of(self, "control"),
 #include "../knelld_test.h"
 

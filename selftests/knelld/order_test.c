@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What units are to each other: every kind of dependency, by jobs and by what happens. */
+/*
+ * What units are to each other: every kind of dependency, by jobs and by what happens.
+ *
+ * runner-limit: 1800
+ */
 #include "host.h"
 
 /* What is up at first. */
