@@ -149,48 +149,53 @@ static char became(const struct now *was, const struct now *now)
 	return now->pid == was->pid ? '+' : 'r';
 }
 
-static bool clean(fixture *self, const struct kind *k)
+/* Both are down then, as they were at first. */
+static bool clean(fixture *self, const char *const names[2], const struct now *now)
 {
-	for (const char *which = "acbd"; *which; which++) {
-		ask(self, "StopUnits", of_kind(k, *which), "");
-		ask(self, "ResetFailed", of_kind(k, *which), "");
+	for (int i = 0; i < 2; i++) {
+		ask(self, "StopUnits", names[i], "");
+		if (now[i].active == 'f')
+			ask(self, "ResetFailed", names[i], "");
 	}
 	return settled(self);
+}
+
+static bool look_at_both(fixture *self, const char *const names[2], struct now *now)
+{
+	return settled(self) && look(self, names[0], &now[0]) && look(self, names[1], &now[1]);
 }
 
 /* Makes it happen, and says what has become of both. */
 static bool happens(fixture *self, const struct kind *k, const struct happening *h, char *got)
 {
-	const char *first = of_kind(k, h->to == 'c' ? 'c' : 'a');
-	const char *second = of_kind(k, h->to == 'c' ? 'd' : 'b');
+	const bool other = h->to == 'b';
+	const char *names[] = { of_kind(k, h->to == 'c' ? 'c' : 'a'),
+				of_kind(k, h->to == 'c' ? 'd' : 'b') };
 	struct now was[2], now[2];
+	char text[96];
 
-	if (!clean(self, k))
-		return false;
 	for (const char *u = h->up; *u; u++)
 		ask(self, "StartUnits", of_kind(k, *u), "");
-	if (!settled(self) || !look(self, first, &was[0]) || !look(self, second, &was[1]))
+	if (!look_at_both(self, names, was))
 		return false;
 	if ((strchr(h->up, 'a') && was[0].active != '+') ||
 	    (strchr(h->up, 'b') && was[1].active != '+')) {
 		strcpy(got, "s.");
-		return true;
+		return clean(self, names, was);
 	}
 	if (h->method) {
 		ask(self, h->method, of_kind(k, h->to), "");
 	} else {
-		char text[96];
-
-		snprintf(text, sizeof(text), "%s: main process %d killed", of_kind(k, h->to),
-			 was[h->to == 'b'].pid);
-		kill(was[h->to == 'b'].pid, SIGKILL);
+		snprintf(text, sizeof(text), "%s: main process %d killed", names[other],
+			 was[other].pid);
+		kill(was[other].pid, SIGKILL);
 		if (!told(self, text))
 			return false;
 	}
-	if (!settled(self) || !look(self, first, &now[0]) || !look(self, second, &now[1]))
+	if (!look_at_both(self, names, now))
 		return false;
 	snprintf(got, 3, "%c%c", became(&was[0], &now[0]), became(&was[1], &now[1]));
-	return true;
+	return clean(self, names, now);
 }
 
 static void write_units(fixture *self, const struct kind *k)
