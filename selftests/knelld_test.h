@@ -561,9 +561,10 @@ static const char *ask(fixture *self, const char *method, const char *unit_name,
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	size_t len = 0;
 	bool many = strstr(method, "Units") || !strcmp(method, "ResetFailed");
+	uint64_t end = patience_ends();
 	char call[512];
 	ssize_t n = 1;
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), failed;
 
 	strcpy(to.sun_path, path_of(self, "control"));
 	if (!*unit_name)
@@ -572,7 +573,11 @@ static const char *ask(fixture *self, const char *method, const char *unit_name,
 		snprintf(call, sizeof(call), "{\"method\":\"io.knell.Manager.%s\",\"parameters\":"
 			 "{\"%s\":%s%s%s%s}}", method, many ? "names" : "name",
 			 many ? "[\"" : "\"", unit_name, many ? "\"]" : "\"", more);
-	if (!connect(fd, (struct sockaddr *)&to, sizeof(to)) &&
+	/* Its file is there a moment before anybody listens. */
+	while ((failed = connect(fd, (struct sockaddr *)&to, sizeof(to))) &&
+	       errno == ECONNREFUSED && look_again(end))
+		;
+	if (!failed &&
 	    write(fd, call, strlen(call) + 1) == (ssize_t)strlen(call) + 1)
 		while (n > 0 && (!len || reply[len - 1]) && len < sizeof(reply) - 1) {
 			n = read(fd, reply + len, sizeof(reply) - 1 - len);

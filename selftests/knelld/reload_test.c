@@ -177,9 +177,7 @@ TEST_F_TIMEOUT(knelld, in_force_with_the_next_start, LIMIT_S)
 	     "ExecStart=/bin/sh -c 'echo new >>@/out'\n");
 	unit(self, "c.service", "[Unit]\nAfter=b.service\n[Service]\nType=oneshot\n"
 	     "ExecStart=/bin/sh -c 'echo c >>@/out'\n");
-	/* The file of the socket is there a moment before anybody listens. */
-	while (!reload(self))
-		ASSERT_TRUE(look_again(patience_ends()));
+	ASSERT_TRUE(reload(self));
 	ASSERT_EQ(0, mkdir(path_of(self, "go"), 0700));
 	ASSERT_TRUE(told(self, "c.service: finished"));
 	EXPECT_STREQ("new\nc\n", contents(self, "out"));
