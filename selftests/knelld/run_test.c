@@ -195,4 +195,32 @@ TEST_F_TIMEOUT(knelld, directories_come_and_go, LIMIT_S)
 	EXPECT_NE(0, access(path, F_OK));
 }
 
+/* What kept a command from running is told when one asks why. */
+TEST_F_TIMEOUT(knelld, why_it_did_not_run, LIMIT_S)
+{
+	unit(self, "program.service", "[Service]\nExecStart=/no/such/program\n");
+	unit(self, "user.service", "[Service]\nUser=no-such-user\nExecStart=/bin/true\n");
+	unit(self, "file.service", "[Service]\nEnvironmentFile=/no/such/file\n"
+	     "ExecStart=/bin/true\nExecStopPost=/bin/true\n");
+	unit(self, "condition.service", "[Unit]\nConditionPathExists=/no/such/path\n" SLEEPER);
+	unit(self, "twice.service", "[Service]\nRestart=on-failure\nRestartSec=10ms\n"
+	     "ExecStart=/bin/sh -c '[ -e @/was ] || { : >@/was; exit 1; }; exec sleep 100000'\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "program.service: failed, result exit-code"));
+	ASSERT_TRUE(told(self, "user.service: failed, result exit-code"));
+	ASSERT_TRUE(told(self, "file.service: failed, result resources"));
+	ASSERT_TRUE(told_times(self, 2, "twice.service: started"));
+	EXPECT_TRUE(asked(self, "UnitStatus", "program.service",
+			  "\"text\":\"ExecStart=/no/such/program: "));
+	EXPECT_TRUE(asked(self, "UnitStatus", "user.service", "\"text\":\"User=no-such-user: "));
+	EXPECT_TRUE(asked(self, "UnitStatus", "file.service",
+			  "\"text\":\"EnvironmentFile=/no/such/file: "));
+	EXPECT_TRUE(asked(self, "UnitStatus", "condition.service", "\"result\":\"condition\""));
+	EXPECT_TRUE(asked(self, "RestartUnits", "twice.service", "\"done\""));
+	/* What is counted does not fall. */
+	EXPECT_NE(NULL, strstr(ask(self, "Metrics", "", ""),
+			       "unit_restarts_total{unit=\\\"twice.service\\\"} 1"));
+	ASSERT_EQ(0, stop(self));
+}
+
 TEST_HARNESS_MAIN

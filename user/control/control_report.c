@@ -335,7 +335,7 @@ static uint64_t has_failed(const struct unit *u)
 
 static uint64_t restarts(const struct unit *u)
 {
-	return u->restarts;
+	return u->restarts_ever;
 }
 
 static uint64_t processes(const struct unit *u)

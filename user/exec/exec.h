@@ -105,6 +105,8 @@ void exec_tell(const struct launch *l);
 
 int exec_prepare(struct launch *l, const struct exec_request *rq);
 void exec_done(struct launch *l);
+/* What log_at() has said last about this launch, NULL: nothing. */
+const char *exec_trouble(void);
 void exec_stopped(const struct exec_context *ctx, bool restarts);
 void exec_new_invocation(char id[33]);
 void log_at(const struct unit_file *f, struct where where, const char *fmt, ...)

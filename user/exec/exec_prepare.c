@@ -16,20 +16,26 @@
 
 #define PID_ROOM "0000000000"	/* INT_MAX has as many digits */
 
+static char trouble[768];
+
+const char *exec_trouble(void)
+{
+	return *trouble ? trouble : NULL;
+}
+
 /* "a.service:3: ", with the path of another file if it was said there. */
 void log_at(const struct unit_file *f, struct where where, const char *fmt, ...)
 {
 	const char *path = where.line && where.file ? f->sources[where.file] : f->name;
-	char text[768];
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	vsnprintf(trouble, sizeof(trouble), fmt, ap);
 	va_end(ap);
 	if (where.line)
-		log_line("%s:%u: %s", path, where.line, text);
+		log_line("%s:%u: %s", path, where.line, trouble);
 	else
-		log_line("%s: %s", path, text);
+		log_line("%s: %s", path, trouble);
 }
 
 static int read_env_file(const struct exec_request *rq, const struct path *file, const char *name,
@@ -287,6 +293,7 @@ int exec_prepare(struct launch *l, const struct exec_request *rq)
 {
 	bool all = rq->unconfined || rq->cmd->flags & CMD_PRIVILEGED;
 
+	*trouble = '\0';
 	*l = (struct launch){
 		.rq = rq, .ctx = rq->ctx, .data = -1, .fds_end = 3,
 		.confine = !all, .change_user = !all && !(rq->cmd->flags & CMD_NO_SETUID),

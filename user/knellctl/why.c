@@ -129,6 +129,8 @@ static char *condition(const json_t *d, const json_t *w)
 static char *ended(const json_t *d, const json_t *w)
 {
 	(void)d;
+	if (has(w, "text"))
+		return xstrdup("it could not be run");
 	return has(w, "exit") ? process(get(w, "exit")) : xstrdup("it ended");
 }
 

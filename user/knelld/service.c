@@ -82,6 +82,7 @@ static void await_restart(struct unit *u)
 	log_line("%s: restart in %s%s", u->name, span_text(ns, delay, sizeof(delay)),
 		 limit_text(u, used, sizeof(used)));
 	u->restarts++;
+	u->restarts_ever++;
 	u->restart_step++;
 	if (u->job && u->job->type == JOB_START && u->job->running)
 		job_finish(u, u->result == RESULT_SUCCESS ? JR_DONE : JR_FAILED);
@@ -331,6 +332,8 @@ static void start(struct unit *u)
 	u->status_errno = 0;
 	free(u->status_text);
 	u->status_text = NULL;
+	free(u->failure);
+	u->failure = NULL;
 	u->watchdog_ns = service_of(u)->watchdog_ns;
 	if (!u->job || u->state != STATE_DELAY)
 		u->restarts = 0;

@@ -480,6 +480,8 @@ static void socket_start(struct unit *u)
 	const struct unit *service;
 
 	unit_take_latest(u);
+	free(u->failure);
+	u->failure = NULL;
 	service = conf_of(u)->accept ? NULL : service_of(u);
 	u->result = RESULT_SUCCESS;
 	socket_run_of(u)->limit_begin = 0;

@@ -190,6 +190,8 @@ enum result spawn(struct unit *u, enum exec_kind kind, const struct command *cmd
 	if (rq.logs)
 		rq.named[0] = input;
 	result = make(u, kind, &rq);
+	if (result != RESULT_SUCCESS && exec_trouble() && !u->failure)
+		u->failure = xstrdup(exec_trouble());
 	talk_passed(u, &rq);
 	if (input >= 0)
 		close(input);

@@ -231,6 +231,8 @@ struct unit {
 	int status;			/* of the last main process, wait(2)'s word */
 	uint32_t restarts;		/* without anybody's doing, since a job started it */
 	uint32_t restart_step;		/* RestartSteps= taken */
+	uint32_t restarts_ever;		/* for those who count */
+	char *failure;			/* what kept a command of this run from running, in words */
 	char invocation[33];		/* of this run: $INVOCATION_ID */
 
 	/* notify.c and its friends */
