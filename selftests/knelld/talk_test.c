@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Services that speak: sd_notify(3) and its rules, watchdog, store, s6's newline, a bus. */
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -386,6 +387,28 @@ TEST_F_TIMEOUT(knelld, how_long_descriptors_are_kept, LIMIT_S)
 		EXPECT_EQ(there, occurrences(self, "talker: 1 fds: it")) TH_LOG("%s", name);
 	}
 	EXPECT_EQ(12 - there, occurrences(self, "talker: 0 fds"));
+	ASSERT_EQ(0, stop(self));
+	EXPECT_TRUE(nothing_left());
+}
+
+/* More descriptors than the limit says: it is raised for knelld, and not for its services. */
+TEST_F_TIMEOUT(knelld, more_that_talk_than_the_limit_of_descriptors, LIMIT_S)
+{
+	const struct rlimit few = { 128, 4096 };
+	char name[32];
+
+	for (int i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "%d.service", i);
+		unit(self, name, "[Service]\nNotifyAccess=main\nType=oneshot\nRemainAfterExit=yes\n"
+		     "ExecStart=/bin/sh -c 'ulimit -n >@/%d.limit'\n", i);
+	}
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &few));
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(told(self, "startup finished: 200 started, 0 failed"));
+	for (int i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "%d.limit", i);
+		ASSERT_STREQ("128\n", contents(self, name));
+	}
 	ASSERT_EQ(0, stop(self));
 	EXPECT_TRUE(nothing_left());
 }

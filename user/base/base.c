@@ -16,3 +16,23 @@ bool is_pid1(void)
 {
 	return getpid() == 1;
 }
+
+static struct rlimit limit_before;
+static bool limit_raised;
+
+const struct rlimit *fd_limit(void)
+{
+	return limit_raised ? &limit_before : NULL;
+}
+
+void fd_make_room(int fd)
+{
+	struct rlimit more;
+
+	if (limit_raised || fd < 64 || getrlimit(RLIMIT_NOFILE, &limit_before) ||
+	    (rlim_t)fd < limit_before.rlim_cur / 2)
+		return;
+	more = limit_before;
+	more.rlim_cur = more.rlim_max;
+	limit_raised = more.rlim_cur > limit_before.rlim_cur && !setrlimit(RLIMIT_NOFILE, &more);
+}

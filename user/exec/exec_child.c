@@ -334,6 +334,9 @@ static int set_limits(struct launch *l)
 {
 	const struct limits *limits = l->ctx->limits;
 
+	/* What the manager needs is nothing for others: select(2) has room for 1024. */
+	if (fd_limit() && setrlimit(RLIMIT_NOFILE, fd_limit()))
+		return -1;
 	for (int i = 0; limits && l->confine && i < (int)RLIM_NLIMITS; i++)
 		if (limits->set >> i & 1 && set_limit(i, &limits->v[i]))
 			return -1;

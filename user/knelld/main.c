@@ -424,6 +424,8 @@ static void reexec(char **argv)
 	hold_signals();
 	settle(NULL, NULL, NULL);
 	handover_give();
+	if (fd_limit())
+		setrlimit(RLIMIT_NOFILE, fd_limit());
 	execv(path, argv);
 	log_line("cannot run %s: %s", path, strerror(errno));
 	handover_undo();

@@ -431,6 +431,7 @@ int socket_open(struct unit *u, const struct listen *l, struct owner owner)
 		return fd;
 	}
 	r->v[r->nr++] = (struct listener){ .unit = u, .listen = l, .fd = fd };
+	fd_make_room(fd);
 	return 0;
 }
 

@@ -181,6 +181,7 @@ static int store(struct unit *u, int fd, const char *name, bool poll)
 		u->fds = xcalloc(1, sizeof(*u->fds));
 		u->fds->loop = queue_loop();
 	}
+	fd_make_room(fd);
 	return fd_store_add(u->fds, fd, name, poll, max);
 }
 
@@ -388,6 +389,8 @@ int talk_begin(struct unit *u)
 	if (err)
 		log_line("%s: cannot bind %s: %s", u->name, path, strerror(-err));
 	free(path);
+	if (!err)
+		fd_make_room(notify_fd(u->notify));
 	return err;
 }
 
