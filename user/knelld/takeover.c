@@ -100,6 +100,9 @@ static void place(struct unit *u, struct tree *t)
 	if (t->serial == u->main_serial) {
 		u->main = t;
 		t->exited = u->main_exited;
+		/* Announced, and born since. */
+		if (!u->pid && !t->exited)
+			u->pid = t->pid;
 	} else if (t->serial == u->control_serial) {
 		u->control = t;
 	}
@@ -206,6 +209,20 @@ static void adopt(struct unit *u)
 	state_touch(u);
 }
 
+static void resume_all(bool services)
+{
+	for (size_t i = 0; i < nr_units; i++) {
+		struct unit *u = units[i];
+
+		if ((u->kind == UNIT_SERVICE) != services)
+			continue;
+		if (!unit_is_down(u))
+			u->ops->resume(u);
+		talk_tell_lost(u);
+		job_look_at(u);
+	}
+}
+
 /* Once the unit files are read: goes on where the former knelld was interrupted. */
 void takeover_resume(void)
 {
@@ -213,10 +230,7 @@ void takeover_resume(void)
 		if (!unit_is_down(units[i]))
 			adopt(units[i]);
 	log_line("took over %zu running services from a knelld that is gone", nr_taken);
-	for (size_t i = 0; i < nr_units; i++) {
-		if (!unit_is_down(units[i]))
-			units[i]->ops->resume(units[i]);
-		talk_tell_lost(units[i]);
-		job_look_at(units[i]);
-	}
+	/* Sockets and timers first: they are told what becomes of the services they start. */
+	resume_all(false);
+	resume_all(true);
 }
