@@ -141,31 +141,6 @@ TEST_F_TIMEOUT(knelld, the_clock_goes_back, LIMIT_S)
 	ASSERT_EQ(0, stop(self));
 }
 
-/* Set while there was no knelld. */
-TEST_F_TIMEOUT(knelld, the_clock_is_set_between_two_of_them, LIMIT_S)
-{
-	set_to_noon();
-	timer(self, "tonight", "OnCalendar=*-*-* 23:30");
-	timer(self, "later", "OnActiveSec=5h");
-	timer(self, "far", "OnCalendar=2199-12-31");
-	ASSERT_TRUE(start_with(self, ORDINARY, NULL));
-	ASSERT_TRUE(told(self, "startup finished"));
-	kill_knelld(self);
-	step(DAY);
-	ASSERT_TRUE(start_with(self, ORDINARY, NULL));
-	ASSERT_TRUE(ran(self, "tonight", 1));
-	kill_knelld(self);
-	step(-DAY);
-	ASSERT_TRUE(start_with(self, ORDINARY, NULL));
-	ASSERT_TRUE(told_times(self, 2, "from a knelld that is gone"));
-	ASSERT_TRUE(asleep_on_queue(self->pid));
-	ASSERT_EQ(0, stop(self));
-	/* That it has ended may be told twice. */
-	EXPECT_STREQ("ran\n", contents(self, "tonight"));
-	EXPECT_EQ(0, runs(self, "later"));
-	EXPECT_EQ(0, runs(self, "far"));
-}
-
 /* A hundred that run, timers of every kind, sockets nobody comes to: nothing, and then at once. */
 TEST_F_TIMEOUT(knelld, a_hundred_services_cost_nothing, LIMIT_S)
 {

@@ -417,8 +417,12 @@ TEST_F_TIMEOUT(knelld, killed_by_what_it_has_started, LIMIT_S)
 		snprintf(text, sizeof(text), "murder put=%d pause", i);
 		speaker(self, name, "", text);
 	}
-	unit(self, "up.socket", "[Socket]\nListenStream=@/up.sock\n");
-	speaker(self, "up.service", "", "murder serve");
+	for (int i = 0; i < NR_SHORT; i++) {
+		snprintf(name, sizeof(name), "up%d.socket", i);
+		unit(self, name, "[Socket]\nListenStream=@/up%d.sock\n", i);
+		snprintf(name, sizeof(name), "up%d.service", i);
+		speaker(self, name, "", "murder serve");
+	}
 	ASSERT_TRUE(begin(self));
 	while (!all_have_spoken(self) && clock_ns(CLOCK_MONOTONIC) < end) {
 		read_soon(self);
@@ -435,17 +439,24 @@ TEST_F_TIMEOUT(knelld, killed_by_what_it_has_started, LIMIT_S)
 		snprintf(text, sizeof(text), "speaker: %d\n", i);
 		EXPECT_EQ(1, occurrences(self, text));
 	}
-	/* And by one that was started for somebody, who is served. */
-	fd = client(self, "up.sock");
-	pid = answered(fd, "well");
-	ASSERT_LT(1, pid);
-	ASSERT_TRUE(again(self));
-	EXPECT_TRUE(sub_becomes(self, "up.service", "running"));
-	EXPECT_TRUE(sub_becomes(self, "up.socket", "running"));
-	EXPECT_EQ(pid, pid_of(self, "up.service"));
-	EXPECT_EQ(pid, answered(fd, "again"));
-	close(fd);
-	EXPECT_EQ(pid, asks(self, "up.sock"));
+	/* And by those that were started for somebody, who is served. */
+	for (int i = 0; i < NR_SHORT; i++) {
+		char socket[32], service[32];
+
+		snprintf(name, sizeof(name), "up%d.sock", i);
+		snprintf(socket, sizeof(socket), "up%d.socket", i);
+		snprintf(service, sizeof(service), "up%d.service", i);
+		fd = client(self, name);
+		pid = answered(fd, "well");
+		ASSERT_LT(1, pid);
+		ASSERT_TRUE(again(self));
+		EXPECT_TRUE(sub_becomes(self, service, "running"));
+		EXPECT_TRUE(sub_becomes(self, socket, "running"));
+		EXPECT_EQ(pid, pid_of(self, service));
+		EXPECT_EQ(pid, answered(fd, "again"));
+		close(fd);
+		EXPECT_EQ(pid, asks(self, name));
+	}
 	ASSERT_EQ(0, stop(self));
 	EXPECT_FALSE(lives(pid));
 }
