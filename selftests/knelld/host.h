@@ -23,7 +23,8 @@
 #ifndef GUEST
 #define BACKEND "--backend=pidfd"
 #endif
-#define MORE_OPTIONS "--control", path_of(self, "control"),
+/* Whoever is not root has a manager of its own. */
+#define MORE_OPTIONS "--control", path_of(self, "control"), geteuid() ? "--user" : "--backend=pidfd",
 #include "../knelld_test.h"
 
 /*
@@ -61,6 +62,8 @@ static bool nothing_left(void)
 static bool start_seen(fixture *self)
 {
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	if (geteuid())
+		setenv("XDG_RUNTIME_DIR", self->dir, 1);
 	return start(self);
 }
 #define start start_seen

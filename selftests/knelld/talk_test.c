@@ -278,6 +278,7 @@ static pid_t start_bus(fixture *self)
 
 	snprintf(address, sizeof(address), "unix:path=%s", path_of(self, "bus"));
 	setenv("DBUS_SYSTEM_BUS_ADDRESS", address, 1);
+	setenv("DBUS_SESSION_BUS_ADDRESS", address, 1);
 	if (pipe(p))
 		return -1;
 	pid = fork();
@@ -337,9 +338,9 @@ TEST_F_TIMEOUT(knelld, no_bus_is_no_obstacle, LIMIT_S)
 /* What says all the time that it is to be aborted is killed in the end. */
 TEST_F_TIMEOUT(knelld, nobody_puts_off_its_own_end, LIMIT_S)
 {
-	speaker(self, "a.service", "Type=notify\nTimeoutStopSec=300ms\n",
+	speaker(self, "a.service", "Type=notify\nTimeoutStopSec=1500ms\n",
 		"ignore=6 ignore=15 say=READY=1 nag=WATCHDOG=trigger");
-	speaker(self, "b.service", "Type=notify\nTimeoutStopSec=300ms\n",
+	speaker(self, "b.service", "Type=notify\nTimeoutStopSec=1500ms\n",
 		"ignore=6 ignore=15 say=READY=1 nag=STOPPING=1");
 	ASSERT_TRUE(start(self));
 	ASSERT_TRUE(told(self, "a.service: failed, result watchdog"));
