@@ -98,7 +98,7 @@ modules_install: module
 
 clean:
 	[ ! -d $(KDIR) ] || $(kbuild) clean
-	rm -rf $(filter-out $(addprefix $(build)/,debs debian kernel kernel-files kselftest python),$(wildcard $(build)/*))
+	rm -rf $(filter-out $(addprefix $(build)/,daemons debs debian kernel kernel-files kselftest python),$(wildcard $(build)/*))
 
 distclean: clean
 	rm -rf $(build)

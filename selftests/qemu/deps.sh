@@ -3,7 +3,7 @@
 # Installs what is missing to build and to test; does nothing, quickly, when all is there. A bare
 # Debian 12 with git and make is enough to begin with.
 #
-# usage: deps.sh [lint|bench]	(lint: also what only the static checks need, bench: make bench)
+# usage: deps.sh [lint|bench|daemons]	(also what only these need)
 #
 # The kernel that is booted is unpacked under build/ and not installed: the machine's own boot is
 # none of our business, and in a chroot the image's hooks could not run. What is extracted from
@@ -57,6 +57,12 @@ bench_packages=$(sed 's/#.*//' <<-'END'
 END
 )
 
+daemons_packages=$(sed 's/#.*//' <<-'END'
+	mmdebstrap		# makes a Debian to boot,
+	e2fsprogs		# and a file system of it
+END
+)
+
 # Those of the packages that are not installed.
 missing()
 {
@@ -101,14 +107,20 @@ fetch_image()
 	(cd "$build/kernel" && apt_get download "linux-image-$krel") || return
 	dpkg-deb --fsys-tarfile "$build"/kernel/linux-image-*.deb |
 		tar -C "$build/kernel" -x --wildcards ./boot './lib/modules/*/modules.builtin' \
-			'./lib/modules/*/kernel/fs/fuse' || return
+			'./lib/modules/*/kernel/fs/fuse' './lib/modules/*/kernel/fs/ext4' \
+			'./lib/modules/*/kernel/fs/jbd2' './lib/modules/*/kernel/fs/mbcache.ko*' \
+			'./lib/modules/*/kernel/lib/crc16.ko*' \
+			'./lib/modules/*/kernel/crypto/crc32c_generic.ko*' \
+			'./lib/modules/*/kernel/drivers/virtio' \
+			'./lib/modules/*/kernel/drivers/block/virtio_blk.ko*' || return
 	rm -f "$build"/kernel/*.deb
 }
 
 image()
 {
 	"$here/kernel.sh" image >/dev/null 2>&1 &&
-		"$here/kernel.sh" module fs/fuse/cuse >/dev/null 2>&1 && return
+		"$here/kernel.sh" module fs/fuse/cuse >/dev/null 2>&1 &&
+		"$here/kernel.sh" module fs/ext4/ext4 >/dev/null 2>&1 && return
 	need_root "kernel image"
 	echo "deps: unpacking the kernel image"
 	fetch_image && return
@@ -143,7 +155,8 @@ kernel_files()
 
 # shellcheck disable=SC2086,SC2046 # lists
 set -- $(missing $packages $([ "${1:-}" != lint ] || echo $lint_packages) \
-	$([ "${1:-}" != bench ] || echo $bench_packages))
+	$([ "${1:-}" != bench ] || echo $bench_packages) \
+	$([ "${1:-}" != daemons ] || echo $daemons_packages))
 if [ $# -gt 0 ]; then
 	apt_install "$@"
 fi

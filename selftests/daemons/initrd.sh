@@ -1,0 +1,53 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Packs the initramfs: what the root file system is found with, and in /overlay what is put there.
+#
+# usage: initrd.sh DIR	(DIR/initrd is written)
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../.." && pwd)
+qemu=$top/selftests/qemu
+build=${KNELL_BUILD:-$top/build}
+root=$1/initramfs
+lib=$root/overlay/usr/lib/knell-daemons
+
+# Those that Debian's kernel has as modules, each after those that it needs.
+modules="drivers/virtio/virtio_ring drivers/virtio/virtio drivers/virtio/virtio_pci_legacy_dev
+	drivers/virtio/virtio_pci_modern_dev drivers/virtio/virtio_pci drivers/block/virtio_blk
+	lib/crc16 crypto/crc32c_generic fs/mbcache fs/jbd2/jbd2 fs/ext4/ext4"
+
+add_modules()
+{
+	nr=10
+	for name in $modules; do
+		file=$("$qemu/kernel.sh" module "$name")
+		to=$root/modules/$nr-${name##*/}.ko
+		case $file in
+		*.xz) xz -dc "$file" >"$to" ;;
+		*.ko) cp "$file" "$to" ;;
+		esac
+		nr=$((nr + 1))
+	done
+	cp "$top/kmod/knell.ko" "$root/modules/$nr-knell.ko"
+}
+
+rm -rf "$root"
+mkdir -p "$root/modules" "$root/overlay/usr/sbin" "$root/overlay/usr/bin" "$lib" \
+	"$root/overlay/etc/knell/system/multi-user.target.wants" "$root/overlay/etc/cron.d"
+"$qemu/busybox-root.sh" "$root"
+install -m 0755 "$here/init.sh" "$root/init"
+add_modules
+install -s -m 0755 "$build/knelld" "$root/overlay/usr/sbin/knelld"
+install -s -m 0755 "$build/knellctl" "$root/overlay/usr/bin/knellctl"
+install -m 0755 "$here"/guest*.sh "$lib/"
+# Both have the same C library, Debian 12's.
+${CC:-cc} -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -o "$lib/sd" "$here/sd.c" -lsystemd
+cp "$here/probe.php" "$lib/"
+echo '@reboot root touch /run/knell-cron-was-here' >"$root/overlay/etc/cron.d/knell"
+cp "$here/knell-daemons.service" "$root/overlay/etc/knell/system/"
+ln -s ../knell-daemons.service "$root/overlay/etc/knell/system/multi-user.target.wants/"
+# It asks systemd itself, over the message bus, when the machine was started.
+ln -s /dev/null "$root/overlay/etc/knell/system/systemd-update-utmp.service"
+"$qemu/mkinitramfs.sh" "$root" >"$1/initrd"
+rm -rf "$root"
