@@ -58,20 +58,20 @@ enum state {
 /* One command and all it forks. Without the file's consent none outlives the unit's run. */
 struct tree {
 	struct tree *next;
+	struct knell_event *last;	/* the latest end of a member, where they are reported */
+	uint64_t started;		/* CLOCK_MONOTONIC ns, 0: not known */
 	uint32_t watch;
-	uint16_t serial;
-	enum exec_kind kind;
-	size_t cmd;			/* which of the unit's commands of that kind */
 	pid_t pid;			/* of the command's process, 0: not known */
-	bool exited;			/* that one has ended, and it was dealt with */
-	size_t left;			/* members when it had */
-	enum result result;		/* of its end, if its meaning waits for that of others */
+	uint32_t cmd;			/* which of the unit's commands of that kind */
+	uint32_t left;			/* members when the command's process had ended */
+	uint16_t serial;
+	uint8_t kind;			/* enum exec_kind */
+	uint8_t result;			/* enum result, of its end, if its meaning waits for others */
+	bool exited;			/* the command's process has ended, and that was dealt with */
 	bool empty;			/* all have ended, which is yet to be dealt with */
 	bool led;			/* by the one that is followed: procs->led_by() */
 	bool lost;			/* reports of members are missing */
 	bool taken;			/* a former knelld may have read some */
-	uint64_t started;		/* CLOCK_MONOTONIC ns, 0: not known */
-	struct knell_event *last;	/* the latest end of a member, where they are reported */
 };
 
 /* service.c */

@@ -177,13 +177,13 @@ struct talk;
 struct connection;
 
 struct unit {
-	char *name;
+	char *name;			/* behind the struct */
+	const struct unit_ops *ops;
 	uint32_t id;
 	uint8_t kind;			/* enum unit_kind */
 	uint8_t load;			/* enum loaded */
 	uint8_t state;			/* of its kind */
 	uint8_t result;			/* enum result, of the latest run */
-	const struct unit_ops *ops;
 	struct unit_file *file;		/* in force for the present run */
 	struct unit_file *next;		/* from the next start on, after a reload; NULL: as @file */
 	bool seen;			/* at the latest reload */
@@ -191,33 +191,34 @@ struct unit {
 	bool cyclic;			/* it is on a cycle of After= */
 	bool wanted;			/* the built-in default target does */
 
+	uint8_t outcome;		/* enum job_result of its latest start, and one; 0: none */
+	bool queued;			/* job.c is to look at it */
+	uint16_t unmet;			/* which condition was not at the latest start, and one */
+	struct unit *queue_next;
+	struct job *job;
 	struct edge *edges;
 	uint32_t nr_edges;
 	uint32_t mark;			/* scratch of graph.c and transaction.c */
-	struct job *job;
-	uint8_t outcome;		/* enum job_result of its latest start, and one; 0: none */
-	bool queued;			/* job.c is to look at it */
-	struct unit *queue_next;
 
 	struct times times;
 	uint64_t since;			/* of unit_active() as it is, CLOCK_MONOTONIC ns */
 	uint64_t limit_begin;		/* the window of the start limit */
-	uint32_t limit_used;
-	uint16_t unmet;			/* which condition was not at the latest start, and one */
 	uint64_t deadline;		/* of unit_arm(), CLOCK_MONOTONIC ns, 0: not set */
 	knell_task timer;
-	struct ending *history;		/* a ring of up to HISTORY_MAX */
+	uint32_t limit_used;
 	uint8_t nr_history, history_next;
-
 	/* Processes: service.c, and socket.c for its commands; see knelld.h, tree.c, record.c */
 	uint8_t exec;			/* enum exec_kind of the command that is waited for */
 	uint8_t type;			/* enum type, as the file said when this run began */
-	uint8_t kill_mode;
-	uint32_t cmd;			/* which command of that kind */
+	struct ending *history;		/* a ring of up to HISTORY_MAX */
 	struct tree *trees, *main, *control;
-	uint16_t serial, main_serial, control_serial;
-	pid_t pid;			/* of the main process, 0: not known */
+	uint32_t cmd;			/* which command of that kind */
 	uint32_t proc;
+	pid_t pid;			/* of the main process, 0: not known */
+	int status;			/* of the last main process, wait(2)'s word */
+	uint16_t serial, main_serial, control_serial;
+	uint8_t kill_mode;
+	bool touched;			/* state.c is to look at it */
 	bool follows;			/* u->proc was named to us: PID file, MAINPID= */
 	bool guessed;			/* takeover.c: what it is at is told by its trees */
 	bool heard;			/* of an end since state.c has written it down */
@@ -226,19 +227,18 @@ struct unit {
 	bool ready;			/* READY=1 came, or the bus name */
 	bool reload_failed;
 	bool came_up;			/* in this run */
-	struct births *births;
-	struct knell_event *held;
-	int status;			/* of the last main process, wait(2)'s word */
 	uint32_t restarts;		/* without anybody's doing, since a job started it */
 	uint32_t restart_step;		/* RestartSteps= taken */
 	uint32_t restarts_ever;		/* for those who count */
+	uint32_t written;		/* state.c's sum of it */
+	struct unit *touched_next;
+	struct births *births;
+	struct knell_event *held;
 	char *failure;			/* what kept a command of this run from running, in words */
-	char invocation[33];		/* of this run: $INVOCATION_ID */
 
 	/* notify.c and its friends */
 	struct notify_socket *notify;
 	char *status_text;		/* STATUS= */
-	int status_errno;		/* ERRNO= */
 	uint64_t watchdog_ns;		/* WATCHDOG_USEC=, or as the file says; 0: none */
 	uint64_t watchdog_deadline;
 	knell_task watchdog;
@@ -250,10 +250,8 @@ struct unit {
 		struct timer_run *timer_run;
 		struct socket_run *socket_run;
 	};
-
-	bool touched;
-	struct unit *touched_next;
-	uint32_t written;
+	int status_errno;		/* ERRNO= */
+	char invocation[33];		/* of this run: $INVOCATION_ID */
 };
 
 /* unit.c */

@@ -150,9 +150,10 @@ const char *unit_where(const struct unit_file *f, struct where w)
 
 static struct unit *unit_new(const char *name, enum unit_kind kind)
 {
-	struct unit *u = xcalloc(1, sizeof(*u));
+	size_t len = strlen(name) + 1;
+	struct unit *u = xcalloc(1, sizeof(*u) + len);
 
-	u->name = xstrdup(name);
+	u->name = memcpy(u + 1, name, len);
 	u->kind = kind;
 	u->ops = kinds[kind];
 	units = xgrow(units, nr_units, sizeof(*units));

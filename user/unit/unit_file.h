@@ -402,10 +402,9 @@ struct install {
 struct unit_file {
 	const char *name;		/* of the unit, its instance included */
 	const char *instance;		/* between "@" and the suffix, as written; NULL: none */
-	enum unit_kind kind;
 	const char *const *sources;	/* absolute; [0] is the unit's file, then drop-ins, and */
-	size_t nr_sources;		/* directories that links in them made dependencies */
-	size_t nr_files;		/* how many of them are files */
+	uint32_t nr_sources;		/* directories that links in them made dependencies */
+	uint32_t nr_files;		/* how many of them are files */
 	struct strv names;		/* other names of this unit: symlinks */
 	uint64_t hash;			/* of all text and links, to notice changes */
 	const char *bad;		/* why it cannot be started, NULL: it can */
@@ -413,10 +412,10 @@ struct unit_file {
 	const char *description;	/* its name if not given */
 	struct strv documentation;
 	const struct dep *deps;		/* in the order they were said; none twice for a kind */
-	size_t nr_deps;
 	const struct condition *conditions;
-	size_t nr_conditions;
+	uint32_t nr_deps, nr_conditions;
 
+	uint8_t kind;			/* enum unit_kind */
 	bool default_dependencies;	/* yes */
 	bool refuse_manual_start, refuse_manual_stop;
 	bool stop_when_unneeded, ignore_on_isolate, allow_isolate;
@@ -425,9 +424,9 @@ struct unit_file {
 	uint8_t success_action, failure_action, start_limit_action, job_timeout_action;
 					/* enum emergency */
 	int32_t success_status, failure_status;	/* *ActionExitStatus=: 0..255, UNSET */
+	uint32_t start_limit_burst;	/* 5 */
 	const char *reboot_argument;
 	uint64_t start_limit_ns;	/* 10s, 0: no limit */
-	uint32_t start_limit_burst;	/* 5 */
 	uint64_t job_timeout_ns;	/* FOREVER */
 	uint64_t job_running_ns;	/* JobRunningTimeoutSec=: FOREVER */
 
