@@ -238,18 +238,26 @@ static json_t *usec_of(uint64_t ns)
 	return ns ? json_integer(ns / 1000) : NULL;
 }
 
+static uint64_t after_start(uint32_t us)
+{
+	return us ? manager.started + us * 1000ULL : 0;
+}
+
+/* Its first start in the boot; of one that was no part of that, or another knelld's, the latest. */
 HANDLER(control_boot_times)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < nr_units; i++) {
 		const struct unit *u = units[i];
+		bool boot = u->boot_began || u->boot_up;
+		uint64_t began = boot ? after_start(u->boot_began) : u->times.activating;
+		uint64_t up = boot ? after_start(u->boot_up) : u->times.activated;
 
-		if (u->times.activating || u->times.activated)
+		if (began || up)
 			json_array_append_new(list, json_pack("{s:s, s:o*, s:o*, s:o*}", "unit",
-				u->name, "activating", usec_of(u->times.activating), "activated",
-				usec_of(u->times.activated), "failed",
-				usec_of(unit_active(u) == FAILED ? u->since : 0)));
+				u->name, "activating", usec_of(began), "activated", usec_of(up),
+				"failed", usec_of(unit_active(u) == FAILED ? u->since : 0)));
 	}
 	varlink_reply(call, json_pack("{s:I, s:o*, s:I, s:s, s:o}",
 		"started", (json_int_t)(manager.started / 1000), "finished",

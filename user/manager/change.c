@@ -166,6 +166,15 @@ static void ended(struct unit *u, enum active now)
 	}
 }
 
+/* Restarts that come later are no part of it. */
+static void note_boot(uint32_t *when, uint64_t t)
+{
+	uint64_t us = (t - manager.started) / 1000;
+
+	if (manager.started && !manager.finished && !*when)
+		*when = !us ? 1 : us < UINT32_MAX ? us : UINT32_MAX;
+}
+
 static void note_times(struct unit *u, enum active old, enum active now)
 {
 	bool was_down = old == INACTIVE || old == FAILED, down = now == INACTIVE || now == FAILED;
@@ -174,10 +183,14 @@ static void note_times(struct unit *u, enum active old, enum active now)
 
 	u->since = t;
 	/* A restart begins anew; it does not come from below. */
-	if ((was_down && !down) || (old == DEACTIVATING && now == ACTIVATING))
+	if ((was_down && !down) || (old == DEACTIVATING && now == ACTIVATING)) {
 		u->times.activating = t;
-	if (!was_up && up)
+		note_boot(&u->boot_began, t);
+	}
+	if (!was_up && up) {
 		u->times.activated = t;
+		note_boot(&u->boot_up, t);
+	}
 	if (was_up && !up)
 		u->times.deactivating = t;
 	if (!was_down && down)

@@ -250,6 +250,7 @@ struct unit {
 		struct timer_run *timer_run;
 		struct socket_run *socket_run;
 	};
+	uint32_t boot_began, boot_up;	/* in the boot, us after manager.started; 0: not */
 	int status_errno;		/* ERRNO= */
 	char invocation[33];		/* of this run: $INVOCATION_ID */
 };
