@@ -248,7 +248,8 @@ static bool take(struct unit *u, enum load how, struct unit_file *f)
 	if (load == UNIT_MASKED && u->load != UNIT_MASKED)
 		log_line("%s: masked, not to be started", u->name);
 	if (usable(load) && !fresh && !unit_is_down(u))
-		log_line("%s: changed, which takes effect at its next start", u->name);
+		log_line("%s: changed%s", u->name, u->ops->changed ? ", which counts from now on" :
+			 ", which takes effect at its next start");
 	u->gone = usable(load) ? false : u->gone;
 	u->load = load;
 	take_file(u, f ? f : unit_builtin(u->name, NULL));
