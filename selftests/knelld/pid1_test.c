@@ -28,6 +28,26 @@ TEST_F_TIMEOUT(knelld, it_mounts_what_is_missing, LIMIT_S)
 	ASSERT_EQ(0, stop(self));
 }
 
+/* In the namespace of its own it has an fstab of its own; "/dis" is above nobody. */
+TEST_F_TIMEOUT(knelld, mounts_that_are_required, LIMIT_S)
+{
+	unit(self, "table.service", "[Service]\nType=oneshot\nExecStart=/bin/sh -c '"
+	     "mkdir -p @/disk/a && "
+	     "printf \"none %%%%s tmpfs defaults 0 0\\n\" @/dis @/disk / >@/fstab && "
+	     "mount --bind @/fstab /etc/fstab'\n");
+	unit(self, "early.service", "[Unit]\nAfter=table.service\nRequiresMountsFor=@/disk/a\n"
+	     "[Service]\nExecStart=/bin/sleep 100000\n");
+	unit(self, "mount.service", "[Unit]\nAfter=early.service\n[Service]\nType=oneshot\n"
+	     "ExecStart=/bin/mount -t tmpfs none @/disk\n");
+	unit(self, "late.service", "[Unit]\nAfter=mount.service\nRequiresMountsFor=@/disk/a "
+		     "@/fstab\n[Service]\nExecStart=/bin/sleep 100000\n");
+	ASSERT_TRUE(start_first(self));
+	ASSERT_TRUE(told(self, "late.service: started"));
+	EXPECT_TRUE(has(self, "/disk is in fstab and not mounted; the unit fails"));
+	EXPECT_FALSE(has(self, "early.service: started"));
+	ASSERT_EQ(0, stop(self));
+}
+
 /* Stops in order, then whatever went its own way; the exit status says that all went well. */
 TEST_F_TIMEOUT(knelld, it_takes_all_along, LIMIT_S)
 {

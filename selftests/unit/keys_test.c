@@ -174,6 +174,8 @@ static void unit_keys(void)
 	DEPENDENCY("Unit", "PropagateReloadFrom", DEP_RELOAD_PROPAGATED_FROM);
 	DEPENDENCY("Unit", "PropagatesStopTo", DEP_PROPAGATES_STOP_TO);
 	DEPENDENCY("Unit", "StopPropagatedFrom", DEP_STOP_PROPAGATED_FROM);
+	KEY("Unit", "RequiresMountsFor", "/a \"/b c\"", has(&f->mounts_for, "/a", "/b c"), "a",
+	    !f->mounts_for.nr);
 	FLAG_OFF("Unit", "DefaultDependencies", f->default_dependencies);
 	FLAG("Unit", "RefuseManualStart", f->refuse_manual_start);
 	FLAG("Unit", "RefuseManualStop", f->refuse_manual_stop);

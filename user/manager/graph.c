@@ -156,6 +156,13 @@ static void imply_defaults(struct unit *u)
 		imply(u, unit_find(before[u->kind]), DEP_BEFORE);
 }
 
+/* Units that mount: see job.c. */
+static void imply_mounts(struct unit *u)
+{
+	imply(u, real_target("local-fs.target"), DEP_AFTER);
+	imply(u, real_target("remote-fs.target"), DEP_AFTER);
+}
+
 static bool pulls_in(uint8_t side)
 {
 	return side == DEP_REQUIRES || side == DEP_REQUISITE || side == DEP_WANTS ||
@@ -181,9 +188,12 @@ static void imply_order(struct unit *u)
 /* In this order: whoever waits for a target is not what it waits for, though it be part of it. */
 static void imply_all(void)
 {
-	for (size_t i = 0; i < nr_units; i++)
+	for (size_t i = 0; i < nr_units; i++) {
 		if (unit_latest(units[i])->default_dependencies)
 			imply_defaults(units[i]);
+		if (unit_latest(units[i])->mounts_for.nr)
+			imply_mounts(units[i]);
+	}
 	for (size_t i = 0; i < nr_units; i++)
 		if (units[i]->kind != UNIT_TARGET || unit_latest(units[i])->default_dependencies)
 			imply_order(units[i]);

@@ -453,6 +453,19 @@ static bool conditions_hold(struct unit *u)
 	return true;
 }
 
+static bool mounts_are_there(struct unit *u)
+{
+	char *missing = unit_missing_mount(unit_latest(u));
+
+	if (!missing)
+		return true;
+	log_line("%s: RequiresMountsFor=: %s is in fstab and not mounted; the unit fails", u->name,
+		 missing);
+	free(missing);
+	fail_start(u, RESULT_DEPENDENCY, JR_DEPENDENCY);
+	return false;
+}
+
 /* BindsTo= and After=: it cannot be up without. */
 const struct unit *unit_missing_bond(const struct unit *u)
 {
@@ -501,7 +514,7 @@ static void start(struct unit *u)
 		fail_start(u, RESULT_DEPENDENCY, JR_DEPENDENCY);
 	} else if (start_limit_hit(u)) {
 		give_up_starting(u);
-	} else if (conditions_hold(u)) {
+	} else if (mounts_are_there(u) && conditions_hold(u)) {
 		u->stop_asked = false;
 		u->ops->start(u);
 	}

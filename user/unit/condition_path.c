@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Conditions that are about a path: see condition.c. */
+/* Conditions that are about a path: see condition.c; and mounts that are required. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <mntent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -128,4 +129,32 @@ int file_is_executable(const char *path)
 	struct stat st;
 
 	return !stat(path, &st) && S_ISREG(st.st_mode) && st.st_mode & 0111;
+}
+
+/* Is one of the paths of RequiresMountsFor= @dir, or below it? */
+static bool is_needed(const struct unit_file *f, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	for (size_t i = 0; i < f->mounts_for.nr; i++)
+		if (!strncmp(f->mounts_for.v[i], dir, len) &&
+		    strchr("/", f->mounts_for.v[i][len]))
+			return true;
+	return false;
+}
+
+/* See unit_load.h. */
+char *unit_missing_mount(const struct unit_file *f)
+{
+	FILE *tab = f->mounts_for.nr ? setmntent("/etc/fstab", "re") : NULL;
+	struct mntent *m;
+	char *missing = NULL;
+
+	while (tab && !missing && (m = getmntent(tab)))
+		if (*m->mnt_dir == '/' && m->mnt_dir[1] && is_needed(f, m->mnt_dir) &&
+		    !path_is_mount_point(m->mnt_dir))
+			missing = xstrdup(m->mnt_dir);
+	if (tab)
+		endmntent(tab);
+	return missing;
 }

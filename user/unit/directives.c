@@ -46,7 +46,7 @@ const struct key keys[] = {
 	DEP("PropagateReloadFrom", DEP_RELOAD_PROPAGATED_FROM),
 	DEP("PropagatesStopTo", DEP_PROPAGATES_STOP_TO),
 	DEP("StopPropagatedFrom", DEP_STOP_PROPAGATED_FROM),
-	IGNORED("RequiresMountsFor", IN_UNIT),
+	{ "RequiresMountsFor", &value_paths, OF_UNIT(mounts_for), DONE },
 	{ "DefaultDependencies", &value_bool, OF_UNIT(default_dependencies), DONE },
 	{ "RefuseManualStart", &value_bool, OF_UNIT(refuse_manual_start), DONE },
 	{ "RefuseManualStop", &value_bool, OF_UNIT(refuse_manual_stop), DONE },

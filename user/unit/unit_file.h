@@ -414,6 +414,7 @@ struct unit_file {
 	const struct dep *deps;		/* in the order they were said; none twice for a kind */
 	const struct condition *conditions;
 	uint32_t nr_deps, nr_conditions;
+	struct strv mounts_for;		/* RequiresMountsFor=: absolute paths */
 
 	uint8_t kind;			/* enum unit_kind */
 	bool default_dependencies;	/* yes */

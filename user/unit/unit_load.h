@@ -103,6 +103,12 @@ char *unit_logger_name(const struct unit_file *f);
  */
 bool cond_test(const struct unit_file *f, bool asserts, const struct condition **failed);
 
+/*
+ * To be freed: a file system that is not mounted, though fstab(5) has it and RequiresMountsFor=
+ * needs it; NULL: there is none.
+ */
+char *unit_missing_mount(const struct unit_file *f);
+
 /* To be freed: the path of the file or link that @name would be loaded from; NULL: none. */
 char *unit_dirs_find(const struct unit_dirs *d, const char *name);
 
