@@ -129,9 +129,10 @@ json_t *json_unit(const struct unit *u)
 			 "name", u->name, "kind", unit_kind_suffix(u->kind), "description",
 			 json_text(unit_latest(u)->description), "load", loads[u->load], "active",
 			 json_active[unit_active(u)], "sub", unit_sub(u), "since",
-			 json_instant(u->since), "result", u->result == RESULT_CONDITION && u->unmet ?
-			 "condition" : result_name(u->result), "mainPid",
-			 json_pid(u->pid), "restarts", (json_int_t)u->restarts, "job", json_job(u));
+			 json_instant(u->since), "result",
+			 u->result == RESULT_CONDITION && u->unmet ? "condition" :
+			 result_name(u->result), "mainPid", json_pid(u->pid),
+			 "restarts", (json_int_t)u->restarts, "job", json_job(u));
 }
 
 /* The one command of that kind, if there are not several. */
@@ -331,7 +332,8 @@ static json_t *json_why(const struct unit *u)
 	const struct ending *e = unit_is_up(u) || !u->nr_history ? NULL : decisive(u);
 	char *step = steps || !strcmp(code, "timeout") ? step_of(u) : NULL;
 	json_t *why = json_pack("{s:s, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*}",
-		"code", code, "text", unit_is_up(u) ? NULL : json_text(u->failure), "step", json_text(step),
+		"code", code, "text", unit_is_up(u) ? NULL : json_text(u->failure),
+		"step", json_text(step),
 		"pid", steps ? json_pid(u->control ? u->control->pid : u->pid) : NULL,
 		"chain", strcmp(code, "dependency") ? NULL : json_chain(u),
 		"waitsFor", strcmp(code, "waiting") ? NULL : json_waits_for(u),
