@@ -5,11 +5,11 @@
 set -u
 
 lib=/usr/lib/knell-daemons
-# shellcheck source=selftests/daemons/guest-lib.sh
+# shellcheck disable=SC1091 # at their place in the guest
 . $lib/guest-lib.sh
-# shellcheck source=selftests/daemons/guest-daemons.sh
+# shellcheck disable=SC1091
 . $lib/guest-daemons.sh
-# shellcheck source=selftests/daemons/guest-notify.sh
+# shellcheck disable=SC1091
 . $lib/guest-notify.sh
 
 # A "-" of ExecStart= is for what a forking one has left behind, too; then ExecStop= finds nobody.
@@ -184,7 +184,7 @@ begin_plain()
 	mkdir -p /run/plain/units
 	for name in $plain; do
 		ctl stop "$name.service" >/dev/null 2>&1
-		cp "$units/$name.service" /run/plain/units/
+		cp "/lib/systemd/system/$name.service" /run/plain/units/
 	done
 	{ echo "[Unit]"; echo "Wants=nginx.service redis-server.service cron.service"; } \
 		>/run/plain/units/default.target

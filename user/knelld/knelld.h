@@ -66,8 +66,8 @@ struct tree {
 	uint32_t left;			/* members when the command's process had ended */
 	uint16_t serial;
 	uint8_t kind;			/* enum exec_kind */
-	uint8_t result;			/* enum result, of its end, if its meaning waits for others */
-	bool exited;			/* the command's process has ended, and that was dealt with */
+	uint8_t result;			/* enum result, of its end, while others are left */
+	bool exited;			/* the command's process has, and that was dealt with */
 	bool empty;			/* all have ended, which is yet to be dealt with */
 	bool led;			/* by the one that is followed: procs->led_by() */
 	bool lost;			/* reports of members are missing */
