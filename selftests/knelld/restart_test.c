@@ -601,11 +601,12 @@ TEST_F_TIMEOUT(knelld, a_forking_service_without_a_pid_file, LIMIT_S)
 	EXPECT_EQ(pid, pid_in(self, "a.reload"));
 	ASSERT_LT(1, pid);
 	kill(pid, SIGKILL);
-	/* Without the module what it has forked in its own session is out of reach. */
-	EXPECT_TRUE(dies(pid) && !killpg(pid, SIGKILL));
+	EXPECT_TRUE(dies(pid));
 	/* The second one is of the reload. */
 	ASSERT_TRUE(told_times(self, 3, "a.service: started, main process "));
 	EXPECT_NE(pid, main_pid(self, "a.service"));
+	/* What it has forked, in a session of its own, has gone with it. */
+	EXPECT_TRUE(killpg(pid, 0) && errno == ESRCH);
 	ENDS;
 }
 
