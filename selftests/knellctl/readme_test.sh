@@ -11,7 +11,7 @@ lines()
 	sed -n '/^Ten lines to try/,/^What it can/s/^    //p' "$here/../../README.md" |
 		grep -v -e '^make ' -e '^insmod ' | sed "s|/tmp/|$dir/|
 			/^build.knelld /a until build/knellctl list >/dev/null 2>\&1; do sleep 0.1; done
-			/^kill /a until build/knellctl history --plain | grep -q SIGKILL; do sleep 0.1; done"
+			/^kill /a until came_back; do sleep 0.1; done"
 	echo wait
 }
 
@@ -26,6 +26,11 @@ test_the_ten_lines()
 	[ "$(wc -l <"$dir/lines")" -eq 11 ] || fail "not ten lines: $(cat "$dir/lines")"
 	{
 		echo "mount -t tmpfs tmpfs /run && mount --bind '$dir/etc' /etc && cd '$dir' || exit"
+		echo 'came_back()'
+		echo '{'
+		echo '	build/knellctl history --plain | grep -q SIGKILL &&'
+		echo '		build/knellctl is-active hello >/dev/null'
+		echo '}'
 		cat "$dir/lines"
 	} >"$dir/script"
 	# The shell is the first process there, so all of them end with it.

@@ -512,6 +512,10 @@ TEST_F_TIMEOUT(knelld, class_9_files_that_hold_up, LIMIT_S)
 	EXPECT_TRUE(lives(main_pid(self, "good.service")));
 	ASSERT_EQ(0, stop(self));
 	EXPECT_TRUE(nothing_left());
+	/* Of what PIDFile= names only a file is the service's, to be removed after it. */
+	EXPECT_EQ(0, access(path_of(self, "fifo"), F_OK));
+	EXPECT_EQ(0, access("/dev/zero", F_OK));
+	EXPECT_NE(0, access(path_of(self, "huge"), F_OK));
 }
 
 /* What a process does to the directory while it is read, again and again. */

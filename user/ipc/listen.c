@@ -422,14 +422,24 @@ static bool has_path(const struct listen *l)
 	return *l->address == '/' && l->kind <= LISTEN_FIFO;
 }
 
+/* Whatever else has been put there stays. */
+static void remove_own(const char *path, mode_t kind)
+{
+	struct stat st;
+
+	if (!lstat(path, &st) && (st.st_mode & S_IFMT) == kind)
+		unlink(path);
+}
+
 /* RemoveOnStop= */
 void listen_remove(const struct socket *c)
 {
 	for (size_t i = 0; i < c->nr_listen; i++)
 		if (has_path(&c->listen[i]))
-			unlink(c->listen[i].address);
+			remove_own(c->listen[i].address,
+				   c->listen[i].kind == LISTEN_FIFO ? S_IFIFO : S_IFSOCK);
 	for (size_t i = 0; i < c->symlinks.nr; i++)
-		unlink(c->symlinks.v[i]);
+		remove_own(c->symlinks.v[i], S_IFLNK);
 }
 
 /* Symlinks= to the one path that there is: 0, -errno and @which. */
@@ -441,11 +451,9 @@ int listen_link(const struct socket *c, const char **which)
 		l++;
 	for (size_t i = 0; l < end && i < c->symlinks.nr; i++) {
 		const char *name = *which = c->symlinks.v[i];
-		struct stat st;
 
 		make_parents(name, c->directory_mode);
-		if (!lstat(name, &st) && S_ISLNK(st.st_mode))
-			unlink(name);
+		remove_own(name, S_IFLNK);
 		if (symlink(l->address, name) < 0)
 			return -errno;
 	}

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "knelld.h"
@@ -263,7 +264,11 @@ bool pid_file_follow(struct unit *u)
 void pid_file_remove(const struct unit *u)
 {
 	const char *name = u->file->service ? pid_file(u)->name : NULL;
+	struct stat st;
 
-	if (u->type == TYPE_FORKING && name && unlink(name) < 0 && errno != ENOENT)
+	/* A device, say, is not what a daemon has left there. */
+	if (u->type != TYPE_FORKING || !name || lstat(name, &st) < 0 || !S_ISREG(st.st_mode))
+		return;
+	if (unlink(name) < 0 && errno != ENOENT)
 		log_line("%s: PIDFile=%s: cannot be removed: %s", u->name, name, strerror(errno));
 }
