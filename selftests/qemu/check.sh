@@ -6,8 +6,9 @@
 # usage: check.sh [-h] [NAME...]	(programs.sh and suites.sh tell what a name selects; none: all)
 #   -h   only what runs on this machine
 #
-# Two things are done at a time; the guest is one of them for as long as it takes. When all of
-# libknell's programs were selected, its lines that have run, here or there, are counted.
+# Three things are done at a time, for most of them wait more than they work; the guest is one of
+# them for as long as it takes. When all of libknell's programs were selected, its lines that have
+# run, here or there, are counted.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -92,7 +93,7 @@ build_suites
 : >"$out/result"
 echo 0 >"$out/complaints"
 lost=0
-xargs -r -P 2 -L 1 "$here/job.sh" "$out" <"$out/jobs" || lost=1
+xargs -r -P 3 -L 1 "$here/job.sh" "$out" <"$out/jobs" || lost=1
 coverage
 while read -r name _; do
 	[ ! -e "$out/host/$name" ] || cat "$out/host/$name" >>"$out/result"

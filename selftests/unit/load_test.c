@@ -604,8 +604,11 @@ static void dragonreach(void)
 	if (!reach || strcmp(paths->v[0], "/etc/knell/system"))
 		bad("the search path begins with %s", paths->v[0]);
 	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		/* A second place for what is printed there is none. */
+		bool console = strstr(units[i][1], "+console");
+
 		told = 0;
-		if (unit_load(dirs, units[i][0], &f) != LOAD_OK || told)
+		if (unit_load(dirs, units[i][0], &f) != LOAD_OK || told != console)
 			bad("%s: told %zu times: %s", units[i][0], told, last_told);
 		if (f && f->timer && (f->timer->nr != 3 || f->timer->values[1].ns != 5400 * NSEC_PER_SEC))
 			bad("%zu times", f->timer->nr);
