@@ -527,11 +527,11 @@ static void condition_keys(void)
 		    !c[1].assert || !c[0].trigger || !c[0].negate || c[1].trigger || c[1].negate ||
 		    !same(c[0].param, "/a") || !same(c[1].param, "/b") || c[0].where.line != 6 ||
 		    told.nr)
-			bad("%s: %zu conditions; %s", body, f->nr_conditions, told.text);
+			bad("%s: %u conditions; %s", body, f->nr_conditions, told.text);
 		END;
 		BEGIN("Unit", reset);
 		if (f->nr_conditions != 1 || !f->conditions[0].assert)
-			bad("%s: %zu left", reset, f->nr_conditions);
+			bad("%s: %u left", reset, f->nr_conditions);
 		END;
 		free(body);
 		free(reset);

@@ -174,7 +174,7 @@ static void drop_ins(void)
 		  strcmp(f->service->exec->env.v[3], "TYPE=1")))
 		bad("nice %d, %zu", f->service->exec->nice, f->service->exec->env.nr);
 	if (f && (f->nr_files != 4 || f->nr_sources != 4 || !strstr(f->sources[1], "30.conf")))
-		bad("%zu files", f->nr_files);
+		bad("%u files", f->nr_files);
 	unit_file_free(f);
 	/* The unit's own hides that of its type, and a nearer directory a farther one. */
 	file("c/a-b.service.d/50.conf", "[Service]\nEnvironment=\n");
@@ -249,7 +249,7 @@ static void aliases(void)
 	file("c/p.service", UNIT("p") SERVICE "[Unit]\nAfter=t@.service\n");
 	f = load("p.service", LOAD_OK);
 	if (f && (f->nr_deps != 1 || strcmp(f->deps[0].name, "t@p.service")))
-		bad("after %zu units", f->nr_deps);
+		bad("after %u units", f->nr_deps);
 	unit_file_free(f);
 }
 
@@ -279,7 +279,7 @@ static void wants(void)
 		};
 
 		if (f->nr_deps != ARRAY_SIZE(expected))
-			bad("%zu dependencies", f->nr_deps);
+			bad("%u dependencies", f->nr_deps);
 		for (size_t i = 0; i < f->nr_deps && i < ARRAY_SIZE(expected); i++)
 			if (strcmp(f->deps[i].name, expected[i].name) ||
 			    f->deps[i].kind != expected[i].kind ||
@@ -414,7 +414,7 @@ static void large(void)
 	file("a/deps.service", text);
 	f = load("deps.service", LOAD_OK);
 	if (f && f->nr_deps != 30000)
-		bad("%zu dependencies", f->nr_deps);
+		bad("%u dependencies", f->nr_deps);
 	unit_file_free(f);
 	/* Three bytes that become 255. */
 	end = stpcpy(text, SERVICE "Environment=");
