@@ -218,19 +218,19 @@ static void race_all(struct __test_metadata *_metadata, int queue, unsigned int 
 TEST_F_TIMEOUT(race, add_and_sa_nocldwait, LIMIT)
 {
 	catch_signal(SIGCHLD, SIG_DFL, SA_NOCLDWAIT);
-	race_all(_metadata, self->queue, 30000, false);
+	race_all(_metadata, self->queue, 10000, false);
 }
 
 TEST_F_TIMEOUT(race, add_and_sigchld_ignored, LIMIT)
 {
 	catch_signal(SIGCHLD, SIG_IGN, 0);
-	race_all(_metadata, self->queue, 20000, false);
+	race_all(_metadata, self->queue, 8000, false);
 }
 
 TEST_F_TIMEOUT(race, add_by_pidfd_and_sa_nocldwait, LIMIT)
 {
 	catch_signal(SIGCHLD, SIG_DFL, SA_NOCLDWAIT);
-	race_all(_metadata, self->queue, 10000, true);
+	race_all(_metadata, self->queue, 5000, true);
 }
 
 /* Reaps all children there are, until told that there will be no more. */
@@ -249,7 +249,7 @@ TEST_F_TIMEOUT(race, add_and_wait4_in_a_thread, LIMIT)
 	pthread_t thread;
 	struct race race;
 
-	race_init(&race, self->queue, 30000);
+	race_init(&race, self->queue, 10000);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, reaper, &over));
 	race_run(_metadata, &race, false);
 	atomic_store(&over, 1);
@@ -288,7 +288,7 @@ TEST_F_TIMEOUT(race, add_and_wait4_in_another_process, LIMIT)
 	struct race race;
 	pid_t forker;
 
-	race_init(&race, self->queue, 10000);
+	race_init(&race, self->queue, 5000);
 	forker = fork();
 	ASSERT_LE(0, forker);
 	if (!forker)
