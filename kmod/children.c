@@ -18,6 +18,7 @@
 #include <linux/wait.h>
 
 #include "death.h"
+#include "observe.h"
 #include "queue.h"
 #include "reserve.h"
 #include "watch.h"
@@ -118,6 +119,19 @@ static bool knell_children_may_know(struct knell_children *children, struct task
 	       knell_same_owner(task, children->euid);
 }
 
+static void knell_children_tell(struct knell_children *children, const struct knell_report *report,
+				const struct task_struct *task)
+{
+	knell_observe_exit(&(struct knell_exit){
+		.watch = &children->watch,
+		.task = task,
+		.death = &report->death,
+		.label = knell_no_label,
+		.time = report->rec.time,
+		.evflags = report->rec.evflags,
+	});
+}
+
 static void knell_children_post(struct knell_children *children, struct task_struct *task, u64 now)
 {
 	struct knell_watch *watch = &children->watch;
@@ -137,6 +151,8 @@ static void knell_children_post(struct knell_children *children, struct task_str
 	report->pid = get_pid(pid);
 	report->rec.evflags = knell_death_take(&report->death, task, pid,
 					       knell_children_may_know(children, task));
+	if (knell_exit_observed())
+		knell_children_tell(children, report, task);
 }
 
 static void knell_children_fire(struct knell_children *children, struct task_struct *task)
@@ -212,6 +228,13 @@ static void knell_children_fill(struct knell_watch *watch, struct knell_record *
 	knell_reserve_fill(to_children(watch)->reserve, rec, ev, reader);
 }
 
+static size_t knell_children_bytes(struct knell_watch *watch)
+{
+	struct knell_reserve *reserve = to_children(watch)->reserve;
+
+	return sizeof(*reserve) + knell_reserve_bytes(reserve);
+}
+
 /* What was pending when a MOD made it ONESHOT is all told first. */
 static bool knell_children_consume(struct knell_watch *watch, struct knell_record *rec)
 {
@@ -268,6 +291,7 @@ const struct knell_watch_ops knell_children_ops = {
 	.mod_flags = KNELL_OPF_ONESHOT,
 	.add = knell_children_add,
 	.fill = knell_children_fill,
+	.bytes = knell_children_bytes,
 	.consume = knell_children_consume,
 	.again = knell_children_again,
 	.unpost = knell_children_unpost,

@@ -7,7 +7,9 @@
 #include <linux/eventpoll.h>
 #include <linux/hrtimer.h>
 #include <linux/magic.h>
+#include <linux/sysfs.h>
 #include <linux/uio.h>
+#include <net/genetlink.h>
 
 /* 6.13 brought hrtimer_setup(), 6.15 took hrtimer_init() away; Kbuild looks which it is. */
 #ifndef KNELL_HAVE_HRTIMER_SETUP
@@ -28,6 +30,41 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 /* 6.2 and the stable series: a wake that an io_uring caused. */
 #ifndef EPOLL_URING_WAKE
 #define EPOLL_URING_WAKE	((__force __poll_t)0)
+#endif
+
+/* 6.6 gave dumps the struct genl_info that other requests have. */
+static inline struct nlattr **knell_dump_attrs(struct netlink_callback *cb)
+{
+#ifdef KNELL_HAVE_GENL_INFO_DUMP
+	return genl_info_dump(cb)->attrs;
+#else
+	return genl_dumpit_info(cb)->attrs;
+#endif
+}
+
+/* 6.9 tells a family of who is about to join its groups. */
+#ifdef KNELL_TELLS_GENL_BIND
+#define KNELL_HAVE_GENL_BIND		1
+#define KNELL_GENL_BIND(function)	.bind = (function),
+#else
+#define KNELL_HAVE_GENL_BIND		0
+#define KNELL_GENL_BIND(function)
+#endif
+
+/* 6.7 and the stable series have groups that not everybody may join. Others get none of ours. */
+#ifdef GENL_MCAST_CAP_NET_ADMIN
+#define KNELL_MCGRPS			1
+#define KNELL_MCGRP_ADMIN(group)	{ .name = (group), .flags = GENL_MCAST_CAP_NET_ADMIN }
+#else
+#define KNELL_MCGRPS			0
+#define KNELL_MCGRP_ADMIN(group)	{ .name = (group) }
+#endif
+
+/* 6.16: what a binary attribute's functions are given is constant. Kbuild looks. */
+#ifdef KNELL_HAVE_CONST_BIN_ATTRIBUTE
+#define knell_bin_attribute	const struct bin_attribute
+#else
+#define knell_bin_attribute	struct bin_attribute
 #endif
 
 /* Embedded kernels may have no cgroups. Under RCU. */

@@ -23,6 +23,7 @@
 #include "compat.h"
 #include "file.h"
 #include "keep.h"
+#include "observe.h"
 #include "queue.h"
 #include "timens.h"
 
@@ -240,7 +241,9 @@ static int knell_file_commit(struct knell_file *file, u64 last)
 	wake = knell_file_cut(queue, last, &taken);
 	list_for_each_entry_safe(rec, next, &taken, node) {
 		watch = rec->watch;
-		queue->pending--;
+		knell_record_done(rec);
+		knell_observe_deliver(rec);
+		queue->taken++;
 		if (!knell_file_consume(watch, rec)) {
 			watch->state = KNELL_DEAD;
 			/* Whichever it was, the watch's own one stands for it from here on. */
@@ -249,8 +252,10 @@ static int knell_file_commit(struct knell_file *file, u64 last)
 			continue;
 		}
 		list_del_init(&rec->node);
-		if (rec->delivered)
+		if (rec->delivered) {
 			list_add_tail(&rec->node, &queue->delivered);
+			queue->unacked++;
+		}
 		/* It may have rung while its record was on the way. */
 		if (watch->ops->again)
 			wake |= watch->ops->again(watch);
@@ -422,6 +427,7 @@ void knell_file_free(struct knell_file *file)
 static int knell_open(struct inode *inode, struct file *filp)
 {
 	struct knell_queue *queue = knell_queue_new();
+	int err;
 
 	if (!queue)
 		return -ENOMEM;
@@ -430,6 +436,11 @@ static int knell_open(struct inode *inode, struct file *filp)
 	if (!queue->file) {
 		knell_queue_put(queue);
 		return -ENOMEM;
+	}
+	err = knell_queue_publish(queue);
+	if (err) {
+		knell_file_free(queue->file);
+		return err;
 	}
 	filp->private_data = queue->file;
 	return stream_open(inode, filp);

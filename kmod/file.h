@@ -41,4 +41,9 @@ long knell_info(struct knell_file *file, void __user *arg, size_t size);
 long knell_list(struct knell_file *file, void __user *arg, size_t size);
 void knell_show_fdinfo(struct seq_file *m, struct file *filp);
 
+/* show.c, for netlink, too */
+void knell_watch_describe(struct knell_watch *watch, struct knell_watch_info *info,
+			  struct pid_namespace *ns);
+long knell_list_handles(struct knell_queue *queue, u32 after, u32 **handles);
+
 #endif /* _KNELL_FILE_H */

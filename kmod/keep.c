@@ -26,6 +26,7 @@
 
 #include "file.h"
 #include "keep.h"
+#include "observe.h"
 #include "queue.h"
 #include "quota.h"
 
@@ -127,6 +128,19 @@ static void knell_keep_free(struct knell_keep *keep)
 	kfree(keep);
 }
 
+/* Dead is who has no thread left that could act, a zombie or not yet one. */
+static bool knell_holder_lives(struct pid *holder)
+{
+	struct task_struct *task;
+	bool lives;
+
+	rcu_read_lock();
+	task = pid_task(holder, PIDTYPE_TGID);
+	lives = task && atomic_read(&task->signal->live);
+	rcu_read_unlock();
+	return lives;
+}
+
 static int knell_keep_on(struct knell_queue *queue, struct knell_keep *keep)
 {
 	int err;
@@ -147,7 +161,23 @@ static int knell_keep_on(struct knell_queue *queue, struct knell_keep *keep)
 	/* No file need be open from here on. */
 	__module_get(THIS_MODULE);
 	queue->keep = keep;
+	knell_observe_keep(queue, keep->name);
 	return 0;
+}
+
+/* The name is free, and so is the module. The caller has references to both, too. */
+static void knell_keep_forget(struct knell_queue *queue)
+{
+	struct knell_keep *keep = queue->keep;
+
+	lockdep_assert_held(&queue->mutex);
+	mutex_lock(&knell_keep_mutex);
+	hash_del(&keep->node);
+	mutex_unlock(&knell_keep_mutex);
+	queue->keep = NULL;
+	knell_quota_uncharge_kept(queue->quota);
+	knell_keep_free(keep);
+	module_put(THIS_MODULE);
 }
 
 static int knell_keep_off(struct knell_queue *queue, const char *name)
@@ -159,14 +189,7 @@ static int knell_keep_off(struct knell_queue *queue, const char *name)
 		return -ENOENT;
 	if (keep->holder != task_tgid(current))
 		return -EPERM;
-	mutex_lock(&knell_keep_mutex);
-	hash_del(&keep->node);
-	mutex_unlock(&knell_keep_mutex);
-	queue->keep = NULL;
-	knell_quota_uncharge_kept(queue->quota);
-	/* The file we were called on has references, too. */
-	knell_keep_free(keep);
-	module_put(THIS_MODULE);
+	knell_keep_forget(queue);
 	return 0;
 }
 
@@ -230,19 +253,6 @@ long knell_keep(struct knell_file *file, void __user *arg, size_t size)
 	return err;
 }
 
-/* Dead is who has no thread left that could act, a zombie or not yet one. */
-static bool knell_holder_lives(struct pid *holder)
-{
-	struct task_struct *task;
-	bool lives;
-
-	rcu_read_lock();
-	task = pid_task(holder, PIDTYPE_TGID);
-	lives = task && atomic_read(&task->signal->live);
-	rcu_read_unlock();
-	return lives;
-}
-
 /* current becomes the holder, if it may; @file is to be what the queue serves. */
 static int knell_keep_take(struct knell_queue *queue, struct knell_file *file, const char *name)
 {
@@ -261,6 +271,7 @@ static int knell_keep_take(struct knell_queue *queue, struct knell_file *file, c
 		put_pid(keep->holder);
 		keep->holder = get_pid(self);
 		knell_queue_serve(queue, file);
+		knell_observe_attach(queue, keep->name);
 	}
 	mutex_unlock(&queue->mutex);
 	return err;
@@ -332,6 +343,51 @@ long knell_attach(struct knell_file *door, void __user *arg, size_t size)
 		return -EPERM;
 	}
 	return knell_keep_open(queue, name.name);
+}
+
+/**
+ * knell_keep_drop() - what nobody comes back for ends, with all that it holds
+ * @queue: referenced by the caller, as the module is; none of its locks is held. May
+ *	sleep. Whoever has a descriptor of it finds that revoked
+ *
+ * Return: 0, -ENOENT it is not kept, -EBUSY its holder lives
+ */
+int knell_keep_drop(struct knell_queue *queue)
+{
+	int err = 0;
+
+	mutex_lock(&queue->mutex);
+	if (!queue->keep)
+		err = -ENOENT;
+	else if (knell_holder_lives(queue->keep->holder))
+		err = -EBUSY;
+	if (!err) {
+		knell_keep_forget(queue);
+		knell_queue_revoke(queue);
+		knell_queue_end(queue);
+	}
+	mutex_unlock(&queue->mutex);
+	return err;
+}
+
+/**
+ * knell_keep_describe() - by what name, and for whom?
+ * @queue: its mutex is held
+ * @kept: filled in if it is kept
+ *
+ * Return: is it?
+ */
+bool knell_keep_describe(struct knell_queue *queue, struct knell_kept *kept)
+{
+	struct knell_keep *keep = queue->keep;
+
+	lockdep_assert_held(&queue->mutex);
+	if (!keep)
+		return false;
+	strscpy(kept->name, keep->name, sizeof(kept->name));
+	kept->holder = get_pid(keep->holder);
+	kept->orphan = !knell_holder_lives(keep->holder);
+	return true;
 }
 
 /**

@@ -11,11 +11,14 @@
 #include <linux/module.h>
 #include <linux/stat.h>
 
+#include "blackbox.h"
 #include "file.h"
 #include "member.h"
+#include "netlink.h"
 #include "probe.h"
 #include "quota.h"
 #include "tree.h"
+#include "wakeup.h"
 #include "watch.h"
 
 static ushort mode = 0600;
@@ -49,12 +52,23 @@ static int __init knell_init(void)
 	err = knell_tree_init();
 	if (err)
 		goto err_member;
+	err = knell_netlink_init();
+	if (err)
+		goto err_tree;
 	knell_device.mode = mode;
 	err = misc_register(&knell_device);
 	if (err)
-		goto err_tree;
+		goto err_netlink;
+	err = knell_region_init(knell_device.this_device);
+	if (err)
+		goto err_device;
 	return 0;
 
+err_device:
+	knell_wakeup_exit();
+	misc_deregister(&knell_device);
+err_netlink:
+	knell_netlink_exit();
 err_tree:
 	knell_tree_exit();
 err_member:
@@ -66,7 +80,10 @@ err_watch:
 
 static void __exit knell_exit(void)
 {
+	knell_region_exit();
+	knell_wakeup_exit();
 	misc_deregister(&knell_device);
+	knell_netlink_exit();
 	knell_probes_exit();
 	knell_tree_exit();
 	knell_member_exit();

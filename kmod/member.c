@@ -176,6 +176,7 @@ static void knell_member_unlink(struct knell_member *member)
 	hash_del_rcu(&member->node);
 	list_del_rcu(&member->link);
 	member->linked = false;
+	member->tree->generation += 2;
 	knell_members_linked--;
 }
 
@@ -280,6 +281,7 @@ static void knell_member_link(struct knell_member *member)
 	/* At the head: who walks down the list to kill gets to an end. */
 	list_add_rcu(&member->link, &tree->members);
 	member->linked = true;
+	tree->generation += 2;
 	knell_members_linked++;
 	refcount_inc(&member->refs);
 }
@@ -558,6 +560,42 @@ int knell_member_signal_all(struct knell_tree *tree, int sig, struct pid_namespa
 	}
 	rcu_read_unlock();
 	return refused ? -EPERM : nr;
+}
+
+/**
+ * knell_member_generation() - the same as before if no member has come or gone
+ * @tree: whose; kept by the caller
+ *
+ * Return: never 0
+ */
+u32 knell_member_generation(const struct knell_tree *tree)
+{
+	return READ_ONCE(tree->generation) | 1;
+}
+
+/**
+ * knell_member_pids() - who is in it?
+ * @tree: whose members; kept by the caller
+ * @pids: gets their thread groups, each referenced
+ * @max: room
+ *
+ * Return: how many there are; as many as there is room for are in @pids
+ */
+unsigned int knell_member_pids(struct knell_tree *tree, struct pid **pids, unsigned int max)
+{
+	struct knell_member *member;
+	unsigned int nr = 0;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(member, &tree->members, link) {
+		if (READ_ONCE(member->dead))
+			continue;
+		if (nr < max)
+			pids[nr] = get_pid(member->pid);
+		nr++;
+	}
+	rcu_read_unlock();
+	return nr;
 }
 
 /*

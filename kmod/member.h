@@ -73,6 +73,8 @@ bool knell_member_may_signal(struct knell_tree *tree, struct pid_namespace *ns);
 int knell_member_signal_all(struct knell_tree *tree, int sig, struct pid_namespace *ns);
 void knell_member_leave_all(struct knell_tree *tree);
 int knell_member_fill_pool(void);
+u32 knell_member_generation(const struct knell_tree *tree);
+unsigned int knell_member_pids(struct knell_tree *tree, struct pid **pids, unsigned int max);
 
 /* probe.c's */
 void knell_member_fork(struct task_struct *parent, struct task_struct *child);

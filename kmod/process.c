@@ -22,6 +22,7 @@
 #include "compat.h"
 #include "death.h"
 #include "fork.h"
+#include "observe.h"
 #include "queue.h"
 #include "watch.h"
 
@@ -64,6 +65,20 @@ static struct pid *knell_process_target(struct knell_process *process)
 	return smp_load_acquire(&process->pid);
 }
 
+static void knell_process_tell(struct knell_process *process, struct task_struct *task)
+{
+	struct knell_record *rec = &process->watch.rec;
+
+	knell_observe_exit(&(struct knell_exit){
+		.watch = &process->watch,
+		.task = task,
+		.death = &process->death,
+		.label = knell_no_label,
+		.time = rec->time,
+		.evflags = rec->evflags,
+	});
+}
+
 /*
  * Under RCU, which holds @pid while @task is in its list: the reference can go
  * here and is never the last, so that no reader has to free what a reaper left.
@@ -82,8 +97,11 @@ static void knell_process_fire(struct knell_process *process, struct task_struct
 				 process->trusted || knell_same_owner(task, process->euid));
 	spin_lock_irqsave(&queue->lock, flags);
 	wake = knell_post(&process->watch, now);
-	if (wake)
+	if (wake) {
 		process->watch.bare = !pid->level;
+		if (knell_exit_observed())
+			knell_process_tell(process, task);
+	}
 	spin_unlock_irqrestore(&queue->lock, flags);
 	if (!wake)
 		return;
@@ -406,6 +424,12 @@ static pid_t knell_process_pid(struct knell_watch *watch, struct pid_namespace *
 	return pid ? pid_nr_ns(pid, ns) : 0;
 }
 
+/* While it is armed the watch has a reference. */
+static struct pid *knell_process_alive(struct knell_watch *watch)
+{
+	return watch->state == KNELL_ARMED ? knell_process_target(to_process(watch)) : NULL;
+}
+
 static void knell_process_fill(struct knell_watch *watch, struct knell_record *rec,
 			       struct knell_event *ev, const struct knell_reader *reader)
 {
@@ -442,7 +466,8 @@ const struct knell_watch_ops knell_process_ops = {
 	.type = KNELL_PROCESS,
 	.name = "process",
 	.ev = KNELL_EV_EXIT,
-	.add_flags = KNELL_OPF_NEXT | KNELL_OPF_SELF | KNELL_OPF_PIDFD | KNELL_OPF_ACK,
+	.add_flags = KNELL_OPF_NEXT | KNELL_OPF_SELF | KNELL_OPF_PIDFD | KNELL_OPF_ACK |
+		     KNELL_OPF_WAKEUP,
 	.add_size = sizeof_field(struct knell_op, process),
 	.keeps = true,
 	.add = knell_process_add,
@@ -450,4 +475,5 @@ const struct knell_watch_ops knell_process_ops = {
 	.fill = knell_process_fill,
 	.release = knell_process_release,
 	.pid = knell_process_pid,
+	.target = knell_process_alive,
 };

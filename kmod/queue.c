@@ -1,13 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The queue: records become pending in hooks; how they leave it is in file.c. */
 #include <linux/cred.h>
+#include <linux/pid.h>
 #include <linux/pid_namespace.h>
 #include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/xarray.h>
 
+#include "observe.h"
 #include "queue.h"
 #include "quota.h"
+
+/*
+ * Those that somebody can find, by id. Its lock also covers the generation, that
+ * counts who came and went and is never 0; inside any queue->mutex, and nothing
+ * is taken inside it. No hook looks here.
+ */
+static DEFINE_XARRAY_FLAGS(knell_queues, XA_FLAGS_ACCOUNT);
+static u32 knell_queues_generation = 1;
+
+static void knell_record_waits(struct knell_record *rec)
+{
+	struct knell_queue *queue = rec->watch->queue;
+
+	lockdep_assert_held(&queue->lock);
+	queue->pending++;
+	if (queue->pending > queue->high_water)
+		queue->high_water = queue->pending;
+	if (unlikely(rec->watch->flags & KNELL_OPF_WAKEUP))
+		knell_wakeup_hold();
+}
 
 /**
  * knell_post_record() - an event: its record becomes pending
@@ -23,8 +46,9 @@ void knell_post_record(struct knell_record *rec, u64 time)
 	lockdep_assert_held(&queue->lock);
 	rec->time = time;
 	rec->seq = ++queue->seq;
-	queue->pending++;
+	knell_record_waits(rec);
 	list_add_tail(&rec->node, &queue->ready);
+	knell_observe_fire(rec);
 }
 
 /**
@@ -53,14 +77,14 @@ bool knell_post(struct knell_watch *watch, u64 time)
  */
 void knell_unpost_record(struct knell_record *rec)
 {
-	struct knell_queue *queue = rec->watch->queue;
-
-	lockdep_assert_held(&queue->lock);
+	lockdep_assert_held(&rec->watch->queue->lock);
 	if (list_empty(&rec->node))
 		return;
 	list_del_init(&rec->node);
-	if (!rec->delivered)
-		queue->pending--;
+	if (rec->delivered)
+		rec->watch->queue->unacked--;
+	else
+		knell_record_done(rec);
 	rec->delivered = false;
 }
 
@@ -150,7 +174,8 @@ static void knell_queue_redeliver(struct knell_queue *queue, struct list_head *a
 			rec->evflags |= KNELL_EVF_REDELIVERED;
 			if (rec == &rec->watch->rec)
 				rec->watch->state = KNELL_PENDING;
-			queue->pending++;
+			queue->unacked--;
+			knell_record_waits(rec);
 			list_move(&rec->node, again);
 		}
 		spin_unlock_irq(&queue->lock);
@@ -217,6 +242,7 @@ struct knell_queue *knell_queue_new(void)
 		goto err_queue;
 	queue->cred = get_current_cred();
 	queue->pid_ns = get_pid_ns(task_active_pid_ns(current));
+	queue->opener = get_pid(task_tgid(current));
 	spin_lock_init(&queue->lock);
 	INIT_LIST_HEAD(&queue->ready);
 	INIT_LIST_HEAD(&queue->reading);
@@ -227,6 +253,7 @@ struct knell_queue *knell_queue_new(void)
 	mutex_init(&queue->mutex);
 	INIT_LIST_HEAD(&queue->spares);
 	kref_init(&queue->refs);
+	queue->table.generation = 1;
 	queue->id = atomic64_inc_return(&last_id);
 	return queue;
 
@@ -241,6 +268,7 @@ static void knell_queue_free(struct kref *refs)
 
 	irq_work_sync(&queue->nested);
 	knell_quota_put(queue->quota);
+	put_pid(queue->opener);
 	put_pid_ns(queue->pid_ns);
 	put_cred(queue->cred);
 	kfree_rcu(queue, rcu);
@@ -256,6 +284,92 @@ void knell_queue_put(struct knell_queue *queue)
 }
 
 /**
+ * knell_queue_publish() - let others look on. May sleep
+ * @queue: new; knell_queue_end() takes it back
+ *
+ * Return: 0, -ENOMEM
+ */
+int knell_queue_publish(struct knell_queue *queue)
+{
+	int err;
+
+	xa_lock(&knell_queues);
+	/* A 32-bit machine comes around after 2^32 queues. */
+	err = __xa_insert(&knell_queues, queue->id, queue, GFP_KERNEL_ACCOUNT);
+	if (!err)
+		knell_queues_generation += 2;
+	xa_unlock(&knell_queues);
+	return err ? -ENOMEM : 0;
+}
+
+/**
+ * knell_queue_next() - the queues one by one
+ * @id: where the last one was, 0 to begin with; moves on
+ * @generation: set; the same as before if no queue has come or gone
+ *
+ * Return: the next queue, referenced; NULL at the end
+ */
+struct knell_queue *knell_queue_next(u64 *id, u32 *generation)
+{
+	struct knell_queue *queue;
+	unsigned long index = *id;
+
+	xa_lock(&knell_queues);
+	queue = xa_find_after(&knell_queues, &index, ULONG_MAX, XA_PRESENT);
+	/* Whoever takes it out of here has a reference. */
+	if (queue)
+		kref_get(&queue->refs);
+	*generation = knell_queues_generation;
+	xa_unlock(&knell_queues);
+	*id = index;
+	return queue;
+}
+
+/**
+ * knell_queue_find() - a queue by its id
+ * @id: any number
+ *
+ * Return: the queue, referenced, or NULL
+ */
+struct knell_queue *knell_queue_find(u64 id)
+{
+	struct knell_queue *queue;
+
+	xa_lock(&knell_queues);
+	queue = xa_load(&knell_queues, id);
+	if (queue && queue->id != id)
+		queue = NULL;
+	if (queue)
+		kref_get(&queue->refs);
+	xa_unlock(&knell_queues);
+	return queue;
+}
+
+/**
+ * knell_queue_ended() - has knell_queue_end() been called?
+ * @queue: its mutex is held
+ */
+bool knell_queue_ended(const struct knell_queue *queue)
+{
+	lockdep_assert_held(&queue->mutex);
+	return !queue->file && !queue->keep;
+}
+
+/**
+ * knell_queue_revoke() - no file is served any more
+ * @queue: its mutex is held. May sleep
+ */
+void knell_queue_revoke(struct knell_queue *queue)
+{
+	lockdep_assert_held(&queue->mutex);
+	spin_lock_irq(&queue->lock);
+	WRITE_ONCE(queue->file, NULL);
+	spin_unlock_irq(&queue->lock);
+	wake_up_interruptible_all(&queue->readers);
+	wake_up_interruptible_poll(&queue->pollers, KNELL_POLL_REVOKED);
+}
+
+/**
  * knell_queue_end() - nobody can find the queue any more: all it holds goes
  * @queue: its mutex is held. May sleep. Hooks and children under way may still
  *	have it
@@ -263,6 +377,10 @@ void knell_queue_put(struct knell_queue *queue)
 void knell_queue_end(struct knell_queue *queue)
 {
 	lockdep_assert_held(&queue->mutex);
+	xa_lock(&knell_queues);
+	if (__xa_erase(&knell_queues, queue->id))
+		knell_queues_generation += 2;
+	xa_unlock(&knell_queues);
 	knell_watch_exit_queue(queue);
 	knell_timers_free(queue);
 }

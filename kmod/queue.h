@@ -10,6 +10,7 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 
+#include "wakeup.h"
 #include "watch.h"
 
 struct cred;
@@ -17,6 +18,7 @@ struct knell_file;
 struct knell_keep;
 struct knell_quota;
 struct knell_timers;
+struct pid;
 struct task_struct;
 
 /* Records that are copied at a time, through one page. */
@@ -39,6 +41,10 @@ struct task_struct;
  *	they are DELed before; by seq, all before @reading
  * @seq: of the latest record
  * @pending: records on @ready and @reading
+ * @high_water: the most that were; @lock
+ * @unacked: records on @delivered; @lock
+ * @taken: records that were read, ever; @lock
+ * @lost: reports that found no place, ever; @lock
  * @unsettled: a record on @ready may be for nothing, see knell_watch_ops.settle;
  *	@lock to write
  * @gated: nothing leaves until the new holder has read all of LIST; @mutex and
@@ -55,13 +61,15 @@ struct task_struct;
  *	others are revoked. @mutex and @lock to write, either to read
  * @keep: of keep.c, if the queue is kept
  * @table: watches by handle
- * @spares: recycled watches, @nr_spares of them
+ * @spares: recycled watches
+ * @nr_spares: how many
  * @timers: of timer.c, made by the first TIMER
  * @children: the CHILDREN watch, if there is one; @mutex and @lock to write,
  *	either to read
  * @quota: of the user who opened it
  * @cred: of the opener, when he opened it
  * @pid_ns: of the opener
+ * @opener: his thread group, referenced
  * @id: never used again
  * @unborn: OPF_NEXT watches whose child has yet to link them
  * @refs: of files, revoked ones too, of @keep, and one for each fork under way
@@ -74,6 +82,10 @@ struct knell_queue {
 	struct list_head delivered;
 	u64 seq;
 	u32 pending;
+	u32 high_water;
+	u32 unacked;
+	u64 taken;
+	u64 lost;
 	bool gated;
 	bool unsettled;
 	wait_queue_head_t readers;
@@ -91,6 +103,7 @@ struct knell_queue {
 	struct knell_quota *quota;
 	const struct cred *cred;
 	struct pid_namespace *pid_ns;
+	struct pid *opener;
 	u64 id;
 	atomic_t unborn;
 	struct kref refs;
@@ -107,10 +120,26 @@ void knell_queue_wake_nested(struct knell_queue *queue, bool uring);
 void knell_queue_serve(struct knell_queue *queue, struct knell_file *file);
 void knell_queue_open_gate(struct knell_queue *queue);
 struct knell_queue *knell_queue_new(void);
+int knell_queue_publish(struct knell_queue *queue);
+struct knell_queue *knell_queue_next(u64 *id, u32 *generation);
+struct knell_queue *knell_queue_find(u64 id);
+bool knell_queue_ended(const struct knell_queue *queue);
+void knell_queue_revoke(struct knell_queue *queue);
 void knell_queue_end(struct knell_queue *queue);
 void knell_queue_put(struct knell_queue *queue);
 
 void knell_children_told(struct knell_queue *queue, struct task_struct *task);
+
+/**
+ * knell_record_done() - it has been read or taken back
+ * @rec: its queue's lock is held
+ */
+static inline void knell_record_done(struct knell_record *rec)
+{
+	rec->watch->queue->pending--;
+	if (unlikely(rec->watch->flags & KNELL_OPF_WAKEUP))
+		knell_wakeup_drop();
+}
 
 /**
  * knell_queue_told() - a hook posts a death: CHILDREN need not tell it again
@@ -123,7 +152,8 @@ static inline void knell_queue_told(struct knell_queue *queue, struct task_struc
 		knell_children_told(queue, task);
 }
 
-/* timer.c: ends the queue's clocks, once no TIMER is left */
+/* timer.c: ends the queue's clocks, once no TIMER is left; what they take, under the mutex */
 void knell_timers_free(struct knell_queue *queue);
+size_t knell_timers_bytes(const struct knell_queue *queue);
 
 #endif /* _KNELL_QUEUE_H */

@@ -10,6 +10,7 @@
 #include <linux/pid_namespace.h>
 #include <linux/sched.h>
 
+#include "observe.h"
 #include "queue.h"
 #include "reserve.h"
 
@@ -47,6 +48,15 @@ void knell_reserve_free(struct knell_reserve *reserve)
 	kvfree(reserve->reports);
 }
 
+/**
+ * knell_reserve_bytes() - what the records take
+ * @reserve: of a watch that is there
+ */
+size_t knell_reserve_bytes(const struct knell_reserve *reserve)
+{
+	return reserve->reports ? KNELL_RESERVE * sizeof(*reserve->reports) : 0;
+}
+
 static struct knell_queue *knell_reserve_queue(struct knell_reserve *reserve)
 {
 	return reserve->lost.watch->queue;
@@ -55,8 +65,10 @@ static struct knell_queue *knell_reserve_queue(struct knell_reserve *reserve)
 /* A report that finds no place. */
 static void knell_reserve_lose(struct knell_reserve *reserve, u16 evflags, u64 time)
 {
+	knell_reserve_queue(reserve)->lost++;
 	if (reserve->nr_lost != U32_MAX)
 		reserve->nr_lost++;
+	knell_observe_lost(reserve->lost.watch, reserve->nr_lost);
 	reserve->lost.evflags |= evflags;
 	if (list_empty(&reserve->lost.node))
 		knell_post_record(&reserve->lost, time);

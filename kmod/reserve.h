@@ -68,6 +68,7 @@ struct knell_reserve {
 
 int knell_reserve_init(struct knell_reserve *reserve, struct knell_watch *watch);
 void knell_reserve_free(struct knell_reserve *reserve);
+size_t knell_reserve_bytes(const struct knell_reserve *reserve);
 struct knell_report *knell_reserve_post(struct knell_reserve *reserve, u16 ev, u16 evflags,
 					u64 time);
 void knell_reserve_fill(struct knell_reserve *reserve, struct knell_record *rec,

@@ -40,7 +40,7 @@ long knell_info(struct knell_file *file, void __user *arg, size_t size)
 		.event_size = sizeof(struct knell_event),
 		.op_size = sizeof(struct knell_op),
 		.id = queue->id,
-		.features = KNELL_FEATURES,
+		.features = KNELL_FEATURES | (knell_wakeup_there() ? KNELL_FEAT_WAKEUP : 0),
 		.max_watches = knell_quota_max(),
 	};
 
@@ -59,8 +59,14 @@ long knell_info(struct knell_file *file, void __user *arg, size_t size)
 	return 0;
 }
 
-static void knell_watch_describe(struct knell_watch *watch, struct knell_watch_info *info,
-				 struct pid_namespace *ns)
+/**
+ * knell_watch_describe() - what LIST tells of a watch
+ * @watch: its queue's mutex is held, its lock is not
+ * @info: filled in
+ * @ns: whose pids
+ */
+void knell_watch_describe(struct knell_watch *watch, struct knell_watch_info *info,
+			  struct pid_namespace *ns)
 {
 	const struct knell_watch_ops *ops = watch->ops;
 	struct knell_queue *queue = watch->queue;
@@ -88,8 +94,15 @@ static int knell_handle_cmp(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* All handles above @after, sorted, to be freed with kvfree(); how many, or -ENOMEM. */
-static long knell_list_handles(struct knell_queue *queue, u32 after, u32 **handles)
+/**
+ * knell_list_handles() - the handles of all watches, sorted. May sleep
+ * @queue: its mutex is held
+ * @after: only those above it
+ * @handles: to be freed with kvfree(), if there is no error
+ *
+ * Return: how many, or -ENOMEM
+ */
+long knell_list_handles(struct knell_queue *queue, u32 after, u32 **handles)
 {
 	struct knell_watch *watch;
 	long nr = 0;

@@ -7,6 +7,7 @@
 #include <linux/uio.h>
 
 #include "file.h"
+#include "observe.h"
 #include "queue.h"
 #include "timens.h"
 #include "watch.h"
@@ -18,7 +19,8 @@ static_assert(sizeof(struct knell_submit) == 40);
 
 #define KNELL_OPF_ALL	(KNELL_OPF_NEXT | KNELL_OPF_SELF | KNELL_OPF_PIDFD | KNELL_OPF_ABS | \
 			 KNELL_OPF_ONESHOT | KNELL_OPF_EDGE | KNELL_OPF_ACK | \
-			 KNELL_OPF_REPORT_FORK | KNELL_OPF_REPORT_EXIT | KNELL_OPF_KILL_ON_CLOSE)
+			 KNELL_OPF_REPORT_FORK | KNELL_OPF_REPORT_EXIT | KNELL_OPF_KILL_ON_CLOSE | \
+			 KNELL_OPF_WAKEUP)
 
 /* Are all bytes of the op's union from @used on zero? */
 static bool knell_op_rest_is_zero(const struct knell_op *op, size_t used)
@@ -45,12 +47,18 @@ static int knell_op_add(struct knell_queue *queue, struct knell_op *op)
 	if (op->flags & ~ops->add_flags || !knell_flags_agree(op->flags) ||
 	    !knell_op_rest_is_zero(op, ops->add_size))
 		return -EINVAL;
+	if (op->flags & KNELL_OPF_WAKEUP) {
+		err = knell_wakeup_may();
+		if (err)
+			return err;
+	}
 	watch = knell_watch_new(queue, ops);
 	if (IS_ERR(watch))
 		return PTR_ERR(watch);
 	watch->token = op->token;
 	watch->flags = op->flags;
 	op->watch = watch->handle;
+	knell_observe_add(watch);
 	err = ops->add(watch, op);
 	if (err)
 		knell_watch_remove(watch);

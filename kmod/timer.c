@@ -246,6 +246,15 @@ void knell_timers_free(struct knell_queue *queue)
 	queue->timers = NULL;
 }
 
+/**
+ * knell_timers_bytes() - what a queue's clocks take
+ * @queue: its mutex is held
+ */
+size_t knell_timers_bytes(const struct knell_queue *queue)
+{
+	return queue->timers ? sizeof(*queue->timers) : 0;
+}
+
 static int knell_timer_add(struct knell_watch *watch, const struct knell_op *op)
 {
 	struct knell_timer *timer = to_timer(watch);
@@ -349,7 +358,7 @@ const struct knell_watch_ops knell_timer_ops = {
 	.type = KNELL_TIMER,
 	.name = "timer",
 	.ev = KNELL_EV_TIMER,
-	.add_flags = KNELL_OPF_ABS | KNELL_OPF_ONESHOT | KNELL_OPF_ACK,
+	.add_flags = KNELL_OPF_ABS | KNELL_OPF_ONESHOT | KNELL_OPF_ACK | KNELL_OPF_WAKEUP,
 	.mod_flags = KNELL_OPF_ABS | KNELL_OPF_ONESHOT,
 	.add_size = sizeof_field(struct knell_op, timer),
 	.mod_size = sizeof_field(struct knell_op, timer),

@@ -16,6 +16,7 @@
 
 #include "fork.h"
 #include "member.h"
+#include "observe.h"
 #include "probe.h"
 #include "queue.h"
 #include "tree.h"
@@ -173,9 +174,25 @@ static struct knell_report *knell_tree_post_exit(struct knell_member *member, u1
 	return &tree->exit;
 }
 
+static void knell_tree_tell(const struct knell_tree *tree, const struct knell_report *report,
+			    const struct task_struct *task)
+{
+	knell_observe_exit(&(struct knell_exit){
+		.watch = tree->watch,
+		.task = task,
+		.death = &report->death,
+		.killer = &report->killer,
+		.label = tree->label,
+		.time = report->rec.time,
+		.members = report->members,
+		.evflags = report->rec.evflags,
+	});
+}
+
 /* Returns false if it was lost. */
 static bool knell_tree_report_exit(struct knell_member *member, const struct knell_death *death,
-				   u16 evflags, unsigned int left, u64 now)
+				   const struct task_struct *task, u16 evflags,
+				   unsigned int left, u64 now)
 {
 	struct knell_report *report = knell_tree_post_exit(member, evflags, now);
 
@@ -185,6 +202,8 @@ static bool knell_tree_report_exit(struct knell_member *member, const struct kne
 	report->members = left;
 	report->killer = member->killer;
 	report->death = *death;
+	if (knell_exit_observed())
+		knell_tree_tell(member->tree, report, task);
 	return true;
 }
 
@@ -227,7 +246,7 @@ void knell_tree_exited(struct knell_member *member, struct task_struct *task)
 	seq = queue->seq;
 	if (watch) {
 		if (member->main || watch->flags & KNELL_OPF_REPORT_EXIT)
-			told = knell_tree_report_exit(member, &death, evflags, left, now);
+			told = knell_tree_report_exit(member, &death, task, evflags, left, now);
 		if (!left) {
 			watch->rec.evflags = knell_tree_evflags(tree);
 			knell_post(watch, now);
@@ -559,6 +578,30 @@ static const char *knell_tree_label(struct knell_watch *watch)
 	return to_tree(watch)->label;
 }
 
+static struct pid *knell_tree_target(struct knell_watch *watch)
+{
+	return READ_ONCE(to_tree(watch)->main);
+}
+
+static size_t knell_tree_bytes(struct knell_watch *watch)
+{
+	struct knell_tree *tree = to_tree(watch);
+
+	return sizeof(*tree) + knell_reserve_bytes(&tree->reserve) +
+	       knell_tree_value(watch) * sizeof(struct knell_member);
+}
+
+/**
+ * knell_tree_of() - the tree that a watch is about
+ * @watch: its queue's mutex is held, and keeps the tree
+ *
+ * Return: NULL if it is no TREE
+ */
+struct knell_tree *knell_tree_of(struct knell_watch *watch)
+{
+	return watch->ops == &knell_tree_ops ? to_tree(watch) : NULL;
+}
+
 /* A LOST that is on its way tells some; what came after that, the EMPTY does. */
 static void knell_tree_fill_empty(struct knell_tree *tree, struct knell_event *ev,
 				  const struct knell_reader *reader)
@@ -621,6 +664,8 @@ const struct knell_watch_ops knell_tree_ops = {
 	.pid = knell_tree_pid,
 	.value = knell_tree_value,
 	.label = knell_tree_label,
+	.target = knell_tree_target,
+	.bytes = knell_tree_bytes,
 };
 
 int __init knell_tree_init(void)

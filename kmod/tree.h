@@ -31,6 +31,7 @@ struct user_namespace;
  * @lingering: those linked after DEL, because they have been killed and are not
  *	dead; knell_member_lock
  * @joins: OPF_NEXT JOINs whose child has yet to settle; tree.c's lock
+ * @generation: counts members linked and unlinked; knell_member_lock
  * @closed: DELed: nobody is linked any more; knell_member_lock
  * @pins: it holds the module, for those lingering; knell_member_lock
  * @inexact: a child could not be followed; set once
@@ -53,6 +54,7 @@ struct knell_tree {
 	struct list_head members;
 	struct list_head lingering;
 	struct list_head joins;
+	u32 generation;
 	bool closed;
 	bool pins;
 	bool inexact;
@@ -69,6 +71,7 @@ struct knell_tree {
 	char label[sizeof_field(struct knell_op, tree.label)];
 };
 
+struct knell_tree *knell_tree_of(struct knell_watch *watch);
 bool knell_tree_enter(struct knell_tree *tree, bool *first);
 void knell_tree_forked(struct knell_member *member);
 void knell_tree_exited(struct knell_member *member, struct task_struct *task);

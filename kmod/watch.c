@@ -5,6 +5,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 
+#include "observe.h"
 #include "queue.h"
 #include "quota.h"
 #include "watch.h"
@@ -81,6 +82,7 @@ static int knell_table_insert(struct knell_table *table, struct knell_watch *wat
 	watch->handle = table->last;
 	*knell_table_slot(table, watch->handle) = watch;
 	table->nr++;
+	table->generation += 2;
 	return 0;
 }
 
@@ -200,6 +202,8 @@ static inline void knell_watch_unhook(struct knell_watch *watch)
 
 	*knell_table_slot(&queue->table, watch->handle) = NULL;
 	queue->table.nr--;
+	knell_observe_del(watch);
+	queue->table.generation += 2;
 	if (!watch->bare)
 		watch->ops->release(watch);
 }
@@ -299,7 +303,7 @@ void knell_watch_exit_queue(struct knell_queue *queue)
 	INIT_LIST_HEAD(&queue->spares);
 	queue->nr_spares = 0;
 	kvfree(queue->table.slots);
-	queue->table = (struct knell_table){};
+	queue->table = (struct knell_table){ .generation = queue->table.generation + 2 };
 }
 
 int __init knell_watch_init(void)

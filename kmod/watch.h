@@ -11,6 +11,7 @@
 
 struct knell_queue;
 struct knell_watch;
+struct pid;
 struct pid_namespace;
 struct user_namespace;
 
@@ -81,11 +82,14 @@ struct knell_reader {
  * @pid: for LIST, in @ns; NULL: none
  * @value: for LIST
  * @label: for LIST, a string of at most 63 bytes; NULL: none
+ * @target: the process it is about, NULL if there is none, or not any more; NULL: never
+ * @bytes: memory that it takes beside itself; NULL: none
  *
  * @add, @mod, @trigger, @kill, @join, @close and @release are called in process
  * context with queue->mutex held and without queue->lock, and may sleep. @settle
  * is called with both, and may drop queue->lock and take it again. @fill,
- * @consume, @again, @unpost, @pid, @value and @label are called with queue->lock held.
+ * @consume, @again, @unpost, @pid, @value, @label and @target are called with queue->lock
+ * held, @bytes with queue->mutex.
  */
 struct knell_watch_ops {
 	u16 type;
@@ -112,6 +116,8 @@ struct knell_watch_ops {
 	pid_t (*pid)(struct knell_watch *watch, struct pid_namespace *ns);
 	u64 (*value)(struct knell_watch *watch);
 	const char *(*label)(struct knell_watch *watch);
+	struct pid *(*target)(struct knell_watch *watch);
+	size_t (*bytes)(struct knell_watch *watch);
 };
 
 /**
@@ -148,12 +154,14 @@ struct knell_watch {
  * @size: 0 or a power of two, at least twice @nr
  * @nr: watches
  * @last: the handle given last
+ * @generation: counts watches that came and went; never 0
  */
 struct knell_table {
 	struct knell_watch **slots;
 	u32 size;
 	u32 nr;
 	u32 last;
+	u32 generation;
 };
 
 extern const struct knell_watch_ops knell_process_ops;

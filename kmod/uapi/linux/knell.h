@@ -98,6 +98,12 @@ enum knell_opcode {
 #define KNELL_OPF_REPORT_FORK	(1U << 7)	/* TREE */
 #define KNELL_OPF_REPORT_EXIT	(1U << 8)	/* TREE: of members but the main process */
 #define KNELL_OPF_KILL_ON_CLOSE	(1U << 9)	/* TREE */
+/*
+ * PROCESS TIMER: an unread record keeps the machine from being suspended. EPERM
+ * without CAP_BLOCK_SUSPEND, EOPNOTSUPP where there is no wakeup source: it takes
+ * "wakeup-source" in the device tree, or the module's parameter wakeup=1.
+ */
+#define KNELL_OPF_WAKEUP	(1U << 10)
 
 #define KNELL_LAST		(~0U)		/* knell_op.watch: what the latest ADD made */
 
@@ -116,6 +122,7 @@ enum knell_opcode {
 /* knell_info.features: 1ULL << enum knell_type, and */
 #define KNELL_FEAT_KEEP		(1ULL << 16)
 #define KNELL_FEAT_KILLER	(1ULL << 17)
+#define KNELL_FEAT_WAKEUP	(1ULL << 18)	/* there is a wakeup source */
 
 /**
  * struct knell_event - a record, what read() returns; whole records only

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The tracepoints' other half: what trace.h declares is made here. */
+#include "observe.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
