@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +17,17 @@ uint64_t now_ns(void)
 bool is_pid1(void)
 {
 	return getpid() == 1;
+}
+
+int remove_kind(const char *path, mode_t kind)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if ((st.st_mode & S_IFMT) != kind)
+		return -EEXIST;
+	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 static struct rlimit limit_before;

@@ -4,6 +4,7 @@
  * has; the transport checks who calls, and of what type the parameters are.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -356,30 +357,51 @@ static HANDLER(reexec)
 	done_or_error(call, manager_reexec());
 }
 
-static void end(struct varlink_call *call, enum ending_how how)
+/* Who has ended it all is asked for afterwards, when nobody is there to tell. */
+static void tell_who(const struct varlink_call *call, const char *what)
+{
+	const struct varlink_peer *peer = varlink_call_peer(call);
+	char path[32], comm[17] = "";
+	ssize_t n = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", peer->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, comm, sizeof(comm) - 1);
+		close(fd);
+	}
+	comm[n > 0 ? strcspn(comm, "\n") : 0] = '\0';
+	log_line("%s asked for by process %d (%s) of user %u: %s", what, peer->pid,
+		 *comm ? comm : "gone", peer->uid,
+		 manager.stopping ? "that is under way" : "stopping all services");
+}
+
+static void end(struct varlink_call *call, enum ending_how how, const char *what)
 {
 	if (getpid() != 1) {
 		varlink_error(call, ERROR("NotSupported"), json_pack("{s:s}", "text",
 			"knelld is not the first process here"));
 		return;
 	}
+	tell_who(call, what);
 	done(call);
 	manager_stop(how, 0);
 }
 
 static HANDLER(power_off)
 {
-	end(call, END_POWEROFF);
+	end(call, END_POWEROFF, "power off");
 }
 
 static HANDLER(reboot_)
 {
-	end(call, END_REBOOT);
+	end(call, END_REBOOT, "reboot");
 }
 
 static HANDLER(halt)
 {
-	end(call, END_HALT);
+	end(call, END_HALT, "halt");
 }
 
 static HANDLER(exit_)
@@ -390,6 +412,7 @@ static HANDLER(exit_)
 		varlink_bad_parameter(call, "status");
 		return;
 	}
+	tell_who(call, "exit");
 	done(call);
 	manager_stop(getpid() == 1 ? END_POWEROFF : END_EXIT, status);
 }

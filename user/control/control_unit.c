@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "control.h"
 #include "exec.h"
@@ -356,6 +357,37 @@ static json_t *json_listen(const struct unit *u)
 	return list;
 }
 
+/* Where that goes whom nobody has told where to: what we were given ourselves. */
+static json_t *json_own_output(void)
+{
+	char name[256];
+	ssize_t n = readlink("/proc/self/fd/2", name, sizeof(name) - 1);
+
+	name[n > 0 ? n : 0] = '\0';
+	return json_pack("{s:s, s:o*}", "kind", "manager", "name", n > 0 ? json_text(name) : NULL);
+}
+
+/* For what is neither a file's nor a logger's. */
+static json_t *json_output(const struct exec_context *exec)
+{
+	uint8_t kind = exec->out.kind, in = exec->in.kind;
+	const char *tty = exec->tty ? exec->tty : "/dev/console";
+
+	if (kind == STDIO_INHERIT && (in == STDIO_TTY || in == STDIO_SOCKET || in == STDIO_FD))
+		kind = in;
+	switch (kind) {
+	case STDIO_NULL:
+		return json_pack("{s:s}", "kind", "null");
+	case STDIO_TTY:
+		return json_pack("{s:s, s:o*}", "kind", "tty", "name", json_text(tty));
+	case STDIO_SOCKET:
+	case STDIO_FD:
+		return json_pack("{s:s}", "kind", "socket");
+	default:
+		return json_own_output();
+	}
+}
+
 /* Where what it writes goes, and the last lines of it. */
 static void add_log(json_t *d, const struct unit *u, size_t lines)
 {
@@ -370,6 +402,8 @@ static void add_log(json_t *d, const struct unit *u, size_t lines)
 		json_object_set(d, "log", list);
 	if (exec && exec->out.kind >= STDIO_FILE && exec->out.kind <= STDIO_TRUNCATE)
 		json_object_set_new(d, "logFile", json_text(exec->out.path));
+	else if (exec && !logger)
+		json_object_set_new(d, "output", json_output(exec));
 	if (logger)
 		json_object_set_new(d, "logger", json_text(logger));
 	json_decref(list);

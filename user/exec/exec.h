@@ -108,7 +108,9 @@ void exec_done(struct launch *l);
 /* What log_at() has said last about this launch, NULL: nothing. */
 const char *exec_trouble(void);
 void exec_stopped(const struct exec_context *ctx, bool restarts);
-void exec_new_invocation(char id[33]);
+void exec_new_invocation(uint64_t id[2]);
+/* As $INVOCATION_ID has it: 32 hexadecimal digits; none if @id is 0. */
+void exec_invocation_text(const uint64_t id[2], char text[33]);
 void log_at(const struct unit_file *f, struct where where, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -323,10 +323,9 @@ void exec_stopped(const struct exec_context *ctx, bool restarts)
 }
 
 /* INVOCATION_ID: no two runs have the same, in this boot or another. No secret. */
-void exec_new_invocation(char id[33])
+void exec_new_invocation(uint64_t id[2])
 {
 	static uint64_t seed[2], count;
-	uint64_t half[2];
 
 	if (!count++ && getrandom(seed, sizeof(seed), 0) < 0)
 		seed[0] = now_ns() ^ (uint64_t)getpid() << 40;
@@ -336,7 +335,13 @@ void exec_new_invocation(char id[33])
 
 		x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ULL;
 		x = (x ^ x >> 27) * 0x94d049bb133111ebULL;
-		half[i] = x ^ x >> 31;
+		id[i] = x ^ x >> 31;
 	}
-	snprintf(id, 33, "%016" PRIx64 "%016" PRIx64, half[0], half[1]);
+}
+
+void exec_invocation_text(const uint64_t id[2], char text[33])
+{
+	*text = '\0';
+	if (id[0] | id[1])
+		snprintf(text, 33, "%016" PRIx64 "%016" PRIx64, id[0], id[1]);
 }

@@ -124,7 +124,7 @@ int logger_input(const struct unit_file *f, const struct exec_context *ctx)
  */
 void logger_release(const struct unit_file *f)
 {
-	char *path = f->service && f->service->logger ?
+	char *path = f->service && f->service->more->logger ?
 		xasprintf("%slogger-%s", directory(), f->name) : NULL;
 
 	for (struct fifo **p = &fifos; path && *p; p = &(*p)->next) {

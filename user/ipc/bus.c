@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A client of the message bus that can do one thing: tell whether somebody has a name. The bus's
- * libraries do not link statically, and this is all that is wanted of them.
+ * A client of the message bus that can do two things: tell whether somebody has a name, and start
+ * what the bus asks the manager of services for, by the name that this has for it since systemd.
+ * The bus's libraries do not link statically, and this is all that is wanted of them.
  *
  * It never waits: all that is to be said is put behind each other, from the first byte of the
  * authentication on, and answers come when they come. A signal, whatever it says and whoever sent
@@ -22,9 +23,18 @@
 #include "bus.h"
 
 enum { CALL = 1, RETURN, FAILURE, SIGNAL };	/* types of messages */
-enum { PATH = 1, INTERFACE, MEMBER, REPLY_SERIAL = 5, DESTINATION, SIGNATURE = 8 };	/* fields */
+/* fields */
+enum {
+	PATH = 1, INTERFACE, MEMBER, ERROR_NAME, REPLY_SERIAL, DESTINATION, SENDER, SIGNATURE,
+};
 
 #define HEAD		16		/* bytes of a message before its fields */
+#define NO_REPLY	1		/* a flag of messages */
+#define BUS		"org.freedesktop.DBus"
+#define BUS_PATH	"/org/freedesktop/DBus"
+#define MANAGER		"org.freedesktop.systemd1"
+#define ACTIVATOR	MANAGER ".Activator"
+#define DO_NOT_QUEUE	4		/* of RequestName: if it is another's it stays so */
 
 struct bus_watch {
 	struct bus_watch *next;
@@ -47,6 +57,8 @@ static struct {
 	size_t out_len;
 	uint32_t serial;
 	struct bus_watch *watches;
+	bus_start_cb *start;		/* of bus_serve() */
+	uint32_t requested;		/* serial of the question for the name, 0: none is open */
 } bus = { .fd = -1 };
 
 static void append(const void *p, size_t len)
@@ -79,40 +91,81 @@ static void put_string(size_t start, const char *s)
 static void put_field(size_t start, char field, char type, const char *value)
 {
 	const char head[] = { field, 1, type, '\0' };
+	const uint8_t len = strlen(value);
 
 	align(start, 8);
 	append(head, sizeof(head));
-	if (type == 'g')
-		append("\1s", 3);
-	else
+	if (type == 'g') {
+		append(&len, sizeof(len));
+		append(value, len + 1);
+	} else {
 		put_string(start, value);
+	}
+}
+
+/* A message, its fields, its body: begun, filled and ended one after the other. */
+static size_t begin_message(char type, char flags)
+{
+	const char head[] = {
+		__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 'l' : 'B', type, flags, 1,
+	};
+	const size_t start = bus.out_len;
+
+	append(head, sizeof(head));
+	put_u32(start, 0);
+	put_u32(start, ++bus.serial);
+	put_u32(start, 0);
+	return start;
+}
+
+static size_t begin_body(size_t start)
+{
+	uint32_t fields = bus.out_len - start - HEAD;
+
+	memcpy(bus.out + start + HEAD - sizeof(fields), &fields, sizeof(fields));
+	align(start, 8);
+	return bus.out_len;
+}
+
+static void end_message(size_t start, size_t body)
+{
+	uint32_t len = bus.out_len - body;
+
+	memcpy(bus.out + start + 4, &len, sizeof(len));
+}
+
+static size_t begin_call(const char *method, const char *signature)
+{
+	const size_t start = begin_message(CALL, 0);
+
+	put_field(start, PATH, 'o', BUS_PATH);
+	put_field(start, DESTINATION, 's', BUS);
+	put_field(start, INTERFACE, 's', BUS);
+	put_field(start, MEMBER, 's', method);
+	if (signature)
+		put_field(start, SIGNATURE, 'g', signature);
+	return start;
 }
 
 /* Calls a method of the bus itself, with one string or none; its serial. */
 static uint32_t call(const char *method, const char *arg)
 {
-	const char head[] = {
-		__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 'l' : 'B', CALL, 0, 1,
-	};
-	const size_t start = bus.out_len;
-	uint32_t fields;
+	const size_t start = begin_call(method, arg ? "s" : NULL), body = begin_body(start);
 
-	append(head, sizeof(head));
-	put_u32(start, arg ? strlen(arg) + 5 : 0);
-	put_u32(start, ++bus.serial);
-	put_u32(start, 0);
-	put_field(start, PATH, 'o', "/org/freedesktop/DBus");
-	put_field(start, DESTINATION, 's', "org.freedesktop.DBus");
-	put_field(start, INTERFACE, 's', "org.freedesktop.DBus");
-	put_field(start, MEMBER, 's', method);
-	if (arg)
-		put_field(start, SIGNATURE, 'g', NULL);
-	fields = bus.out_len - start - HEAD;
-	memcpy(bus.out + start + HEAD - sizeof(fields), &fields, sizeof(fields));
-	align(start, 8);
 	if (arg)
 		put_string(start, arg);
+	end_message(start, body);
 	return bus.serial;
+}
+
+static void request_manager_name(void)
+{
+	const size_t start = begin_call("RequestName", "su"), body = begin_body(start);
+
+	put_string(start, MANAGER);
+	put_u32(start, DO_NOT_QUEUE);
+	end_message(start, body);
+	bus.requested = bus.serial;
 }
 
 static void call_match(const char *method, const struct bus_watch *w)
@@ -176,31 +229,47 @@ static uint32_t u32_at(const char *p)
 	return v;
 }
 
-/* The serial that a message of @len bytes is the answer to, as its fields say; 0: they do not. */
-static uint32_t reply_serial(const char *p, size_t len)
+/*
+ * The value of a field of a message of which @len bytes are there; NULL: it has none, or another
+ * type than @type. A string ends within them.
+ */
+static const char *field_of(const char *p, size_t len, char field, char type)
 {
-	const size_t end = HEAD + u32_at(p + 12);
+	const size_t end = HEAD + (size_t)u32_at(p + 12);
 	size_t at = HEAD;
 
 	while (at + 8 <= end && end <= len) {
 		const char *f = p + at;
-
-		if (f[0] == REPLY_SERIAL && f[2] == 'u')
-			return u32_at(f + 4);
 		/* One letter of a signature, a number, or a string with its length and a NUL. */
-		if (f[2] == 'g')
-			at += 4 + 1 + (unsigned char)f[4] + 1;
-		else
-			at += 8 + (f[2] == 'u' ? 0 : (size_t)u32_at(f + 4) + 1);
-		at = (at + 7) & ~(size_t)7;
+		size_t size = f[2] == 'g' ? 4 + 1 + (size_t)(unsigned char)f[4] + 1 :
+			      f[2] == 'u' ? 8 : 8 + (size_t)u32_at(f + 4) + 1;
+
+		if (at + size > end)
+			return NULL;
+		if (f[0] == field && f[2] == type)
+			return type == 'u' ? f + 4 : f[size - 1] ? NULL : f + 8;
+		at = (at + size + 7) & ~(size_t)7;
 	}
-	return 0;
+	return NULL;
+}
+
+static bool has_field(const char *p, size_t len, char field, const char *wanted)
+{
+	const char *is = field_of(p, len, field, 's');
+
+	return is && !strcmp(is, wanted);
 }
 
 static void answered(uint32_t serial, bool owned)
 {
 	struct bus_watch *w = bus.watches;
 
+	if (serial && serial == bus.requested) {
+		bus.requested = 0;
+		if (!owned)
+			log_line("the message bus does not give us the name " MANAGER
+				 ": what it is to start it has to start itself");
+	}
 	while (w && (!w->asked || w->asked != serial))
 		w = w->next;
 	if (!w)
@@ -227,36 +296,105 @@ static void consume(size_t n)
 	memmove(bus.in, bus.in + n, bus.in_len -= n);
 }
 
+void bus_start_failed(const char *unit, const char *why)
+{
+	size_t start, body;
+
+	if (bus.fd < 0)
+		return;
+	start = begin_message(SIGNAL, NO_REPLY);
+	put_field(start, PATH, 'o', "/org/freedesktop/systemd1");
+	put_field(start, INTERFACE, 's', ACTIVATOR);
+	put_field(start, MEMBER, 's', "ActivationFailure");
+	put_field(start, DESTINATION, 's', BUS);
+	put_field(start, SIGNATURE, 'g', "sss");
+	body = begin_body(start);
+	put_string(start, unit);
+	put_string(start, MANAGER ".ActivationFailed");
+	put_string(start, why);
+	end_message(start, body);
+	flush(bus.loop, NULL, NULL);
+}
+
+/* The bus wants a unit of us. */
+static void take_request(const char *p, size_t len, size_t body)
+{
+	char unit[257];
+	uint32_t size = body > 4 ? u32_at(p + len - body) : 0;
+
+	if (!bus.start || !size || size >= sizeof(unit) || body < 4 + (size_t)size)
+		return;
+	memcpy(unit, p + len - body + 4, size);
+	unit[size] = '\0';
+	bus.start(unit);
+}
+
+/* Whatever else is asked of systemd: nobody is to wait for that. */
+static void refuse(const char *p, size_t len)
+{
+	const char *sender = field_of(p, len, SENDER, 's'), *signature = "s";
+	const uint32_t serial = u32_at(p + 8);
+	size_t start, body;
+
+	if (!sender || p[2] & NO_REPLY)
+		return;
+	start = begin_message(FAILURE, NO_REPLY);
+	align(start, 8);
+	append("\5\1u", 4);
+	put_u32(start, serial);
+	put_field(start, DESTINATION, 's', sender);
+	put_field(start, ERROR_NAME, 's', BUS ".Error.UnknownMethod");
+	put_field(start, SIGNATURE, 'g', signature);
+	body = begin_body(start);
+	put_string(start, "knelld is no systemd: see knellctl(1)");
+	end_message(start, body);
+}
+
+/* @body: so many bytes at the end are; 0 also where it is too long to be there. */
+static void dispatch(const char *p, size_t len, size_t body)
+{
+	const char *answered_to = field_of(p, len, REPLY_SERIAL, 'u');
+	const uint32_t serial = answered_to ? u32_at(answered_to) : 0;
+	const char type = p[1];
+
+	if (type == CALL)
+		refuse(p, len);
+	else if (type == SIGNAL && has_field(p, len, SENDER, BUS) &&
+		 has_field(p, len, INTERFACE, ACTIVATOR) &&
+		 has_field(p, len, MEMBER, "ActivationRequest"))
+		take_request(p, len, body);
+	else if (type == SIGNAL)
+		ask_again();
+	else if (type == RETURN || type == FAILURE)
+		answered(serial, type == RETURN && body == 4 && u32_at(p + len - body) == 1);
+}
+
 /* One message of those that are there in whole: false if there is none. */
 static bool take_message(void)
 {
-	const char *p = bus.in;
-	char type = p[1];
-	uint32_t body, fields, serial, value = 0;
-	size_t len;
+	char p[sizeof(bus.in)];
+	size_t body, fields, len, there;
 
 	if (bus.in_len < HEAD)
 		return false;
-	body = u32_at(p + 4);
-	fields = u32_at(p + 12);
-	len = HEAD + (((size_t)fields + 7) & ~(size_t)7) + body;
-	if (len > sizeof(bus.in)) {
+	body = u32_at(bus.in + 4);
+	fields = ((size_t)u32_at(bus.in + 12) + 7) & ~(size_t)7;
+	len = HEAD + fields + body;
+	/* Of one that is too long to be an answer its fields may do. */
+	there = len <= sizeof(bus.in) ? len : HEAD + fields;
+	if (there > sizeof(bus.in)) {
 		bus.skip = len - bus.in_len;
 		bus.in_len = 0;
 		return false;
 	}
-	if (bus.in_len < len)
+	if (bus.in_len < there)
 		return false;
-	serial = reply_serial(p, len);
-	if (body == sizeof(value))
-		value = u32_at(p + len - body);
-	/* From here on it is not looked at: what follows may even close the connection. */
-	consume(len);
-	if (type == SIGNAL)
-		ask_again();
-	else if (type == RETURN || type == FAILURE)
-		answered(serial, type == RETURN && value);
-	return bus.fd >= 0;
+	/* What follows may even close the connection. */
+	memcpy(p, bus.in, there);
+	bus.skip = len > bus.in_len ? len - bus.in_len : 0;
+	consume(len - bus.skip);
+	dispatch(p, there, there == len ? body : 0);
+	return bus.fd >= 0 && !bus.skip;
 }
 
 /* "OK GUID\r\n", and nothing else opens the door. */
@@ -335,6 +473,8 @@ static int begin(struct knell_loop *l, const char *address)
 	append("\r\nBEGIN\r\n", 9);
 	/* A message is aligned by its own beginning. */
 	call("Hello", NULL);
+	if (bus.start)
+		request_manager_name();
 	for (struct bus_watch *w = bus.watches; w; w = w->next)
 		introduce(w);
 	return 0;
@@ -368,17 +508,23 @@ struct bus_watch *bus_watch(struct knell_loop *l, const char *address, const cha
 	return w;
 }
 
-/* It is gone, and somebody wants to hear of it yet. */
-bool bus_is_missed(void)
+/**
+ * bus_serve - to start what the bus asks for
+ * @start: from the loop, with the name of a unit; it calls bus_start_failed() if that fails
+ *
+ * To be called for each new bus: who has asked for a name on a former one hears what has become of
+ * it on this one. Without the right to the name nothing is ever asked for.
+ */
+void bus_serve(struct knell_loop *l, const char *address, bus_start_cb *start)
 {
-	return bus.fd < 0 && bus.watches;
-}
+	bool known = bus.start;
 
-/* There is one again: who asked before hears what has become of the name on this one. */
-void bus_again(const char *address)
-{
-	if (bus_is_missed() && !begin(bus.loop, address))
-		flush(bus.loop, NULL, NULL);
+	bus.start = start;
+	if (bus.fd < 0)
+		begin(l, address);
+	else if (!known)
+		request_manager_name();
+	flush(l, NULL, NULL);
 }
 
 /* NULL is fine; from its callback, too. */

@@ -278,13 +278,11 @@ static void make_parents(const char *path, mode_t mode)
 /* A socket that nobody listens to any more is in the way; anything else is not ours to remove. */
 static int bind_path(int fd, const union address *a, socklen_t len)
 {
-	struct stat st;
-
 	if (bind(fd, &a->sa, len) == 0)
 		return 0;
-	if (errno != EADDRINUSE || lstat(a->un.sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
+	if (errno != EADDRINUSE || remove_kind(a->un.sun_path, S_IFSOCK))
 		return -errno;
-	return unlink(a->un.sun_path) < 0 || bind(fd, &a->sa, len) < 0 ? -errno : 0;
+	return bind(fd, &a->sa, len) < 0 ? -errno : 0;
 }
 
 static int bind_unix(int fd, const union address *a, socklen_t len, const struct socket *c,
@@ -423,23 +421,15 @@ static bool has_path(const struct listen *l)
 }
 
 /* Whatever else has been put there stays. */
-static void remove_own(const char *path, mode_t kind)
-{
-	struct stat st;
-
-	if (!lstat(path, &st) && (st.st_mode & S_IFMT) == kind)
-		unlink(path);
-}
-
 /* RemoveOnStop= */
 void listen_remove(const struct socket *c)
 {
 	for (size_t i = 0; i < c->nr_listen; i++)
 		if (has_path(&c->listen[i]))
-			remove_own(c->listen[i].address,
-				   c->listen[i].kind == LISTEN_FIFO ? S_IFIFO : S_IFSOCK);
+			remove_kind(c->listen[i].address,
+				    c->listen[i].kind == LISTEN_FIFO ? S_IFIFO : S_IFSOCK);
 	for (size_t i = 0; i < c->symlinks.nr; i++)
-		remove_own(c->symlinks.v[i], S_IFLNK);
+		remove_kind(c->symlinks.v[i], S_IFLNK);
 }
 
 /* Symlinks= to the one path that there is: 0, -errno and @which. */
@@ -453,7 +443,7 @@ int listen_link(const struct socket *c, const char **which)
 		const char *name = *which = c->symlinks.v[i];
 
 		make_parents(name, c->directory_mode);
-		remove_own(name, S_IFLNK);
+		remove_kind(name, S_IFLNK);
 		if (symlink(l->address, name) < 0)
 			return -errno;
 	}

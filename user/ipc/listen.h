@@ -3,11 +3,11 @@
 #ifndef _KNELLD_LISTEN_H
 #define _KNELLD_LISTEN_H
 
-#include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/un.h>
+#include <linux/vm_sockets.h>
 
 #include "unit_file.h"
 

@@ -32,6 +32,8 @@ struct notify_socket {
 	char *who;
 	char *path;
 	uint64_t complained;		/* a flood of nonsense does not flood the log */
+	unsigned int busy;		/* callbacks that have not returned */
+	bool closed;			/* by one of them */
 };
 
 /* A name of a stored descriptor, as LISTEN_FDNAMES can tell it. */
@@ -296,7 +298,7 @@ static void deal_with(struct notify_socket *s, const struct msghdr *msg, struct 
 		complain(s, n->pid, "too many descriptors, some are lost", "");
 }
 
-/* One message: false if there is none. */
+/* One message: false if there is none, or @s is no more. */
 static bool receive(struct notify_socket *s)
 {
 	static char text[NOTIFY_TEXT_MAX + 1];
@@ -316,11 +318,15 @@ static bool receive(struct notify_socket *s)
 	if (len < 0)
 		return false;
 	take_control(&msg, &n);
+	s->busy++;
 	deal_with(s, &msg, &n, text, len);
 	for (size_t i = 0; i < n.nr_fds; i++)
 		if (n.fds[i] >= 0)
 			close(n.fds[i]);
-	return true;
+	if (--s->busy || !s->closed)
+		return !s->closed;
+	notify_close(s);
+	return false;
 }
 
 static void on_readable(struct knell_loop *l, const struct knell_call *call, void *arg)
@@ -330,7 +336,7 @@ static void on_readable(struct knell_loop *l, const struct knell_call *call, voi
 	(void)call;
 	/* Before the callbacks: one of them may close it. */
 	s->task = knell_add_read(l, on_readable, s, s->fd);
-	for (int i = 0; i < PER_PASS && !knell_is_none(s->task) && receive(s); i++)
+	for (int i = 0; i < PER_PASS && receive(s); i++)
 		;
 }
 
@@ -380,7 +386,7 @@ static int bind_at(const char *path)
  * @fd: one that was handed over, and is bound there already; -1: there is none
  * @path: where; what is there goes. $NOTIFY_SOCKET
  * @who: named in the log
- * @cb: for each message. It may not close the socket
+ * @cb: for each message
  * @arg: its argument
  *
  * Return: NULL and errno
@@ -407,13 +413,18 @@ struct notify_socket *notify_open(struct knell_loop *l, int fd, const char *path
 	return NULL;
 }
 
-/* NULL is fine. */
+/* NULL is fine; from its callback, too. */
 void notify_close(struct notify_socket *s)
 {
 	if (!s)
 		return;
-	knell_cancel(s->loop, s->task);
-	unlink(s->path);
+	if (!s->closed) {
+		knell_cancel(s->loop, s->task);
+		unlink(s->path);
+	}
+	s->closed = true;
+	if (s->busy)
+		return;
 	close(s->fd);
 	free(s->who);
 	free(s->path);

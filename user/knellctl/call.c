@@ -118,6 +118,13 @@ bool call_possible(void)
 	return !connected_client();
 }
 
+void call_close(void)
+{
+	if (connected)
+		varlink_close(&client);
+	connected = false;
+}
+
 static char *full_name(const char *method)
 {
 	return xasprintf(INTERFACE "%s", method);

@@ -7,7 +7,7 @@
 
 #include "knellctl.h"
 
-static void clock_text(const json_t *instant)
+void clock_text(const json_t *instant)
 {
 	json_int_t usec = get_int(instant, "realtimeUsec");
 	time_t t = (time_t)(usec / (json_int_t)USEC_PER_SEC);

@@ -12,7 +12,10 @@
  * files.c   what works on unit files, without knelld, too: enable, mask, cat, verify ...
  * tree.c    processes of units, out of /proc
  * plot.c    the boot chart, blame
- * manager.c what concerns knelld as a whole
+ * queues.c queues of the module, their watches, members; monitor.c what they all hear
+ * netlink.c how the module is asked that; messages.c what it says
+ * blackbox.c what the machine did before it was reset; box.c reads the image of that
+ * manager.c what concerns knelld as a whole; http.c serves its metrics
  *
  * Whatever comes from knelld or from a unit file may be hostile: text goes to the terminal by
  * out.c alone, and nothing is taken for granted of a reply's form (get() and its kin).
@@ -48,7 +51,7 @@ enum option_id {
 	O_HELP, O_VERSION, O_JSON, O_SOCKET, O_USER, O_QUIET, O_NO_BLOCK, O_MODE, O_TYPE, O_STATE,
 	O_ALL, O_PLAIN, O_FAILED, O_LINES, O_SIGNAL, O_WHOM, O_ROOT, O_UNIT_DIR, O_COMPAT,
 	O_RUNTIME, O_FORCE, O_NOW, O_NO_RELOAD, O_FOLLOW, O_REVERSE, O_PROPERTY, O_VALUE, O_CPU,
-	O_STATUS, OPTIONS,
+	O_STATUS, O_HTTP, O_QUEUE, OPTIONS,
 };
 #define BIT(o)	(1U << (o))
 
@@ -56,8 +59,8 @@ struct opts {
 	unsigned int given;		/* BIT() of each that was */
 	const char *socket;
 	bool user, json, quiet, no_block, all, plain, runtime, force, now, no_reload, follow,
-	     reverse, value, compat;
-	const char *mode, *type, *state, *whom, *root, *property;
+	     reverse, value, compat, http;
+	const char *mode, *type, *state, *whom, *root, *property, *queue;
 	int signal;			/* 0: not given */
 	long lines;			/* -1: not given */
 	long status;			/* -1: not given */
@@ -97,6 +100,8 @@ int error_status(const char *error);
 const char *error_words(const char *error);
 /* Is knelld there? */
 bool call_possible(void);
+/* The next call connects anew. */
+void call_close(void);
 
 /* Of a reply, whatever it looks like; @path "a.b.c". "", 0, NULL or false if it is not so. */
 const json_t *get(const json_t *o, const char *path);
@@ -120,6 +125,8 @@ void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Of text that is to be shown: a copy to be freed, no control characters in it. */
 char *harmless(const char *s);
 size_t width_of(const char *s);
+/* Of text that may be no UTF-8. */
+json_t *json_harmless(const char *s);
 /* As JSON, a line; harmless, too. Takes it over. */
 int out_json(json_t *j);
 /* The same in one line in any case, for streams. */
@@ -169,6 +176,8 @@ int cmd_is(const struct verb *cmd, char **args, size_t nr);
 /* Adds to *@names what @args mean, patterns resolved by knelld. An exit status. */
 int names_of(char **args, size_t nr, struct strv *names);
 json_t *json_names(const struct strv *names);
+/* Of wait(2), as knelld's reports have it: status or signal, coreDumped, failure. */
+void put_status(json_t *e, int status);
 /* To be freed: the end of a process, "exited with status 1", "was killed by SIGSEGV ...". */
 char *exit_words(const json_t *e);
 void exit_row(struct table *t, const json_t *e);
@@ -197,13 +206,30 @@ bool why_matters(const json_t *details);
 void field(FILE *f, const char *name, enum colour c, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/* show.c, deps.c, events.c, tree.c, plot.c */
+/* show.c, deps.c, events.c, tree.c, plot.c, blackbox.c, monitor.c */
 int cmd_show(const struct verb *cmd, char **args, size_t nr);
 int cmd_list_dependencies(const struct verb *cmd, char **args, size_t nr);
 int cmd_events(const struct verb *cmd, char **args, size_t nr);
 int cmd_tree(const struct verb *cmd, char **args, size_t nr);
 int cmd_plot(const struct verb *cmd, char **args, size_t nr);
 int cmd_blame(const struct verb *cmd, char **args, size_t nr);
+int cmd_blackbox(const struct verb *cmd, char **args, size_t nr);
+int cmd_monitor(const struct verb *cmd, char **args, size_t nr);
+/* "12:01:02.345 ", of an instant */
+void clock_text(const json_t *instant);
+/* Shows processes that a tree of the module's has. */
+void tree_of_members(const json_t *members);
+
+/* queues.c */
+int cmd_queues(const struct verb *cmd, char **args, size_t nr);
+int cmd_watches(const struct verb *cmd, char **args, size_t nr);
+int cmd_members(const struct verb *cmd, char **args, size_t nr);
+int cmd_drop(const struct verb *cmd, char **args, size_t nr);
+/* tree --queue=@which; an exit status */
+int queue_tree(const char *which);
+
+/* http.c: an exit status, once there is nobody to serve any more */
+int http_serve(void);
 
 /* files.c */
 int cmd_enable(const struct verb *cmd, char **args, size_t nr);

@@ -4,6 +4,7 @@
 #include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "knellctl.h"
 
@@ -268,6 +269,20 @@ int cmd_timers(const struct verb *cmd, char **args, size_t nr)
 		print(PLAIN, "No timers.\n");
 	json_decref(reply);
 	return EX_OK;
+}
+
+void put_status(json_t *e, int status)
+{
+	const char *name = sigabbrev_np(WTERMSIG(status));
+
+	if (WIFSIGNALED(status)) {
+		json_object_set_new(e, "signal", name ? json_sprintf("SIG%s", name) :
+				    json_sprintf("signal %d", WTERMSIG(status)));
+		json_object_set_new(e, "coreDumped", json_boolean(WCOREDUMP(status)));
+	} else {
+		json_object_set_new(e, "status", json_integer(WEXITSTATUS(status)));
+	}
+	json_object_set_new(e, "failure", json_boolean(status));
 }
 
 char *exit_words(const json_t *e)

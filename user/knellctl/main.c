@@ -63,8 +63,8 @@ static const struct verb commands[] = {
 	  "say all that is wrong with unit files; without arguments: with all of them", NULL },
 	{ "show", cmd_show, 0, ANY, BIT(O_PROPERTY) | BIT(O_VALUE) | O_FILES, "[UNIT...]",
 	  "NAME=VALUE, for programs; without UNIT: of knelld", NULL },
-	{ "tree", cmd_tree, 0, ANY, 0, "[UNIT...]",
-	  "processes of units, their CPU time and memory", NULL },
+	{ "tree", cmd_tree, 0, ANY, BIT(O_QUEUE), "[UNIT...]",
+	  "processes of units, their CPU time and memory; --queue: as members", NULL },
 	{ "history", cmd_history, 0, 1, BIT(O_LINES) | BIT(O_PLAIN), "[UNIT]",
 	  "the latest ends of processes", NULL },
 	{ "events", cmd_events, 0, ANY, BIT(O_FOLLOW) | BIT(O_LINES), "[UNIT...]",
@@ -85,9 +85,21 @@ static const struct verb commands[] = {
 	{ "plot", cmd_plot, 0, 0, 0, "", "the boot as a chart, SVG", NULL },
 	{ "blame", cmd_blame, 0, 0, BIT(O_PLAIN), "", "units by the time they took to start",
 	  NULL },
-	{ "metrics", cmd_metrics, 0, 0, 0, "", "counters, as OpenMetrics has them", NULL },
+	{ "metrics", cmd_metrics, 0, 0, BIT(O_HTTP), "", "counters, as OpenMetrics has them",
+	  NULL },
 	{ "top", cmd_top, 0, 1, BIT(O_CPU), "[rwtexbcs]",
 	  "what each function of knelld's loop has used", NULL },
+	{ "queues", cmd_queues, 0, 0, BIT(O_PLAIN), "", "queues of the module, whose they are",
+	  NULL },
+	{ "watches", cmd_watches, 1, 1, BIT(O_PLAIN), "QUEUE", "what a queue waits for", NULL },
+	{ "members", cmd_members, 1, 2, 0, "QUEUE [WATCH]",
+	  "the processes of a queue's trees, by the module", NULL },
+	{ "monitor", cmd_monitor, 0, 0, BIT(O_LINES), "",
+	  "what all queues hear, as it happens", NULL },
+	{ "drop", cmd_drop, 1, ANY, 0, "QUEUE...",
+	  "end kept queues whose holders have died", NULL },
+	{ "blackbox", cmd_blackbox, 0, 1, BIT(O_LINES) | BIT(O_PLAIN), "[FILE]",
+	  "what the machine did before it was reset, and why it was", NULL },
 	{ "poweroff", cmd_manager, 0, 0, 0, "", "stop everything and power off", "PowerOff" },
 	{ "reboot", cmd_manager, 0, 0, 0, "", "stop everything and reboot", "Reboot" },
 	{ "halt", cmd_manager, 0, 0, 0, "", "stop everything and halt", "Halt" },
@@ -131,6 +143,8 @@ static const struct {
 	[O_VALUE] = { "value", NULL, "without NAME=", 0 },
 	[O_CPU] = { "cpu", "on|off", "count CPU time from now on, or do not", 0 },
 	[O_STATUS] = { "status", "N", "exit status (0)", 0 },
+	[O_QUEUE] = { "queue", "QUEUE[:WATCH]", "of a queue of the module", 0 },
+	[O_HTTP] = { "http", NULL, "serve them on the socket that was passed", 0 },
 };
 
 static void show_option(enum option_id o)
@@ -271,6 +285,7 @@ static void take_value(enum option_id o, char *s)
 	case O_ROOT: opt.root = s; break;
 	case O_UNIT_DIR: strv_add(&opt.dirs, xstrdup(s)); break;
 	case O_PROPERTY: opt.property = s; break;
+	case O_QUEUE: opt.queue = s; break;
 	case O_CPU: check_word(o, s, switches); opt.cpu = !strcmp(s, "on"); break;
 	case O_SIGNAL:
 		if (parse_signal(s, &opt.signal) < 0) {
@@ -290,6 +305,7 @@ static void take_flag(enum option_id o)
 		[O_COMPAT] = &opt.compat, [O_RUNTIME] = &opt.runtime, [O_FORCE] = &opt.force,
 		[O_NOW] = &opt.now, [O_NO_RELOAD] = &opt.no_reload, [O_FOLLOW] = &opt.follow,
 		[O_REVERSE] = &opt.reverse, [O_VALUE] = &opt.value,
+		[O_HTTP] = &opt.http,
 	};
 
 	if (flags[o])

@@ -95,12 +95,16 @@ int cmd_manager(const struct verb *cmd, char **args, size_t nr)
 int cmd_metrics(const struct verb *cmd, char **args, size_t nr)
 {
 	json_t *reply = NULL;
-	int status = call_or_say("Metrics", NULL, &reply);
-	const char *text = get_str(reply, "text");
+	const char *text;
+	int status;
 
 	(void)cmd;
 	(void)args;
 	(void)nr;
+	if (opt.http)
+		return http_serve();
+	status = call_or_say("Metrics", NULL, &reply);
+	text = get_str(reply, "text");
 	if (status || opt.json)
 		return status ? status : out_json(reply);
 	out_text(text, strlen(text));

@@ -217,6 +217,19 @@ void complain(const char *fmt, ...)
 	free(text);
 }
 
+json_t *json_harmless(const char *s)
+{
+	json_t *j = json_string(s);
+	char *text;
+
+	if (j)
+		return j;
+	text = harmless(s);
+	j = json_string(text);
+	free(text);
+	return j;
+}
+
 static int put_json(json_t *j, size_t flags)
 {
 	char *text = json_dumps(j, JSON_ENCODE_ANY | flags);

@@ -6,7 +6,7 @@
 #include "knellctl.h"
 
 #define ROW		20		/* pixels */
-#define LEFT		10
+#define LEFT		20
 #define TOP		60
 #define BOTTOM		40
 #define CHART		900		/* of the time from start to end */

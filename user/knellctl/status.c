@@ -86,6 +86,18 @@ static void job(const json_t *d)
 		      span_words(time_ago(get(j, "since")), span));
 }
 
+/* Where to look for what no file has. */
+static void output(const json_t *d)
+{
+	const char *kind = get_str(d, "output.kind"), *name = get_str(d, "output.name");
+
+	if (!strcmp(kind, "manager"))
+		field(stdout, "Output", PLAIN, "goes where knelld's own log does%s%s",
+		      *name ? ": " : "", name);
+	else if (*kind)
+		field(stdout, "Output", PLAIN, "%s%s%s", kind, *name ? " " : "", name);
+}
+
 static void processes(const json_t *d)
 {
 	if (has(d, "statusText"))
@@ -102,6 +114,7 @@ static void processes(const json_t *d)
 		      (long long)get_int(d, "members"), get_str(d, "unit.name"));
 	if (has(d, "logger"))
 		field(stdout, "Logger", PLAIN, "%s", get_str(d, "logger"));
+	output(d);
 	if (get_int(d, "storedFds") > 0)
 		field(stdout, "Stored", PLAIN, "%lld descriptors",
 		      (long long)get_int(d, "storedFds"));

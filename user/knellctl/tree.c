@@ -100,14 +100,17 @@ static void take(struct process *p, const char *role, size_t depth, struct sum *
 	}
 	snprintf(indent, sizeof(indent), "%*s", depth > 20 ? 40 : (int)(2 * depth), "");
 	print(PLAIN, "  %s%d %s", indent, p->pid, p->name);
-	print(DIM, "  %s%s%s CPU, %s\n", depth ? "" : role, depth ? "" : ", ",
+	print(DIM, "  %s%s%s CPU, %s\n", depth ? "" : role, depth || !*role ? "" : ", ",
 	    span_words(p->cpu_usec, cpu), size_words(p->rss, size));
 }
+
+/* Whoever is deeper is shown beside, not below. */
+#define DEPTH_MAX	1000
 
 static void descend(struct process *p, const char *role, size_t depth, struct sum *s)
 {
 	take(p, role, depth, s);
-	for (size_t i = 0; i < nr_processes; i++)
+	for (size_t i = 0; i < nr_processes && depth < DEPTH_MAX; i++)
 		if (processes[i].ppid == p->pid && !processes[i].taken)
 			descend(&processes[i], role, depth + 1, s);
 }
@@ -154,15 +157,60 @@ static void show_unit(const json_t *u, json_t *list)
 	print(PLAIN, "\n");
 }
 
+static bool is_member(int pid)
+{
+	for (size_t i = 0; pid && i < nr_processes; i++)
+		if (processes[i].pid == pid)
+			return true;
+	return false;
+}
+
+/* First those whose parents are none of them, then who is left over. */
+void tree_of_members(const json_t *members)
+{
+	char cpu[SPAN_MAX], size[SPAN_MAX];
+	struct sum s = { .list = NULL };
+	const json_t *m;
+	size_t i;
+
+	nr_processes = 0;
+	json_array_foreach(members, i, m) {
+		struct process p = {
+			.pid = (int)get_int(m, "pid"), .ppid = (int)get_int(m, "ppid"),
+			.cpu_usec = (uint64_t)get_int(m, "cpuUsec"),
+			.rss = (uint64_t)get_int(m, "rssKiB") * 1024,
+		};
+
+		snprintf(p.name, sizeof(p.name), "%s", get_str(m, "comm"));
+		processes = xgrow(processes, nr_processes, sizeof(*processes));
+		processes[nr_processes++] = p;
+	}
+	for (int left = 0; left < 2; left++)
+		for (i = 0; i < nr_processes; i++)
+			if (!processes[i].taken && (left || !is_member(processes[i].ppid)))
+				descend(&processes[i], get_bool(json_array_get(members, i),
+					"main") ? "main" : "", 0, &s);
+	print(DIM, "  %zu processes, %s CPU, %s\n", s.nr, span_words(s.cpu_usec, cpu),
+	      size_words(s.rss, size));
+}
+
 int cmd_tree(const struct verb *cmd, char **args, size_t nr)
 {
 	json_t *params = json_object(), *reply = NULL, *list = opt.json ? json_array() : NULL;
 	struct strv names = { 0 };
 	const json_t *u;
 	size_t i;
-	int status = names_of(args, nr, &names);
+	int status;
 
-	(void)cmd;
+	if (opt.queue) {
+		json_decref(params);
+		json_decref(list);
+		if (!nr)
+			return queue_tree(opt.queue);
+		complain("%s: units are knelld's, --queue is the module's", cmd->name);
+		return EX_USAGE;
+	}
+	status = names_of(args, nr, &names);
 	if (nr)
 		json_object_set_new(params, "names", json_names(&names));
 	strv_free(&names);

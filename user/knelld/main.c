@@ -21,6 +21,8 @@
 #include "pid1.h"
 #include "talk.h"
 
+#define LOG_END_MS	2000	/* for a reader of the log that does not read */
+
 static enum knell_backend backend = KNELL_BACKEND_AUTO;
 static bool check_only;
 static bool keep_none;
@@ -273,6 +275,21 @@ static void on_show(struct knell_loop *l, const struct knell_call *call, void *a
 	knell_set_cpu_accounting(l, true);
 }
 
+static void on_log_room(struct knell_loop *l, const struct knell_call *call, void *arg)
+{
+	(void)l;
+	(void)call;
+	(void)arg;
+	log_resume();
+}
+
+static bool watch_log(int fd)
+{
+	struct knell_loop *l = queue_loop();
+
+	return l && !knell_is_none(knell_add_write(l, on_log_room, NULL, fd));
+}
+
 /* From here on signals come: 0 or -errno. */
 static int listen_to_signals(void)
 {
@@ -310,6 +327,7 @@ static void before_sleep(struct knell_loop *l, void *arg)
 		settle(l, NULL, NULL);
 	if (manager_over())
 		knell_loop_stop(l);
+	memory_give_back();
 }
 
 /* Until everything is stopped: 0, or -errno. */
@@ -346,12 +364,12 @@ static void leave_nothing(void)
 	control_end();
 	queue_let_go();
 	state_end();
-	log_flush();
+	log_drain(LOG_END_MS);
 }
 
 static int fail(void)
 {
-	log_flush();
+	log_drain(LOG_END_MS);
 	if (is_pid1())
 		pid1_hang();
 	return 1;
@@ -424,6 +442,7 @@ static void reexec(char **argv)
 	hold_signals();
 	settle(NULL, NULL, NULL);
 	handover_give();
+	log_hand_over();
 	if (fd_limit())
 		setrlimit(RLIMIT_NOFILE, fd_limit());
 	execv(path, argv);
@@ -456,6 +475,7 @@ int main(int argc, char **argv)
 	if (is_pid1())
 		pid1_begin();
 	settle_descriptors();
+	log_begin(watch_log);
 	if (chdir("/") < 0)
 		log_line("cannot enter /: %s", strerror(errno));
 	log_line("version " KNELL_VERSION ", pid %d", getpid());

@@ -55,7 +55,7 @@ static void extend(struct unit *u, uint64_t usec)
 	const enum active a = unit_active(u);
 	uint64_t ns = usec > UINT64_MAX / 1000 ? FOREVER : usec * 1000, until = now_ns() + ns;
 
-	if (!u->deadline || (a == ACTIVE && u->file->service->runtime_max_ns == FOREVER))
+	if (!u->deadline || (a == ACTIVE && u->file->service->more->runtime_max_ns == FOREVER))
 		return;
 	if (ns != FOREVER && until > u->deadline)
 		unit_arm_at(u, until);
@@ -85,7 +85,7 @@ void service_bus_name(struct unit *u, bool owned)
 		u->ready = true;
 		service_ready(u);
 	} else if (u->state == STATE_RUN) {
-		log_line("%s: it has lost its name %s", u->name, u->file->service->bus_name);
+		log_line("%s: it has lost its name %s", u->name, u->file->service->more->bus_name);
 		u->ops->stop(u);
 	}
 }

@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "exec.h"
 #include "knelld.h"
 
 struct births {
@@ -27,7 +27,7 @@ struct births {
 
 static const struct path *pid_file(const struct unit *u)
 {
-	return &u->file->service->pid_file;
+	return &u->file->service->more->pid_file;
 }
 
 static size_t find(const struct births *b, pid_t pid)
@@ -139,7 +139,8 @@ static bool is_adopted(pid_t pid)
 /* The same for whom no file names: it is in the command's session, or has its environment. */
 static bool is_left_of(const struct unit *u, pid_t pid)
 {
-	char *name = xasprintf("/proc/%d/environ", pid), *id, *text;
+	char *name = xasprintf("/proc/%d/environ", pid), *text;
+	char id[64] = "INVOCATION_ID=";
 	size_t len;
 	bool is;
 
@@ -147,11 +148,10 @@ static bool is_left_of(const struct unit *u, pid_t pid)
 		free(name);
 		return true;
 	}
-	id = xasprintf("INVOCATION_ID=%s", u->invocation);
+	exec_invocation_text(u->invocation, id + strlen(id));
 	text = file_text(AT_FDCWD, name, &len);
 	is = text && memmem(text, len, id, strlen(id) + 1);
 	free(text);
-	free(id);
 	free(name);
 	return is;
 }
@@ -264,11 +264,9 @@ bool pid_file_follow(struct unit *u)
 void pid_file_remove(const struct unit *u)
 {
 	const char *name = u->file->service ? pid_file(u)->name : NULL;
-	struct stat st;
+	int err = u->type == TYPE_FORKING && name ? remove_kind(name, S_IFREG) : 0;
 
 	/* A device, say, is not what a daemon has left there. */
-	if (u->type != TYPE_FORKING || !name || lstat(name, &st) < 0 || !S_ISREG(st.st_mode))
-		return;
-	if (unlink(name) < 0 && errno != ENOENT)
-		log_line("%s: PIDFile=%s: cannot be removed: %s", u->name, name, strerror(errno));
+	if (err && err != -EEXIST)
+		log_line("%s: PIDFile=%s: cannot be removed: %s", u->name, name, strerror(-err));
 }

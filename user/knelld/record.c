@@ -208,12 +208,13 @@ static bool of_births(const struct unit *u, const struct knell_event *ev)
 /* A process of @u has ended. */
 static void record_exit(struct unit *u, const struct knell_event *ev)
 {
-	struct tree *t = tree_find(u, ev->watch);
+	struct tree *t;
 
 	state_touch(u);
 	u->heard = true;
-	/* What it has said before it died comes first. */
+	/* What it has said before it died comes first, and may be the end of it. */
 	talk_hear(u);
+	t = tree_find(u, ev->watch);
 	if (of_births(u, ev))
 		note_birth(u, ev);
 	else if (u->follows && ev->watch == u->proc)

@@ -273,7 +273,7 @@ static void tell_started(const struct unit *u)
 
 static void begin_stop(struct unit *u)
 {
-	if (service_of(u)->cmds[EXEC_STOP].nr)
+	if (service_of(u)->cmds[EXEC_STOP]->nr)
 		log_line("%s: stopping", u->name);
 	talk_unwatch(u);
 	run_list(u, EXEC_STOP, STATE_STOP);
@@ -294,14 +294,11 @@ static void main_over(struct unit *u)
 /* RuntimeMaxSec= and a share of RuntimeRandomizedExtraSec= that is the same all over this run. */
 static uint64_t run_deadline(const struct unit *u)
 {
-	const uint64_t max = service_of(u)->runtime_max_ns, extra = service_of(u)->runtime_extra_ns;
+	const uint64_t max = service_of(u)->more->runtime_max_ns;
+	const uint64_t extra = service_of(u)->more->runtime_extra_ns;
 	const uint64_t since = u->came_up ? u->times.activated : now_ns();
-	char digits[16] = "";
-	uint64_t share = 0;
+	const uint64_t share = extra ? u->invocation[0] % extra : 0;
 
-	memcpy(digits, u->invocation, sizeof(digits) - 1);
-	if (extra)
-		share = strtoull(digits, NULL, 16) % extra;
 	return max < FOREVER / 2 && share < FOREVER / 2 - max ? since + max + share : 0;
 }
 
@@ -334,7 +331,7 @@ static void start(struct unit *u)
 	u->status_text = NULL;
 	free(u->failure);
 	u->failure = NULL;
-	u->watchdog_ns = service_of(u)->watchdog_ns;
+	u->watchdog_ns = service_of(u)->more->watchdog_ns;
 	if (!u->job || u->state != STATE_DELAY)
 		u->restarts = 0;
 	unit_disarm(u);
@@ -630,7 +627,7 @@ static bool reload(struct unit *u)
 		tree_kill_main(u, service_of(u)->reload_signal);
 		return true;
 	}
-	if (!service_of(u)->cmds[EXEC_RELOAD].nr)
+	if (!service_of(u)->cmds[EXEC_RELOAD]->nr)
 		return false;
 	run_list(u, EXEC_RELOAD, STATE_RELOAD);
 	return true;

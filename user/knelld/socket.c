@@ -275,9 +275,9 @@ size_t socket_connections(const struct unit *u)
 	return u->socket_run ? u->socket_run->nr_connections : 0;
 }
 
-static size_t free_place(struct socket_run *r)
+static size_t free_place(struct socket_run *r, size_t from)
 {
-	size_t i = 0;
+	size_t i = from;
 
 	while (i < r->nr_places && r->places[i])
 		i++;
@@ -286,6 +286,25 @@ static size_t free_place(struct socket_run *r)
 		r->places[r->nr_places++] = NULL;
 	}
 	return i;
+}
+
+/* Of a place that nobody has. What a former knelld has left, or others started, is none of ours. */
+static struct unit *free_instance(struct unit *u, size_t *place)
+{
+	const int len = strlen(u->name) - strlen(".socket");
+
+	for (size_t i = 0;; i++) {
+		struct unit *service;
+		char *name;
+
+		i = free_place(u->socket_run, i);
+		name = xasprintf("%.*s@%zu.service", len, u->name, i);
+		service = unit_get(name);
+		free(name);
+		*place = i;
+		if (!is_busy(service))
+			return service;
+	}
 }
 
 void socket_connection_done(struct unit *u)
@@ -312,19 +331,10 @@ static void on_instance(void *arg, struct unit *service, uint32_t id, enum job_r
 /* The descriptor is the instance's from here on if there is one, else it is closed. */
 static void start_instance(struct unit *u, struct connection *c)
 {
-	size_t place = free_place(u->socket_run);
-	char *name = xasprintf("%.*s@%zu.service", (int)(strlen(u->name) - strlen(".socket")),
-			       u->name, place);
-	struct unit *service = unit_get(name);
-	const char *why = "its name is none of a unit";
+	struct unit *service = free_instance(u, &c->place);
+	const char *why = "there is no such unit, nor room for one";
 
-	free(name);
-	if (service && is_busy(service)) {
-		service = NULL;
-		why = "what was there for another one has not ended";
-	}
 	if (service) {
-		c->place = place;
 		socket_take_place(service, c);
 		/* How many there are is limited here, and how many come. */
 		service->limit_used = 0;

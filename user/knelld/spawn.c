@@ -60,6 +60,7 @@ static void set_cause(const struct unit *u, struct strv *env)
 {
 	const struct unit *monitored = NULL;
 	size_t nr = 0;
+	char id[33];
 
 	for (size_t i = 0; i < u->nr_edges; i++) {
 		const struct unit *by = u->edges[i].to;
@@ -85,7 +86,8 @@ static void set_cause(const struct unit *u, struct strv *env)
 	if (nr != 1)
 		return;
 	env_set(env, "MONITOR_UNIT", monitored->name);
-	env_set(env, "MONITOR_INVOCATION_ID", monitored->invocation);
+	exec_invocation_text(monitored->invocation, id);
+	env_set(env, "MONITOR_INVOCATION_ID", id);
 	set_outcome(monitored, "MONITOR_", env);
 }
 
@@ -95,8 +97,8 @@ static void set_pids(const struct unit *u, enum exec_kind kind, struct strv *env
 	const struct service *s = u->file->service;
 	char number[16];
 
-	if (s && s->pid_file.name)
-		env_set(env, "PIDFILE", s->pid_file.name);
+	if (s && s->more->pid_file.name)
+		env_set(env, "PIDFILE", s->more->pid_file.name);
 	if (kind == EXEC_START || !u->pid || u->main_done)
 		return;
 	snprintf(number, sizeof(number), "%d", u->pid);
@@ -105,7 +107,10 @@ static void set_pids(const struct unit *u, enum exec_kind kind, struct strv *env
 
 static void set_env(const struct unit *u, enum exec_kind kind, struct strv *env)
 {
-	env_set(env, "INVOCATION_ID", u->invocation);
+	char id[33];
+
+	exec_invocation_text(u->invocation, id);
+	env_set(env, "INVOCATION_ID", id);
 	set_pids(u, kind, env);
 	if (kind == EXEC_STOP || kind == EXEC_STOP_POST)
 		set_outcome(u, "", env);

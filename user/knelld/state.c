@@ -22,7 +22,7 @@
 #include "manager_internal.h"
 
 #define DIR_NAME	"/run/knell"
-#define MAGIC		0x33646c6c656e6bULL	/* "knelld3", a format of its own per number */
+#define MAGIC		0x34646c6c656e6bULL	/* "knelld4", a format of its own per number */
 #define SLOT_SIZE	1024
 
 #define SLOT_EXITED	(1U << 0)	/* the end of ExecStart='s process was dealt with */
@@ -39,7 +39,7 @@ struct slot {
 	uint32_t sum;			/* of the rest */
 	uint32_t flags;
 	char name[256];
-	uint64_t deadline, since, limit_begin, watchdog_ns;
+	uint64_t deadline, since, limit_begin, watchdog_ns, invocation[2];
 	struct times times;
 	uint64_t own[UNIT_OWN];		/* as its kind likes */
 	uint32_t limit_used, cmd, restarts, restart_step, job;
@@ -48,11 +48,9 @@ struct slot {
 	uint8_t state, result, exec, type, kill_mode, outcome;
 	uint8_t job_type;		/* and one, 0: none */
 	uint8_t nr_history, history_next;
-	uint8_t reserved;
-	char invocation[33];
-	uint8_t more[7];
+	uint8_t reserved[5];
 	struct ending history[HISTORY_MAX];
-	uint8_t room[SLOT_SIZE - 848];
+	uint8_t room[SLOT_SIZE - 824];
 };
 
 /* The first slot of the file. */
@@ -275,7 +273,7 @@ static bool restore(const struct slot *s)
 	u->kill_mode = s->kill_mode;
 	u->outcome = s->outcome;
 	u->written = s->sum;
-	memcpy(u->invocation, s->invocation, sizeof(u->invocation) - 1);
+	memcpy(u->invocation, s->invocation, sizeof(u->invocation));
 	for (size_t i = 0; i < s->nr_history; i++) {
 		u->history = xgrow(u->history, i, sizeof(*u->history));
 		u->history[i] = s->history[i];

@@ -173,7 +173,7 @@ static void take_status(struct unit *u, const struct notify *n)
 /* 1 it is the store's now, 0 the same file is there, -ENOSPC */
 static int store(struct unit *u, int fd, const char *name, bool poll)
 {
-	const size_t max = service_of(u)->fd_store_max;
+	const size_t max = service_of(u)->more->fd_store_max;
 
 	if (!max)
 		return -ENOSPC;
@@ -245,11 +245,41 @@ static const char *bus_address(void)
 	return address ? address : manager.user ? "" : SYSTEM_BUS;
 }
 
+static void on_activated(void *arg, struct unit *u, uint32_t id, enum job_result result)
+{
+	(void)u;
+	(void)id;
+	if (result != JR_DONE)
+		bus_start_failed(arg, job_result_name(result));
+	free(arg);
+}
+
+/* The bus has a message for a name that nobody has. */
+static void activate(const char *name)
+{
+	struct unit *u = unit_look_up(name);
+	const char *why = "there is no such unit";
+	char *copy = xstrdup(name);
+	int64_t job = -ENOENT;
+
+	if (u && unit_latest(u)->refuse_manual_start)
+		why = "its file forbids it";
+	else if (u)
+		job = job_ask(u, JOB_START, JOB_REPLACE, on_activated, copy, &why);
+	if (job > 0)
+		return;
+	free(copy);
+	if (!job)
+		return;
+	log_line("%s: asked for by the message bus: %s", name, why);
+	bus_start_failed(name, why);
+}
+
 void talk_watch(struct unit *u)
 {
-	/* Names may have gone with the former bus. */
-	if (bus_is_missed() && u == unit_find("dbus.service"))
-		bus_again(bus_address());
+	/* A new bus. */
+	if (!strncmp(u->name, "dbus", 4) && u == unit_find("dbus.service"))
+		bus_serve(queue_loop(), bus_address(), activate);
 	if (u->watchdog_ns && u->watchdog_ns != FOREVER)
 		feed(u);
 }
@@ -372,11 +402,11 @@ int talk_begin(struct unit *u)
 	char *path;
 	int err;
 
-	u->watchdog_ns = s->watchdog_ns;
+	u->watchdog_ns = s->more->watchdog_ns;
 	u->status_errno = 0;
 	free(u->status_text);
 	u->status_text = NULL;
-	if (!s->notify_access && s->notify_fd < 0 && !s->bus_name)
+	if (!s->notify_access && s->more->notify_fd < 0 && !s->more->bus_name)
 		return 0;
 	make_talk(u);
 	u->talk->access = s->notify_access;
@@ -555,10 +585,10 @@ void talk_pass(struct unit *u, enum exec_kind kind, struct exec_request *rq, str
 	}
 	pass_listening(u, rq, &p, env);
 	socket_peer(u, env);
-	if (s->notify_fd >= 0) {
+	if (s->more->notify_fd >= 0) {
 		open_line(u);
 		if (u->talk->line[1] >= 0)
-			pass(&p, u->talk->line[1], s->notify_fd, false, NULL);
+			pass(&p, u->talk->line[1], s->more->notify_fd, false, NULL);
 	}
 	free(p.names);
 	rq->fds = p.fds;
@@ -582,7 +612,7 @@ static void on_owned(bool owned, void *arg)
 bool talk_await_name(struct unit *u)
 {
 	const char *address = bus_address();
-	const char *name = service_of(u)->bus_name;
+	const char *name = service_of(u)->more->bus_name;
 	static bool complained;
 
 	if (!u->talk || u->talk->bus || !name)

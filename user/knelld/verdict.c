@@ -48,7 +48,7 @@ enum result verdict_judge(const struct unit *u, const struct tree *t, int status
 	if (ignores_failure(u, t))
 		return RESULT_SUCCESS;
 	if (s && (t->kind == EXEC_START || t->kind == EXEC_CONDITION) &&
-	    listed(s->success, status))
+	    listed(s->more->success, status))
 		return RESULT_SUCCESS;
 	/* That says no; anything worse is a failure. */
 	if (t->kind == EXEC_CONDITION && WIFEXITED(status) && WEXITSTATUS(status) &&
@@ -82,9 +82,9 @@ bool verdict_restarts(const struct unit *u)
 	if (manager.stopping || u->stop_asked || u->gone || u->result == RESULT_CONDITION ||
 	    u->result == RESULT_START_LIMIT)
 		return false;
-	if (u->ran && listed(s->no_restart, u->status))
+	if (u->ran && listed(s->more->no_restart, u->status))
 		return false;
-	if (u->ran && listed(s->force_restart, u->status))
+	if (u->ran && listed(s->more->force_restart, u->status))
 		return true;
 	return restarts[s->restart] >> u->result & 1;
 }
@@ -92,8 +92,24 @@ bool verdict_restarts(const struct unit *u)
 /* A run that lasted so long was none of a loop of failures. */
 static void forget_steps(struct unit *u)
 {
-	if (u->came_up && now_ns() - u->times.activated >= u->file->service->restart_reset_ns)
+	if (u->came_up && now_ns() - u->times.activated >= u->file->service->more->restart_reset_ns)
 		u->restart_step = 0;
+}
+
+/* @x to the power of @nr / @of, which is below 1, by that one's binary digits. */
+static double power(double x, uint64_t nr, uint64_t of)
+{
+	double result = 1;
+
+	for (int i = 0; i < 52 && nr; i++) {
+		x = sqrt(x);
+		nr *= 2;
+		if (nr < of)
+			continue;
+		nr -= of;
+		result *= x;
+	}
+	return result;
 }
 
 /* RestartSec=, in RestartSteps= steps of the same factor up to RestartMaxDelaySec=. */
@@ -103,13 +119,13 @@ uint64_t verdict_delay(struct unit *u)
 	uint64_t first = s->restart_ns ? s->restart_ns : NSEC_PER_MSEC;
 
 	forget_steps(u);
-	if (!s->restart_steps || s->restart_max_ns == FOREVER || s->restart_max_ns <= first ||
-	    !u->restart_step)
+	if (!s->more->restart_steps || !u->restart_step || s->more->restart_max_ns == FOREVER ||
+	    s->more->restart_max_ns <= first)
 		return s->restart_ns;
-	if (u->restart_step >= s->restart_steps)
-		return s->restart_max_ns;
-	return first * pow((double)s->restart_max_ns / first,
-			   (double)u->restart_step / s->restart_steps);
+	if (u->restart_step >= s->more->restart_steps)
+		return s->more->restart_max_ns;
+	return first * power((double)s->more->restart_max_ns / first, u->restart_step,
+			     s->more->restart_steps);
 }
 
 /* Whom the kernel saw send the signal; nothing where it was the process's own doing. */

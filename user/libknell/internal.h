@@ -247,7 +247,7 @@ struct io {
 	int next_dirty;			/* fd, or -1 */
 };
 
-#define IO_PAGE		256
+#define IO_PAGE		64		/* most have few */
 
 struct io_table {
 	struct io **page;
@@ -427,6 +427,12 @@ struct listener {
 
 struct ear;				/* the loop's place in the process's table */
 
+struct caught {
+	_Atomic bool full;
+	uint64_t when;			/* CLOCK_MONOTONIC */
+	siginfo_t info;
+};
+
 struct signals {
 	struct listener *first;
 	uint64_t nr;
@@ -438,11 +444,7 @@ struct signals {
 	const siginfo_t *now;		/* for loop_dispatch() */
 	_Atomic bool caught;		/* [handler] something is to be looked at */
 	_Atomic uint32_t head, tail;	/* [handler] of the ring */
-	struct {
-		_Atomic bool full;
-		uint64_t when;		/* CLOCK_MONOTONIC */
-		siginfo_t info;
-	} ring[CAUGHT_MAX];
+	struct caught *ring;		/* [handler] CAUGHT_MAX of them; NULL: has never listened */
 	_Atomic uint64_t flood;		/* [handler] a bit for each that found it full */
 };
 

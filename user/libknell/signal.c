@@ -129,12 +129,19 @@ static void handler(int signo, siginfo_t *info, void *context)
  * The table
  */
 
+/* Zeroed; what nobody touches takes no memory. NULL and errno. */
+static void *pages_new(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
 static struct table *table_new(void)
 {
-	struct table *t = mmap(NULL, sizeof(*t), PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct table *t = pages_new(sizeof(*t));
 
-	if (t == MAP_FAILED)
+	if (!t)
 		return NULL;
 	if (madvise(t, sizeof(*t), MADV_WIPEONFORK)) {
 		int err = errno;
@@ -241,7 +248,10 @@ static int ear_open(struct knell_loop *l, int signo)
 
 	if (!t)
 		return -errno;
-	if (!s->ear)
+	/* Few loops ever catch more than fits into its first page. */
+	if (!s->ring)
+		s->ring = pages_new(CAUGHT_MAX * sizeof(*s->ring));
+	if (s->ring && !s->ear)
 		s->ear = ear_take(t, l);
 	if (!s->ear) {
 		err = -ENOMEM;
@@ -452,6 +462,9 @@ void signals_free(struct knell_loop *l)
 	if (l->signals.ear && !loop_is_copy(l))
 		ear_leave(l->signals.ear);
 	l->signals.ear = NULL;
+	if (l->signals.ring)
+		munmap(l->signals.ring, CAUGHT_MAX * sizeof(*l->signals.ring));
+	l->signals.ring = NULL;
 	while ((li = l->signals.first)) {
 		l->signals.first = li->next;
 		free(li);

@@ -137,6 +137,17 @@ static struct unit *real_target(const char *name)
 	return u && (u->load == UNIT_LOADED || unit_latest(u)->nr_deps) ? u : NULL;
 }
 
+/* A timer that needs to know what time it is. */
+static bool has_calendar(const struct unit *u)
+{
+	const struct timer *t = unit_latest(u)->timer;
+
+	for (size_t i = 0; t && i < t->nr; i++)
+		if (t->values[i].base == TIMER_CALENDAR)
+			return true;
+	return false;
+}
+
 static void imply_defaults(struct unit *u)
 {
 	static const char *const before[UNIT_KINDS] = {
@@ -154,6 +165,10 @@ static void imply_defaults(struct unit *u)
 		imply(u, basic, DEP_AFTER);
 	if (before[u->kind])
 		imply(u, unit_find(before[u->kind]), DEP_BEFORE);
+	if (has_calendar(u)) {
+		imply(u, real_target("time-set.target"), DEP_AFTER);
+		imply(u, real_target("time-sync.target"), DEP_AFTER);
+	}
 }
 
 /* Units that mount: see job.c. */
@@ -244,6 +259,37 @@ static void find_cyclic(void)
 	free(stack);
 }
 
+static struct edge *packed;		/* all units' */
+
+/* One after the other, without the room that each had to grow in: there may be thousands. */
+static void pack_edges(void)
+{
+	struct edge *at;
+	size_t nr = 0;
+
+	for (size_t i = 0; i < nr_units; i++)
+		nr += units[i]->nr_edges;
+	packed = at = xcalloc(nr, sizeof(*packed));
+	for (size_t i = 0; i < nr_units; i++) {
+		struct unit *u = units[i];
+
+		if (u->nr_edges)
+			memcpy(at, u->edges, u->nr_edges * sizeof(*at));
+		free(u->edges);
+		u->edges = at;
+		at += u->nr_edges;
+	}
+}
+
+static void forget_edges(void)
+{
+	for (size_t i = 0; i < nr_units; i++) {
+		units[i]->edges = NULL;
+		units[i]->nr_edges = 0;
+	}
+	free(packed);
+}
+
 void graph_changed(void)
 {
 	dirty = true;
@@ -259,11 +305,7 @@ void graph_settle(void)
 		if (units[i]->file)
 			load_named(units[i]);
 	dirty = false;
-	for (size_t i = 0; i < nr_units; i++) {
-		free(units[i]->edges);
-		units[i]->edges = NULL;
-		units[i]->nr_edges = 0;
-	}
+	forget_edges();
 	for (size_t i = 0; i < nr_units; i++)
 		resolve(units[i]);
 	/* See manager.c: a default target without a file. */
@@ -271,5 +313,6 @@ void graph_settle(void)
 		if (units[i]->wanted)
 			imply(unit_find(manager.default_target), units[i], DEP_WANTS);
 	imply_all();
+	pack_edges();
 	find_cyclic();
 }

@@ -16,6 +16,7 @@
 #include "manager_internal.h"
 
 #define IDLE_NS	(5 * NSEC_PER_SEC)	/* Type=idle waits for others no longer */
+#define END_NS	(1800 * NSEC_PER_SEC)	/* nor does the end for what was started for it */
 
 static struct unit *to_look_at, **to_look_at_end = &to_look_at;
 static size_t nr_jobs, nr_idle;
@@ -110,7 +111,8 @@ static void set_job_timer(struct unit *u, uint64_t when)
 
 static void job_give(struct unit *u, uint64_t ns)
 {
-	uint64_t when = ns == FOREVER ? 0 : now_ns() + ns;
+	/* What lies beyond the clock never comes. */
+	uint64_t when = ns > INT64_MAX - now_ns() ? 0 : now_ns() + ns;
 
 	if (!when || (u->job->deadline && u->job->deadline <= when))
 		return;
@@ -120,13 +122,12 @@ static void job_give(struct unit *u, uint64_t ns)
 
 void job_install(struct unit *u, enum job_type type, enum job_mode mode)
 {
-	struct job *j = u->job;
-	int merged = j ? job_merge(u, j->type, type) : -1;
+	struct job *j;
+	int merged = -1;
 
-	if (j && merged < 0) {
+	/* Whoever is told of its end may ask for another one. */
+	while ((j = u->job) && (merged = job_merge(u, j->type, type)) < 0)
 		job_finish(u, JR_CANCELED);
-		j = NULL;
-	}
 	if (!j) {
 		j = u->job = xcalloc(1, sizeof(*j));
 		j->id = ++last_id;
@@ -135,6 +136,8 @@ void job_install(struct unit *u, enum job_type type, enum job_mode mode)
 		nr_jobs++;
 		nr_idle += is_idle(u);
 		job_give(u, unit_latest(u)->job_timeout_ns);
+		if (manager.stopping && type != JOB_STOP)
+			job_give(u, END_NS);
 		tell_job(u, j, EVENT_JOB_NEW, JR_DONE);
 	} else if (merged != j->type) {
 		/* What it was at is not what it is to do now. */
@@ -242,7 +245,9 @@ void job_cancel(struct unit *u)
 	if (!u->job)
 		return;
 	spread_failure(u);
-	job_finish(u, JR_CANCELED);
+	/* Of two that require each other this was one that has failed. */
+	if (u->job)
+		job_finish(u, JR_CANCELED);
 }
 
 static void look_at_idle(void)
@@ -312,7 +317,8 @@ int64_t job_ask(struct unit *u, enum job_type type, enum job_mode mode, job_done
 	if ((type == JOB_RELOAD && !unit_can_reload(u)) ||
 	    (mode == JOB_ISOLATE && (type != JOB_START || !unit_latest(u)->allow_isolate)))
 		return -EOPNOTSUPP;
-	err = transaction(u, type, mode, why ? why : &ignored);
+	err = type == JOB_START && !manager.stopping && manager_ends_by(u) ? 0 :
+	      transaction(u, type, mode, why ? why : &ignored);
 	if (err)
 		return err;
 	if (!u->job)
@@ -570,13 +576,15 @@ void job_settle(void)
 {
 	struct unit *u;
 
-	while ((u = next_to_look_at())) {
-		if (u->job)
-			try_job(u);
-		else
-			unit_check_steady(u);
-	}
-	if (all_over && !nr_jobs)
-		manager_settled();
-	all_over = false;
+	do {
+		while ((u = next_to_look_at())) {
+			if (u->job)
+				try_job(u);
+			else
+				unit_check_steady(u);
+		}
+		if (all_over && !nr_jobs)
+			manager_settled();
+		all_over = false;
+	} while (to_look_at);
 }

@@ -12,6 +12,12 @@
 struct manager manager = { .default_target = "default.target" };
 struct unit_options manager_options;
 static bool starting;			/* jobs of the boot or a reload are left */
+static bool last_round;			/* what was started for the end is being stopped */
+
+static const char *const end_targets[] = {
+	[END_EXIT] = "exit.target", [END_POWEROFF] = "poweroff.target",
+	[END_REBOOT] = "reboot.target", [END_HALT] = "halt.target", [END_KEXEC] = "kexec.target",
+};
 
 /* The file's name is enough where it is in the directory that units come from. */
 static void say(void *arg, enum severity severity, const char *file, unsigned int line,
@@ -59,6 +65,26 @@ static int open_dirs(void)
 	return 0;
 }
 
+/* Which of the ends a target is, ARRAY_SIZE(end_targets): none. */
+static size_t end_of(const char *name)
+{
+	size_t how = 0;
+
+	while (how < ARRAY_SIZE(end_targets) &&
+	       (!end_targets[how] || strcmp(name, end_targets[how])))
+		how++;
+	return how;
+}
+
+static bool only_ends(const struct strv *names)
+{
+	for (size_t i = 0; i < names->nr; i++)
+		if (strcmp(names->v[i], "shutdown.target") &&
+		    end_of(names->v[i]) == ARRAY_SIZE(end_targets))
+			return false;
+	return true;
+}
+
 /* Of a directory without a default target: is it to be started? */
 static bool is_wanted(const struct unit *u)
 {
@@ -70,6 +96,9 @@ static bool is_wanted(const struct unit *u)
 	if (!i || !(i->wanted_by.nr || i->required_by.nr || i->upheld_by.nr || i->also.nr ||
 		    i->alias.nr))
 		return true;
+	if (i->wanted_by.nr + i->required_by.nr && only_ends(&i->wanted_by) &&
+	    only_ends(&i->required_by))
+		return false;
 	state = unit_is_enabled(manager.dirs, u->name);
 	return state == UNIT_STATE_ENABLED || state == UNIT_STATE_ENABLED_RUNTIME;
 }
@@ -147,6 +176,8 @@ static void tell_startup(void)
 	log_line("startup finished: %zu started, %zu failed", started, failed);
 }
 
+static void stop_others(void);
+
 /* No job is left. */
 void manager_settled(void)
 {
@@ -156,7 +187,13 @@ void manager_settled(void)
 	}
 	if (starting && !manager.stopping)
 		tell_startup();
+	if (starting)
+		memory_unused();
 	starting = false;
+	/* What was started for the end and stays is the last to go. */
+	if (manager.stopping && !manager.haste && !last_round)
+		stop_others();
+	last_round = manager.stopping;
 }
 
 static void start_default(void)
@@ -219,9 +256,45 @@ int manager_reload(void)
 	return 0;
 }
 
-/* The end */
+/* The end: shutdown.target and the one of its kind are started, what is no part of it is stopped */
 
-static void stop_all(void)
+static bool is_for_the_end(const struct unit *u)
+{
+	return u->job && u->job->type == JOB_START && u->job->irreversible;
+}
+
+/* Nothing is told of one that nobody has anything to do for. */
+static void start_for_the_end(const char *name)
+{
+	struct unit *u = unit_get(name);
+	const char *why = "";
+
+	graph_settle();
+	if (u && u->nr_edges && transaction(u, JOB_START, JOB_REPLACE_IRREVERSIBLY, &why) < 0)
+		log_line("cannot start %s: %s", name, why);
+}
+
+static void start_the_end(void)
+{
+	enum ending_how how = manager.how == END_EXIT && is_pid1() ? END_POWEROFF : manager.how;
+
+	for (size_t i = 0; i < nr_units; i++)
+		if (units[i]->job)
+			units[i]->job->irreversible = false;
+	start_for_the_end("shutdown.target");
+	if (how < ARRAY_SIZE(end_targets) && end_targets[how])
+		start_for_the_end(end_targets[how]);
+}
+
+static void stop_others(void)
+{
+	for (size_t i = nr_units; i-- > 0;)
+		if ((!unit_is_down(units[i]) || units[i]->job) && !is_for_the_end(units[i]))
+			job_ask(units[i], JOB_STOP, JOB_REPLACE_IRREVERSIBLY, NULL, NULL, NULL);
+}
+
+/* @resumed: a former knelld has begun with it, and its jobs are there. */
+static void stop_all(bool resumed)
 {
 	const struct event ev = { .kind = EVENT_SHUTDOWN };
 
@@ -230,9 +303,9 @@ static void stop_all(void)
 	manager_tell(&ev);
 	if (manager.haste)
 		return;
-	for (size_t i = nr_units; i-- > 0;)
-		if (!unit_is_down(units[i]) || units[i]->job)
-			job_ask(units[i], JOB_STOP, JOB_REPLACE_IRREVERSIBLY, NULL, NULL, NULL);
+	if (!resumed)
+		start_the_end();
+	stop_others();
 }
 
 void manager_stop(enum ending_how how, int status)
@@ -241,13 +314,25 @@ void manager_stop(enum ending_how how, int status)
 		return;
 	manager.how = how;
 	manager.exit_status = status;
-	stop_all();
+	stop_all(false);
+}
+
+/* One of the targets that are the end: what starts it asks for that. */
+bool manager_ends_by(const struct unit *u)
+{
+	enum ending_how how = end_of(u->name);
+
+	if (how == ARRAY_SIZE(end_targets) || (how != END_EXIT && !is_pid1()))
+		return false;
+	log_line("%s: stopping all services", u->name);
+	manager_stop(how, 0);
+	return true;
 }
 
 void manager_resume_stop(void)
 {
 	log_line("the former knelld was stopping all services: that goes on");
-	stop_all();
+	stop_all(true);
 }
 
 /* What is left to the next knelld after a kill -9 is as good for one that is meant to come. */

@@ -252,7 +252,7 @@ struct unit {
 	};
 	uint32_t boot_began, boot_up;	/* in the boot, us after manager.started; 0: not */
 	int status_errno;		/* ERRNO= */
-	char invocation[33];		/* of this run: $INVOCATION_ID */
+	uint64_t invocation[2];		/* of this run: $INVOCATION_ID; 0: none was yet */
 };
 
 /* unit.c */

@@ -46,6 +46,7 @@ void manager_begin(bool resume);
 void manager_resume_stop(void);
 void manager_settled(void);
 void manager_emergency(enum emergency what, const struct unit *u, const char *why);
+bool manager_ends_by(const struct unit *u);
 bool manager_over(void);
 int manager_check(void);
 

@@ -424,6 +424,19 @@ static int break_cycles(void)
 	return err;
 }
 
+/* Amid the end: what is stopped by it, unless its file says otherwise, is not started for it. */
+static void leave_out_lasting(void)
+{
+	for (size_t i = 1; i < nr_plan; i++) {
+		const struct unit *u = plan[i].unit;
+
+		if (!plan[i].dropped && plan[i].type == JOB_START && u->kind != UNIT_TARGET &&
+		    unit_latest(u)->default_dependencies)
+			drop(plan[i].unit);
+		plan[0].dropped = false;
+	}
+}
+
 /* What is there already, and what is to come of it */
 
 static bool redundant(const struct unit *u, enum job_type type)
@@ -449,20 +462,47 @@ static int check_destructive(enum job_mode mode)
 	return 0;
 }
 
-static void flush_others(void)
+/* JOB_FLUSH: those that have a job and no part in this */
+static struct unit **find_others(size_t *nr)
 {
-	for (size_t i = 0; i < nr_units; i++)
-		if (units[i]->job && !takes_part(units[i]))
-			job_cancel(units[i]);
+	struct unit **others = NULL;
+
+	*nr = 0;
+	for (size_t i = 0; i < nr_units; i++) {
+		if (!units[i]->job || takes_part(units[i]))
+			continue;
+		others = xgrow(others, *nr, sizeof(*others));
+		others[(*nr)++] = units[i];
+	}
+	return others;
+}
+
+/* What was planned, out of the way: the end of a job may lead to the next request. */
+static struct planned *take_plan(size_t *nr)
+{
+	struct planned *taken = plan;
+
+	*nr = nr_plan;
+	while (nr_plan)
+		plan[--nr_plan].unit->mark = 0;
+	plan = NULL;
+	nr_changes = 0;
+	return taken;
 }
 
 static void install(enum job_mode mode)
 {
-	if (mode == JOB_FLUSH)
-		flush_others();
-	for (size_t i = 0; i < nr_plan; i++)
-		if (!plan[i].dropped && !redundant(plan[i].unit, plan[i].type))
-			job_install(plan[i].unit, plan[i].type, mode);
+	size_t nr = 0, nr_others = 0;
+	struct unit **others = mode == JOB_FLUSH ? find_others(&nr_others) : NULL;
+	struct planned *p = take_plan(&nr);
+
+	for (size_t i = 0; i < nr_others; i++)
+		job_cancel(others[i]);
+	for (size_t i = 0; i < nr; i++)
+		if (!p[i].dropped && !redundant(p[i].unit, p[i].type))
+			job_install(p[i].unit, p[i].type, mode);
+	free(others);
+	free(p);
 }
 
 static int make_plan(struct unit *u, enum job_type type, enum job_mode mode)
@@ -483,23 +523,25 @@ static int make_plan(struct unit *u, enum job_type type, enum job_mode mode)
 		add_weak(plan[i].unit, plan[i].type);
 	if (!err && mode == JOB_ISOLATE)
 		add_isolated();
+	if (!err && manager.stopping && type == JOB_START)
+		leave_out_lasting();
 	return err ? err : break_cycles();
 }
 
 /* The jobs are there then, or none is; 0 or -errno with @why. */
 int transaction(struct unit *u, enum job_type type, enum job_mode mode, const char **why)
 {
+	size_t nr;
 	int err;
 
 	graph_settle();
 	err = make_plan(u, type, mode);
 	if (!err)
 		err = check_destructive(mode);
+	*why = why_text;
 	if (!err)
 		install(mode);
-	while (nr_plan)
-		plan[--nr_plan].unit->mark = 0;
-	nr_changes = 0;
-	*why = why_text;
+	else
+		free(take_plan(&nr));
 	return err;
 }

@@ -109,8 +109,8 @@ const struct commands *unit_commands(const struct unit *u, enum exec_kind kind)
 {
 	static const struct commands none;
 
-	return u->file->service ? &u->file->service->cmds[kind] :
-	       u->file->socket ? &u->file->socket->cmds[kind] : &none;
+	return u->file->service ? u->file->service->cmds[kind] :
+	       u->file->socket ? u->file->socket->cmds[kind] : &none;
 }
 
 const struct exec_context *unit_exec(const struct unit *u)
@@ -127,7 +127,7 @@ bool unit_can_reload(const struct unit *u)
 {
 	const struct service *s = unit_latest(u)->service;
 
-	return u->ops->reload && (u->kind != UNIT_SERVICE || s->cmds[EXEC_RELOAD].nr ||
+	return u->ops->reload && (u->kind != UNIT_SERVICE || s->cmds[EXEC_RELOAD]->nr ||
 				  s->type == TYPE_NOTIFY_RELOAD);
 }
 
@@ -227,10 +227,12 @@ static bool take(struct unit *u, enum load how, struct unit_file *f)
 	const struct unit_file *old = u->file ? unit_latest(u) : NULL;
 	bool fresh = !old || !usable(u->load) || u->gone;
 
+	/* Without a file it may still be what others are enabled for. */
+	if (load == UNIT_STUB && !f)
+		f = unit_linked(manager.dirs, u->name);
 	u->seen = true;
 	for (size_t i = 0; f && i < f->names.nr; i++)
 		add_name(f->names.v[i], u);
-	/* A target without a file has no text to differ. */
 	if (usable(load) && !fresh && load == u->load && (!f || f->hash == old->hash)) {
 		unit_file_free(f);
 		return false;

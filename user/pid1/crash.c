@@ -21,12 +21,6 @@ static _Alignas(16) char stack[32768];	/* the other one may be what is used up *
 
 /* All of it is async-signal-safe. */
 
-static void say(const char *text)
-{
-	if (write(STDERR_FILENO, text, strlen(text)) < 0)
-		return;
-}
-
 /* The dead are not to pile up, and Ctrl-Alt-Del is the kernel's again. */
 void pid1_stay(void)
 {
@@ -46,10 +40,13 @@ static void begin_anew(void)
 
 	/* If this comes again and again the machine can be used all the same. */
 	nanosleep(&breath, NULL);
+	/* What is raised for us alone would be what services get from the next one. */
+	if (fd_limit())
+		setrlimit(RLIMIT_NOFILE, fd_limit());
 	if (readlink("/proc/self/exe", path, sizeof(path) - 1) > 0)
 		execv(path, again);
 	execv("/proc/self/exe", again);
-	say("knelld: cannot run its program, stays\n");
+	log_say("knelld: cannot run its program, stays\n");
 }
 
 static void on_crash(int sig, siginfo_t *info, void *context)
@@ -66,9 +63,10 @@ static void on_crash(int sig, siginfo_t *info, void *context)
 	/* To what others send the first process is deaf, as if this were not here. */
 	if (info->si_code <= 0 && info->si_pid != 1)
 		return;
-	say("knelld: crashed by SIG");
-	say(name ? name : "?");
-	say(again ? ", begins anew\n" : ", stays, but services are not looked after any more\n");
+	log_say("knelld: crashed by SIG");
+	log_say(name ? name : "?");
+	log_say(again ? ", begins anew\n" :
+			", stays, but services are not looked after any more\n");
 	if (again)
 		begin_anew();
 	pid1_stay();

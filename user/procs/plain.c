@@ -39,7 +39,6 @@ struct plain {
 };
 
 static struct knell_loop *loop;
-static procs_tell_fn *tell;
 static struct plain **slots, *born[BUCKETS];
 static size_t nr_slots, first_free, nr_left;
 static uint32_t turn;
@@ -128,7 +127,7 @@ static void tell_empty(uint32_t watch)
 	p->left = false;
 	ev.token = p->token;
 	ev.time_ns = now_ns();
-	tell(&ev);
+	procs_tell(&ev);
 }
 
 static void look_at_left(void)
@@ -158,7 +157,7 @@ static void tell_end(struct plain *p, const struct knell_child *c)
 	ev.exit.utime_ns = c->utime_ns;
 	ev.exit.stime_ns = c->stime_ns;
 	ev.exit.maxrss_kb = c->maxrss_kb;
-	tell(&ev);
+	procs_tell(&ev);
 	/* What that leads to may have been the last that was to be known of it. */
 	p = find(watch);
 	if (p && !alone && !p->left)
@@ -196,11 +195,6 @@ int plain_begin(struct knell_loop *l)
 		return -errno;
 	return knell_is_none(knell_add_children(l, on_child, NULL, KNELL_CHILD_AUTOREAP)) ?
 	       -errno : 0;
-}
-
-void plain_listen(procs_tell_fn *fn)
-{
-	tell = fn;
 }
 
 static int plain_add_tree(const char *label, uint64_t token, uint32_t flags, uint32_t *watch)

@@ -98,6 +98,7 @@ typedef void procs_tell_fn(const struct knell_event *ev);
 
 int queue_open(const char *as, enum knell_backend backend, enum tenure *tenure);
 int queue_listen(procs_tell_fn *tell);		/* 0 or -errno */
+extern procs_tell_fn *procs_tell;		/* that one */
 struct knell_loop *queue_loop(void);
 uint64_t queue_id(void);
 void queue_let_go(void);
@@ -106,8 +107,10 @@ int queue_raw(struct knell_op *op);
 int queue_set_token(uint32_t watch, uint64_t token);
 void queue_flush(void);
 
+/* holder.c: for queue.c */
+int holder_wait(const char *name, uint64_t until);
+
 /* plain.c */
 int plain_begin(struct knell_loop *l);
-void plain_listen(procs_tell_fn *tell);
 
 #endif /* _KNELLD_PROCS_H */

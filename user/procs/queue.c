@@ -8,20 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base.h"
 #include "procs.h"
 
-#define BUSY_TRIES	100	/* for a former holder that is dying */
-#define BUSY_NS		(20 * NSEC_PER_MSEC)
+#define DYING_NS	(5 * NSEC_PER_SEC)	/* for a former holder that is dying */
+#define UNSEEN_MAX	3	/* times that nobody is seen who has what somebody has */
 
 static int fd = -1;
 static struct knell_loop *loop;
 const struct procs *procs;
 static const char *kept;		/* its name, NULL: it is not */
-static procs_tell_fn *told;
+procs_tell_fn *procs_tell;
 static uint32_t *acks;
 static size_t nr_acks;
 
@@ -77,23 +76,29 @@ static int attach(const char *name)
 	return 0;
 }
 
+static int attach_or_keep_now(const char *name, enum tenure *tenure)
+{
+	int err;
+
+	*tenure = QUEUE_TAKEN;
+	err = attach(name);
+	if (err != -ENOENT)
+		return err;
+	*tenure = QUEUE_KEPT;
+	return knell_queue_keep(fd, name);
+}
+
 /* -EEXIST from keeping: since we looked somebody else has taken the name. */
 static int attach_or_keep(const char *name, enum tenure *tenure)
 {
-	const struct timespec pause = { .tv_nsec = BUSY_NS };
-	int err;
+	uint64_t until = now_ns() + DYING_NS;
+	int err, unseen = 0, waited = 0;
 
-	for (int i = 0; i < BUSY_TRIES; i++) {
-		if (i)
-			nanosleep(&pause, NULL);
-		*tenure = QUEUE_TAKEN;
-		err = attach(name);
-		if (err == -ENOENT) {
-			*tenure = QUEUE_KEPT;
-			err = knell_queue_keep(fd, name);
-		}
-		if (err != -EBUSY && err != -EEXIST)
+	while ((err = attach_or_keep_now(name, tenure)) == -EBUSY || err == -EEXIST) {
+		if (waited == -ETIMEDOUT || unseen == UNSEEN_MAX)
 			break;
+		waited = err == -EBUSY ? holder_wait(name, until) : -ESRCH;
+		unseen += waited == -ESRCH;
 	}
 	return err;
 }
@@ -210,15 +215,13 @@ static void on_record(struct knell_loop *l, const struct knell_call *call, void 
 {
 	(void)l;
 	(void)arg;
-	told(call->record);
+	procs_tell(call->record);
 }
 
 int queue_listen(procs_tell_fn *tell)
 {
-	told = tell;
-	if (procs == &plain_procs)
-		plain_listen(tell);
-	else if (knell_is_none(knell_add_record(loop, on_record, NULL)))
+	procs_tell = tell;
+	if (procs != &plain_procs && knell_is_none(knell_add_record(loop, on_record, NULL)))
 		return -errno;
 	return 0;
 }

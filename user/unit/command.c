@@ -111,17 +111,26 @@ static int take_command(struct parser *p, const char **s, struct command *cmd)
 static const char a_command[] =
 	"an absolute path or a program's name, with its arguments, every quote closed";
 
+static struct commands *list_of(struct parser *p, const struct commands **field)
+{
+	/* One that is empty may be everyone's. */
+	if (!(*field)->nr)
+		*field = arena_alloc(&p->file->arena, sizeof(**field));
+	return (struct commands *)*field;
+}
+
 /* key->arg: enum exec_kind; the field is the array of all kinds */
 static enum verdict take_commands(struct parser *p, const struct key *key, char *value)
 {
-	struct commands *list = FIELD(p, key, struct commands) + key->arg;
+	const struct commands **field = FIELD(p, key, const struct commands *) + key->arg;
+	struct commands *list;
 	const char *s = value;
 	struct command cmd;
 	bool escaped;
 	int ret;
 
 	if (!*value)
-		*list = (struct commands){ 0 };
+		*field = &no_commands;
 	while (*s) {
 		if (take_semicolon(&s, &escaped) && !escaped) {
 			s += strspn(s, BLANKS);
@@ -130,6 +139,7 @@ static enum verdict take_commands(struct parser *p, const struct key *key, char 
 		ret = take_command(p, &s, &cmd);
 		if (ret)
 			return ret < 0 ? VALUE_FATAL : VALUE_IGNORED;
+		list = list_of(p, field);
 		list->v = arena_grow(&p->file->arena, list->v, list->nr, sizeof(*list->v));
 		list->v[list->nr++] = cmd;
 		s += strspn(s, BLANKS);

@@ -22,6 +22,18 @@ static const struct exec_context exec_defaults = {
 	.tty = "/dev/console", .tty_rows = UNSET, .tty_columns = UNSET,
 };
 
+static const struct service_more more_defaults = {
+	.restart_max_ns = FOREVER, .runtime_max_ns = FOREVER, .notify_fd = -1,
+};
+
+const struct commands no_commands;
+
+static void no_commands_yet(const struct commands **cmds)
+{
+	for (int i = 0; i < EXEC_KINDS; i++)
+		cmds[i] = &no_commands;
+}
+
 static void kill_defaults(struct kill_context *k)
 {
 	k->mode = KILL_CONTROL_GROUP;
@@ -34,20 +46,21 @@ static void kill_defaults(struct kill_context *k)
 static void service_defaults(struct service *s)
 {
 	s->exec = &exec_defaults;
+	s->more = &more_defaults;
+	no_commands_yet(s->cmds);
 	kill_defaults(&s->kill);
 	s->type = TYPE_UNSET;
 	s->guess_main_pid = true;
 	s->restart_ns = 100 * NSEC_PER_MSEC;
-	s->restart_max_ns = s->runtime_max_ns = FOREVER;
 	s->start_ns = s->stop_ns = 90 * NSEC_PER_SEC;
 	s->reload_signal = SIGHUP;
-	s->notify_fd = -1;
 	s->fd_store_preserve = PRESERVE_RESTART;
 }
 
 static void socket_defaults(struct socket *s)
 {
 	s->exec = &exec_defaults;
+	no_commands_yet(s->cmds);
 	kill_defaults(&s->kill);
 	s->mode = 0666;
 	s->directory_mode = 0755;
@@ -178,10 +191,10 @@ static bool has_end(const struct ends *e)
 /* Why it is not possible as a whole; NULL: it is. */
 static const char *service_fault(const struct unit_file *f, const struct service *s)
 {
-	const struct commands *start = &s->cmds[EXEC_START];
+	const struct commands *start = s->cmds[EXEC_START];
 	bool oneshot = s->type == TYPE_ONESHOT;
 
-	if (!start->nr && !s->cmds[EXEC_STOP].nr && !f->success_action)
+	if (!start->nr && !s->cmds[EXEC_STOP]->nr && !f->success_action)
 		return "ExecStart= is missing in [Service]";
 	if (!start->nr && !oneshot)
 		return "ExecStart= is missing in [Service], expected Type=oneshot without it";
@@ -191,32 +204,32 @@ static const char *service_fault(const struct unit_file *f, const struct service
 		return "ExecStart=: more than one command, expected Type=oneshot";
 	if (oneshot && (s->restart == RESTART_ALWAYS || s->restart == RESTART_ON_SUCCESS))
 		return "Type=oneshot does not go with Restart=always and on-success";
-	if (oneshot && has_end(s->force_restart))
+	if (oneshot && has_end(s->more->force_restart))
 		return "Type=oneshot does not go with RestartForceExitStatus=";
 	if (oneshot && s->exit_cgroup)
 		return "Type=oneshot does not go with ExitType=cgroup";
-	if (s->type == TYPE_DBUS && !s->bus_name)
+	if (s->type == TYPE_DBUS && !s->more->bus_name)
 		return "Type=dbus needs BusName=";
 	return NULL;
 }
 
-static void fix_delays(struct parser *p, struct service *s)
+static void fix_delays(struct parser *p, struct service *s, struct service_more *m)
 {
-	if (s->restart_steps && s->restart_max_ns == FOREVER) {
+	if (m->restart_steps && m->restart_max_ns == FOREVER) {
 		remark(p, SAY_WARNING, "RestartSteps=: has no effect without RestartMaxDelaySec=");
-		s->restart_steps = 0;
+		m->restart_steps = 0;
 	}
-	if (s->restart_max_ns != FOREVER && !s->restart_steps)
+	if (m->restart_max_ns != FOREVER && !m->restart_steps)
 		remark(p, SAY_WARNING, "RestartMaxDelaySec=: has no effect without RestartSteps=");
-	if (s->restart_max_ns < s->restart_ns) {
+	if (m->restart_max_ns < s->restart_ns) {
 		remark(p, SAY_WARNING, "RestartMaxDelaySec=: shorter than RestartSec=, which is "
 		       "made as short");
-		s->restart_ns = s->restart_max_ns;
+		s->restart_ns = m->restart_max_ns;
 	}
-	if (!s->restart_reset_ns && s->restart_steps)
-		s->restart_reset_ns = s->restart_max_ns;
-	else if (!s->restart_reset_ns)
-		s->restart_reset_ns = s->restart_ns < FOREVER / 10 ? s->restart_ns * 10 : FOREVER;
+	if (!m->restart_reset_ns && m->restart_steps)
+		m->restart_reset_ns = m->restart_max_ns;
+	else if (!m->restart_reset_ns)
+		m->restart_reset_ns = s->restart_ns < FOREVER / 10 ? s->restart_ns * 10 : FOREVER;
 }
 
 static void finish_exec(struct exec_context *e)
@@ -229,22 +242,25 @@ static void finish_exec(struct exec_context *e)
 
 static void finish_service(struct parser *p, struct service *s)
 {
+	struct service_more *m = p->file->more;
 	const char *fault;
 
 	if (s->type == TYPE_UNSET)
-		s->type = s->bus_name ? TYPE_DBUS :
-			  s->cmds[EXEC_START].nr ? TYPE_SIMPLE : TYPE_ONESHOT;
+		s->type = s->more->bus_name ? TYPE_DBUS :
+			  s->cmds[EXEC_START]->nr ? TYPE_SIMPLE : TYPE_ONESHOT;
 	if (s->type == TYPE_ONESHOT && !s->start_set)
 		s->start_ns = FOREVER;
 	if (!p->file->abort_set)
 		s->abort_ns = s->stop_ns;
-	if (s->watchdog_ns == FOREVER)
-		s->watchdog_ns = 0;
-	if (s->notify_access == NOTIFY_NONE && (s->type == TYPE_NOTIFY || s->watchdog_ns ||
-						s->type == TYPE_NOTIFY_RELOAD || s->fd_store_max))
+	if (m && m->watchdog_ns == FOREVER)
+		m->watchdog_ns = 0;
+	if (s->notify_access == NOTIFY_NONE && (s->type == TYPE_NOTIFY || s->more->watchdog_ns ||
+						s->type == TYPE_NOTIFY_RELOAD ||
+						s->more->fd_store_max))
 		s->notify_access = NOTIFY_MAIN;
-	fix_delays(p, s);
-	if (s->type == TYPE_ONESHOT && s->runtime_max_ns != FOREVER)
+	if (m)
+		fix_delays(p, s, m);
+	if (s->type == TYPE_ONESHOT && s->more->runtime_max_ns != FOREVER)
 		remark(p, SAY_WARNING, "RuntimeMaxSec=: has no effect with Type=oneshot");
 	add_logger_deps(p->file);
 	fault = service_fault(&p->file->f, s);
@@ -369,7 +385,6 @@ void file_settle(struct file *file)
 	if (file->service) {
 		file->service->type = TYPE_SIMPLE;
 		file->service->abort_ns = file->service->stop_ns;
-		file->service->restart_reset_ns = file->service->restart_ns * 10;
 	}
 	if (file->socket) {
 		file->socket->fd_name = f->name;

@@ -446,6 +446,18 @@ enum load unit_parse(struct unit_dirs *d, const char *name, const char *path, co
 	return p.file->f.bad ? LOAD_BAD : LOAD_OK;
 }
 
+struct unit_file *unit_linked(struct unit_dirs *d, const char *name)
+{
+	struct parser p = { .opt = &d->opt, .dirs = d };
+
+	if (unit_name_kind(name) >= UNIT_KINDS || unit_name_is_template(name))
+		return NULL;
+	p.file = file_new(name);
+	read_links(&p);
+	file_finish(&p);
+	return &p.file->f;
+}
+
 struct unit_file *unit_builtin(const char *name, const char *description)
 {
 	struct file *file;

@@ -16,7 +16,7 @@
 /* See unit_load.h. */
 char *unit_logger_name(const struct unit_file *f)
 {
-	const struct command *cmd = f->service ? f->service->logger : NULL;
+	const struct command *cmd = f->service ? f->service->more->logger : NULL;
 
 	if (!cmd)
 		return NULL;
@@ -33,8 +33,8 @@ void add_logger_deps(struct file *file)
 	if (!name)
 		return;
 	own = arena_str(&file->arena, name);
-	file_add_dep(file, DEP_UPHOLDS, own, file->f.service->logger->where, false);
-	file_add_dep(file, DEP_AFTER, own, file->f.service->logger->where, false);
+	file_add_dep(file, DEP_UPHOLDS, own, file->f.service->more->logger->where, false);
+	file_add_dep(file, DEP_AFTER, own, file->f.service->more->logger->where, false);
 	free(name);
 }
 
@@ -80,7 +80,7 @@ static void put_unit(FILE *f, const struct unit_file *of)
 		"StartLimitIntervalSec=0\n[Service]\nStandardInput=fd:log\n"
 		"Restart=on-failure\nRestartSec=1s\nKillSignal=SIGCONT\nTimeoutStopSec=10s\n",
 		of->name);
-	put_command(f, of->service->logger);
+	put_command(f, of->service->more->logger);
 	if (c->user.name)
 		fprintf(f, "User=%s\n", c->user.name);
 	if (c->group.name)
@@ -104,7 +104,7 @@ enum load load_logger(struct unit_dirs *d, const char *name, struct unit_file **
 	/* What is wrong with it is said when it is loaded for itself. */
 	d->opt.say = NULL;
 	if (unit_load(d, name + strlen(PREFIX), &of) == LOAD_OK && of->service &&
-	    of->service->logger && (out = open_memstream(&text, &len))) {
+	    of->service->more->logger && (out = open_memstream(&text, &len))) {
 		put_unit(out, of);
 		fclose(out);
 		ret = unit_parse(d, name, of->sources[0], text, len, f);

@@ -101,7 +101,9 @@ static bool is_in(const struct key *key, int section)
 {
 	if (key->place == IN_EXEC || key->place == IN_KILL)
 		return section == IN_SERVICE || section == IN_SOCKET;
-	return (key->place == IN_SERVICE_OLD ? IN_SERVICE : (int)key->place) == section;
+	if (key->place == IN_SERVICE_OLD || key->place == IN_MORE)
+		return section == IN_SERVICE;
+	return key->place == section;
 }
 
 static const struct key *key_find(const struct parser *p, int section, const char *name)
@@ -156,15 +158,15 @@ static void tell_of_value(struct parser *p, const struct key *key, const char *v
 	const char *then = verdict == VALUE_FATAL ? "the unit cannot be started" : "ignored";
 	char list[300] = "";
 
-	if (key->value->expected) {
+	if (values[key->value]->expected) {
 		remark(p, SAY_ERROR, "%s=%.150s: expected %s; %s", key->name, value,
-		       key->value->expected, then);
+		       values[key->value]->expected, then);
 		return;
 	}
-	for (size_t i = 0, len = 0; key->value->names[i] && len < sizeof(list); i++)
+	for (size_t i = 0, len = 0; values[key->value]->names[i] && len < sizeof(list); i++)
 		len += snprintf(list + len, sizeof(list) - len, "%s%s",
-				!i ? "" : key->value->names[i + 1] ? ", " : " or ",
-				key->value->names[i]);
+				!i ? "" : values[key->value]->names[i + 1] ? ", " : " or ",
+				values[key->value]->names[i]);
 	remark(p, SAY_ERROR, "%s=%.150s: expected %s; %s", key->name, value, list, then);
 }
 
@@ -185,7 +187,8 @@ static void assign(struct parser *p, int section, char *line)
 	value = strip(equals + 1);
 	key = key_find(p, section, name);
 	if (!key && section == IN_UNIT && condition_of_key(name, &c)) {
-		condition = (struct key){ .name = name, .value = &value_condition };
+		condition = (struct key){ .value = V_condition };
+		snprintf(condition.name, sizeof(condition.name), "%s", name);
 		key = &condition;
 	}
 	if (!key) {
@@ -194,11 +197,11 @@ static void assign(struct parser *p, int section, char *line)
 	}
 	if (key->note == NOTE_IGNORED || key->note == NOTE_SANDBOX)
 		tell_of_note(p, key);
-	if (!key->value)
+	if (key->value == V_ANY)
 		return;
 	/* Some take it apart. */
 	copy = xasprintf("%.150s", value);
-	verdict = key->value->parse(p, key, value);
+	verdict = values[key->value]->parse(p, key, value);
 	if (verdict == VALUE_IGNORED || verdict == VALUE_FATAL)
 		tell_of_value(p, key, copy, verdict);
 	if (verdict == VALUE_FATAL)

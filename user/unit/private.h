@@ -138,6 +138,7 @@ struct file {
 	struct timer *timer;
 	struct socket *socket;
 	struct exec_context *exec;	/* NULL: none of its keys was given */
+	struct service_more *more;	/* the same */
 	const char **sources;
 	struct dep *deps;
 	struct condition *conditions;
@@ -151,6 +152,7 @@ struct file {
 enum place {
 	IN_UNIT, IN_INSTALL, IN_SERVICE, IN_TIMER, IN_SOCKET,
 	IN_SERVICE_OLD,		/* keys of [Unit] that once were in [Service] */
+	IN_MORE,		/* [Service], few have them */
 	IN_EXEC, IN_KILL,	/* services and sockets */
 	PLACES,
 };
@@ -191,9 +193,12 @@ enum note {
 	NOTE_SPELLING,		/* DragonReach's spelling of a key that is done */
 };
 
+#define KEY_MAX	35		/* characters of a key */
+
+/* There are many, and without a pointer in them they are never written to, by nobody. */
 struct key {
-	const char *name;
-	const struct value *value;	/* NULL: any */
+	char name[KEY_MAX + 1];
+	uint8_t value;			/* enum value_id */
 	uint16_t offset;		/* of the field in the structure of its place */
 	uint8_t place;			/* enum place */
 	uint8_t note;			/* enum note */
@@ -202,6 +207,7 @@ struct key {
 
 extern const struct key keys[];
 extern const size_t nr_keys;
+extern const struct value *const values[];	/* by enum value_id; NULL: any */
 
 bool condition_of_key(const char *name, struct condition *c);
 void *place_base(struct file *file, enum place place);
@@ -222,6 +228,8 @@ char *install_name(const char *name, const struct unit_file *f);
 bool install_has_rules(const struct install *in);
 
 /* finish.c */
+extern const struct commands no_commands;
+
 struct file *file_new(const char *name);
 void file_finish(struct parser *p);
 void file_settle(struct file *file);
@@ -235,28 +243,37 @@ const char *as_instance(struct file *file, const char *name);
 #define VALUE(name, function, ...)	\
 	const struct value name = { .parse = function, __VA_ARGS__ }
 
-extern const struct value value_text, value_bool, value_span, value_timeout, value_u32,
-	value_size, value_mode, value_path, value_paths, value_deps, value_units, value_urls,
-	value_condition, value_job_timeout, value_job_running, value_trigger,
-	value_exit_status, value_emergency, value_job_mode, value_isolate, value_instance;
-/* values_service.c */
-extern const struct value value_service_type, value_restart, value_kill_mode, value_signal,
-	value_notify_access, value_timeout_mode, value_exit_type, value_restart_mode,
-	value_service_timeout, value_abort_timeout, value_ends, value_pid_file, value_bus_name,
-	value_notify_fd, value_preserve;
-/* values_socket.c, and timers */
-extern const struct value value_timer, value_calendar, value_listen, value_ipv6_only,
-	value_protocol, value_ip_tos, value_ip_ttl, value_positive, value_interface,
-	value_fd_name, value_trigger_burst;
-/* values_exec.c, values_stdio.c */
-extern const struct value value_env, value_env_names, value_env_file, value_account,
-	value_accounts, value_cwd, value_root, value_search_path, value_nice, value_cpu_policy,
-	value_cpu_priority, value_affinity, value_io_class, value_io_priority, value_oom_score,
-	value_slack, value_coredump, value_limit, value_capabilities, value_secure_bits;
-extern const struct value value_stdin, value_stdout, value_input_text, value_input_data,
-	value_tty_size, value_dirs, value_dir_mode;
-/* command.c */
-extern const struct value value_command, value_logger;
+/* All kinds there are: of(x) for each value_x. */
+#define VALUES(of) \
+	/* values.c */ \
+	of(text) of(bool) of(span) of(timeout) of(u32) of(size) of(mode) of(path) \
+	of(paths) of(deps) of(units) of(urls) of(condition) of(job_timeout) \
+	of(job_running) of(trigger) of(exit_status) of(emergency) of(job_mode) \
+	of(isolate) of(instance) \
+	/* values_service.c */ \
+	of(service_type) of(restart) of(kill_mode) of(signal) of(notify_access) \
+	of(timeout_mode) of(exit_type) of(restart_mode) of(service_timeout) \
+	of(abort_timeout) of(ends) of(pid_file) of(bus_name) of(notify_fd) of(preserve) \
+	/* values_socket.c, and timers */ \
+	of(timer) of(calendar) of(listen) of(ipv6_only) of(protocol) of(ip_tos) \
+	of(ip_ttl) of(positive) of(interface) of(fd_name) of(trigger_burst) \
+	/* values_exec.c, values_stdio.c */ \
+	of(env) of(env_names) of(env_file) of(account) of(accounts) of(cwd) of(root) \
+	of(search_path) of(nice) of(cpu_policy) of(cpu_priority) of(affinity) \
+	of(io_class) of(io_priority) of(oom_score) of(slack) of(coredump) of(limit) \
+	of(capabilities) of(secure_bits) of(stdin) of(stdout) of(input_text) \
+	of(input_data) of(tty_size) of(dirs) of(dir_mode) \
+	/* command.c */ \
+	of(command) of(logger)
+
+#define DECLARE_VALUE(x)	extern const struct value value_##x;
+VALUES(DECLARE_VALUE)
+
+enum value_id {
+	V_ANY,			/* none: whatever it is */
+#define NUMBER_VALUE(x)	V_##x,
+	VALUES(NUMBER_VALUE)
+};
 
 /* Does @take for each word of @value; @take's verdicts are of the word. */
 enum verdict each_word(struct parser *p, const struct key *key, char *value,

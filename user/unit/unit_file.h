@@ -271,10 +271,29 @@ struct ends {
 	uint64_t signals;		/* bit n - 1 for signal n */
 };
 
+/* What few services ask for. */
+struct service_more {
+	uint32_t restart_steps;		/* 0: always restart_ns */
+	int32_t notify_fd;		/* X-Knell-NotifyFD=: 3..1023, -1: none */
+	uint64_t restart_max_ns;	/* RestartMaxDelaySec=, FOREVER: none */
+	uint64_t restart_reset_ns;	/* X-Knell-RestartReset=: the run that ends steps */
+	uint64_t runtime_max_ns;	/* RuntimeMaxSec=, FOREVER */
+	uint64_t runtime_extra_ns;	/* RuntimeRandomizedExtraSec= */
+	uint64_t watchdog_ns;		/* WatchdogSec=, 0: none */
+	const struct ends *success;	/* SuccessExitStatus=, NULL: none */
+	const struct ends *no_restart;	/* RestartPreventExitStatus= */
+	const struct ends *force_restart;	/* RestartForceExitStatus= */
+	struct path pid_file;		/* absolute */
+	const char *bus_name;
+	uint32_t fd_store_max;
+	const struct command *logger;	/* X-Knell-Logger= */
+};
+
 struct service {
 	const struct exec_context *exec;	/* never NULL; one for all that say nothing of it */
+	const struct service_more *more;	/* the same */
+	const struct commands *cmds[EXEC_KINDS];	/* none of them NULL */
 	struct kill_context kill;
-	struct commands cmds[EXEC_KINDS];
 
 	uint8_t type;			/* enum type */
 	uint8_t restart;		/* enum restart */
@@ -291,26 +310,12 @@ struct service {
 	bool start_set;			/* TimeoutStartSec= was given */
 	uint8_t fd_store_preserve;	/* enum preserve: restart */
 
+	uint8_t reload_signal;		/* ReloadSignal=: SIGHUP; for notify-reload */
+
 	uint64_t restart_ns;		/* 100ms */
-	uint32_t restart_steps;		/* 0: always restart_ns */
-	uint64_t restart_max_ns;	/* RestartMaxDelaySec=, FOREVER: none */
-	uint64_t restart_reset_ns;	/* X-Knell-RestartReset=: run of that length begins anew */
 	uint64_t start_ns;		/* TimeoutStartSec=: 90s, oneshot FOREVER */
 	uint64_t stop_ns;		/* TimeoutStopSec=: 90s */
 	uint64_t abort_ns;		/* TimeoutAbortSec=, as stop_ns if not given */
-	uint64_t runtime_max_ns;	/* RuntimeMaxSec=, FOREVER */
-	uint64_t runtime_extra_ns;	/* RuntimeRandomizedExtraSec= */
-	uint64_t watchdog_ns;		/* WatchdogSec=, 0: none */
-
-	const struct ends *success;	/* SuccessExitStatus=, NULL: none */
-	const struct ends *no_restart;	/* RestartPreventExitStatus= */
-	const struct ends *force_restart;	/* RestartForceExitStatus= */
-	struct path pid_file;		/* absolute */
-	const char *bus_name;
-	uint32_t fd_store_max;
-	uint8_t reload_signal;		/* ReloadSignal=: SIGHUP; for notify-reload */
-	int32_t notify_fd;		/* X-Knell-NotifyFD=: 3..1023, -1: none */
-	const struct command *logger;	/* X-Knell-Logger= */
 };
 
 /* [Timer]; systemd.timer(5) */
@@ -362,7 +367,7 @@ enum bind_ipv6_only { IPV6_DEFAULT, IPV6_BOTH, IPV6_ONLY };
 struct socket {
 	const struct exec_context *exec;	/* of the commands; never NULL */
 	struct kill_context kill;
-	struct commands cmds[EXEC_KINDS];	/* START_PRE and POST, STOP (StopPre), STOP_POST */
+	const struct commands *cmds[EXEC_KINDS];	/* START_*, STOP (StopPre), STOP_POST */
 
 	struct listen *listen;
 	size_t nr_listen;

@@ -87,6 +87,9 @@ enum load unit_parse(struct unit_dirs *d, const char *name, const char *path, co
  */
 struct unit_file *unit_builtin(const char *name, const char *description);
 
+/* The same with what links in its .wants, .requires and .upholds make of it. */
+struct unit_file *unit_linked(struct unit_dirs *d, const char *name);
+
 void unit_file_free(struct unit_file *f);
 
 /*

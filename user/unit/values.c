@@ -23,7 +23,7 @@ enum verdict each_word(struct parser *p, const struct key *key, char *value,
 		verdict = take(p, key, p->scratch);
 		if (verdict == VALUE_IGNORED || verdict == VALUE_FATAL)
 			remark(p, SAY_ERROR, "%s=: %.200s: expected %s; %s", key->name,
-			       p->scratch, key->value->expected,
+			       p->scratch, values[key->value]->expected,
 			       verdict == VALUE_FATAL ? "the unit cannot be started" : "ignored");
 		if (verdict == VALUE_FATAL)
 			mark_bad(p->file, key->name);
@@ -112,7 +112,7 @@ enum verdict take_ranged(struct parser *p, const struct key *key, char *value)
 {
 	int64_t n = UNSET;
 
-	if (*value && parse_integer(value, key->value->min, key->value->max, &n))
+	if (*value && parse_integer(value, values[key->value]->min, values[key->value]->max, &n))
 		return VALUE_IGNORED;
 	*FIELD(p, key, int32_t) = n;
 	return VALUE_OK;
@@ -133,7 +133,7 @@ VALUE(value_mode, take_mode, .expected = "octal digits of at most 7777");
 
 enum verdict take_choice(struct parser *p, const struct key *key, char *value)
 {
-	const char *const *names = key->value->names;
+	const char *const *names = values[key->value]->names;
 
 	for (size_t i = 0; names[i]; i++) {
 		if (strcmp(value, names[i]))

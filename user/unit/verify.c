@@ -192,11 +192,11 @@ static void check_command(struct verification *v, const struct unit_file *f,
 }
 
 static void check_commands(struct verification *v, const struct unit_file *f,
-			   const struct exec_context *e, const struct commands *cmds)
+			   const struct exec_context *e, const struct commands *const *cmds)
 {
 	for (int kind = 0; kind < EXEC_KINDS; kind++)
-		for (size_t i = 0; i < cmds[kind].nr; i++)
-			check_command(v, f, e, unit_exec_name(kind), &cmds[kind].v[i]);
+		for (size_t i = 0; i < cmds[kind]->nr; i++)
+			check_command(v, f, e, unit_exec_name(kind), &cmds[kind]->v[i]);
 }
 
 static bool is_dir(const struct verification *v, const char *path)

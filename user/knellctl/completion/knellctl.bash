@@ -40,6 +40,12 @@ __knellctl_units()
 	__knellctl_ask list --plain "$@" | sed 's/[[:space:]].*//'
 }
 
+# Numbers, and the names of those that are kept.
+__knellctl_queues()
+{
+	__knellctl_ask queues --json | grep -o '"\(id\|name\)":[^,}]*' | sed 's/^[^:]*://; s/"//g'
+}
+
 # The first word that is no option and not the argument of one.
 __knellctl_command()
 {
@@ -48,7 +54,7 @@ __knellctl_command()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		--socket|--unit-dir|--root|--type|--state|--mode|--signal|--kill-whom|--lines|--property|--cpu|\
-		--status|-[tnsp])
+		--status|--queue|-[tnsp])
 			[[ ${COMP_WORDS[i + 1]-} == = ]] && ((i++))
 			((i++)) ;;
 		-*|=) ;;
@@ -75,6 +81,7 @@ _knellctl()
 	--kill-whom) __knellctl_offer < <(printf '%s\n' main control all); return ;;
 	--signal|-s) __knellctl_offer < <(kill -l | grep -o 'SIG[A-Z0-9+-]*'); return ;;
 	--cpu) __knellctl_offer < <(printf '%s\n' on off); return ;;
+	--queue) __knellctl_offer < <(__knellctl_queues); return ;;
 	--socket|--root|--unit-dir) compopt -o default; COMPREPLY=(); return ;;
 	esac
 	if [[ $current == -* ]]; then
@@ -93,6 +100,10 @@ _knellctl()
 	isolate) __knellctl_offer < <(__knellctl_units --all --type=target) ;;
 	timers|list-timers) __knellctl_offer < <(__knellctl_units --all --type=timer) ;;
 	cancel) __knellctl_offer < <(__knellctl_ask list-jobs --plain | sed 's/^ *//; s/ .*//') ;;
+	watches|members|drop) __knellctl_offer < <(__knellctl_queues) ;;
+	blackbox)
+		compopt -o default
+		COMPREPLY=() ;;
 	verify)
 		compopt -o default
 		__knellctl_offer < <(__knellctl_units --all) ;;
