@@ -51,8 +51,11 @@ has 644 "$prefix/share/bash-completion/completions/knellctl"
 bash -n "$root$prefix/share/bash-completion/completions/knellctl" || fault "bash cannot read it"
 has 644 "$prefix/share/zsh/site-functions/_knellctl"
 zsh -n "$root$prefix/share/zsh/site-functions/_knellctl" || fault "zsh cannot read it"
+has 644 "$prefix/share/dbus-1/system.d/io.knell.conf"
 has 755 "$prefix/lib/libknell.so.$version"
-has 644 "$prefix/include/linux/knell.h"
+for header in "$top"/kmod/uapi/linux/*.h; do
+	has 644 "$prefix/include/linux/${header##*/}"
+done
 module=$(find "$root/lib/modules" -path '*/updates/knell.ko*')
 [ "$(modinfo -F version "$module")" = "$version" ] || fault "the module \"$module\" is not $version"
 others=$(find "$root" ! -type d ! -path "$root$prefix/*" ! -path "$root/lib/modules/*")

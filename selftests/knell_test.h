@@ -13,6 +13,8 @@
 
 #include <linux/knell.h>
 
+#include "old_calls.h"
+
 #define NSEC_PER_SEC	1000000000ULL
 #define NSEC_PER_MSEC	1000000ULL
 

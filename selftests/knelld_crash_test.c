@@ -33,20 +33,6 @@ static bool reexec(fixture *self)
 	return told_times(self, nr + 1, TOOK_OVER);
 }
 
-/* Waits until the status of a unit has that. */
-static bool becomes(fixture *self, const char *name, const char *text)
-{
-	uint64_t end = patience_ends();
-
-	while (!strstr(ask(self, "UnitStatus", name, ""), text))
-		if (!look_again(end)) {
-			fprintf(stderr, "# %s: wanted %s, got %s\n", name, text,
-				ask(self, "UnitStatus", name, ""));
-			return false;
-		}
-	return true;
-}
-
 static bool sub_becomes(fixture *self, const char *name, const char *sub)
 {
 	char text[64];

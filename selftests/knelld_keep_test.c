@@ -219,6 +219,45 @@ TEST_F_TIMEOUT(knelld, a_rival_is_refused, LIMIT_S)
 	ASSERT_EQ(0, stop(self));
 }
 
+/* Waits until it sleeps in poll(2); not at all what it would do that looks every now and then. */
+static bool asleep_in_poll(pid_t pid)
+{
+	uint64_t end = patience_ends();
+	char path[64], line[128];
+	long nr = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
+	do {
+		FILE *f = fopen(path, "r");
+
+		if (f && fgets(line, sizeof(line), f))
+			nr = atol(line);
+		if (f)
+			fclose(f);
+	} while (nr != SYS_poll && lives(pid) && look_again(end));
+	return nr == SYS_poll;
+}
+
+TEST_F_TIMEOUT(knelld, the_next_one_sleeps_until_the_first_is_gone, LIMIT_S)
+{
+	pid_t first, a;
+
+	unit(self, "a.service", SLEEPER);
+	ASSERT_TRUE(begin(self));
+	ASSERT_TRUE(told(self, "startup finished: 1 started"));
+	a = main_pid(self, "a.service");
+	first = self->pid;
+	ASSERT_TRUE(begin(self));
+	ASSERT_TRUE(asleep_in_poll(self->pid));
+	ASSERT_EQ(0, kill(first, SIGKILL));
+	ASSERT_TRUE(told(self, TOOK_OVER));
+	EXPECT_EQ(first, waitpid(first, NULL, 0));
+	EXPECT_TRUE(lives(a));
+	EXPECT_EQ(1, occurrences(self, "a.service: started"));
+	ASSERT_EQ(0, stop(self));
+	EXPECT_FALSE(lives(a));
+}
+
 /* The state file */
 
 static void lose_state(struct __test_metadata *_metadata, fixture *self,

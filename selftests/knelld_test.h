@@ -38,6 +38,8 @@
 #endif
 #endif
 #define LIMIT_S		600	/* for one test */
+/* So much of the log may wait for the test to look; knelld does not wait for who does not read. */
+#define PIPE_ROOM	(1 << 20)
 #define LOG_ROOM	(4U << 20)
 
 /* What is tested without the module says so: knelld/host.h. */
@@ -321,6 +323,8 @@ static bool make_pipe(fixture *self)
 		return false;
 	self->pipe = fds[0];
 	self->into = fds[1];
+	/* Not everybody may have that much. */
+	fcntl(self->into, F_SETPIPE_SZ, PIPE_ROOM);
 	return true;
 }
 
@@ -407,20 +411,37 @@ static pid_t main_pid(fixture *self, const char *name)
 	return at ? atoi(at + strlen(text)) : -1;
 }
 
-/* Is there a process of that number, other than a zombie? */
-static bool lives(pid_t pid)
+/* What /proc/PID/stat has after the name, NULL if there is no such process. */
+static const char *stat_of(pid_t pid, char *line, int size)
 {
-	char path[64], line[512], *after;
-	bool alive = false;
+	const char *after;
+	char path[64];
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	*line = '\0';
 	f = pid > 0 ? fopen(path, "r") : NULL;
-	if (f && fgets(line, sizeof(line), f) && (after = strrchr(line, ')')))
-		alive = after[2] != 'Z' && after[2] != 'X';
+	if (f && !fgets(line, size, f))
+		*line = '\0';
 	if (f)
 		fclose(f);
-	return alive;
+	after = strrchr(line, ')');
+	return after ? after + 1 : NULL;
+}
+
+/* Its letter there, '-' if there is no such process. */
+static char state_of(pid_t pid)
+{
+	char line[512];
+	const char *stat = stat_of(pid, line, sizeof(line));
+
+	return stat ? stat[1] : '-';
+}
+
+/* Is there a process of that number, other than a zombie? */
+static bool lives(pid_t pid)
+{
+	return !strchr("-ZX", state_of(pid));
 }
 
 /* For what nothing tells of: until when to look for it, */
@@ -486,7 +507,7 @@ static struct work work_of(pid_t pid)
 {
 	struct work w = { 0 };
 	char path[64], line[512];
-	const char *after;
+	const char *stat;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
@@ -497,13 +518,10 @@ static struct work work_of(pid_t pid)
 	}
 	if (f)
 		fclose(f);
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	f = fopen(path, "r");
-	if (f && fgets(line, sizeof(line), f) && (after = strrchr(line, ')')))
-		sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu",
+	stat = stat_of(pid, line, sizeof(line));
+	if (stat)
+		sscanf(stat, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu",
 		       &w.utime, &w.stime);
-	if (f)
-		fclose(f);
 	return w;
 }
 
@@ -606,6 +624,20 @@ static bool is(fixture *self, const char *unit_name, const char *active)
 
 	snprintf(text, sizeof(text), "\"active\":\"%s\"", active);
 	return asked(self, "UnitStatus", unit_name, text);
+}
+
+/* Waits until the status of a unit has that. */
+static bool becomes(fixture *self, const char *name, const char *text)
+{
+	uint64_t end = patience_ends();
+
+	while (!strstr(ask(self, "UnitStatus", name, ""), text))
+		if (!look_again(end)) {
+			fprintf(stderr, "# %s: wanted %s, got %s\n", name, text,
+				ask(self, "UnitStatus", name, ""));
+			return false;
+		}
+	return true;
 }
 
 #endif /* _KNELLD_TEST_H */

@@ -14,7 +14,7 @@ QUEUE_FIXTURE(reject)
 static const uint32_t all_flags[] = {
 	KNELL_OPF_NEXT, KNELL_OPF_SELF, KNELL_OPF_PIDFD, KNELL_OPF_ABS, KNELL_OPF_ONESHOT,
 	KNELL_OPF_EDGE, KNELL_OPF_ACK, KNELL_OPF_REPORT_FORK, KNELL_OPF_REPORT_EXIT,
-	KNELL_OPF_KILL_ON_CLOSE,
+	KNELL_OPF_KILL_ON_CLOSE, KNELL_OPF_WAKEUP,
 };
 
 #define NR_FLAGS	(sizeof(all_flags) / sizeof(all_flags[0]))
@@ -88,9 +88,10 @@ static uint32_t flags_of_add(uint16_t type)
 {
 	switch (type) {
 	case KNELL_PROCESS:
-		return KNELL_OPF_NEXT | KNELL_OPF_SELF | KNELL_OPF_PIDFD | KNELL_OPF_ACK;
+		return KNELL_OPF_NEXT | KNELL_OPF_SELF | KNELL_OPF_PIDFD | KNELL_OPF_ACK |
+		       KNELL_OPF_WAKEUP;
 	case KNELL_TIMER:
-		return KNELL_OPF_ABS | KNELL_OPF_ONESHOT | KNELL_OPF_ACK;
+		return KNELL_OPF_ABS | KNELL_OPF_ONESHOT | KNELL_OPF_ACK | KNELL_OPF_WAKEUP;
 	default:
 		return KNELL_OPF_ONESHOT;
 	}
@@ -183,7 +184,7 @@ TEST_F_TIMEOUT(reject, unknown_flags, LIMIT)
 	struct knell_op op;
 	int64_t watch;
 
-	for (bit = 10; bit < 32; bit++) {
+	for (bit = 11; bit < 32; bit++) {
 		for (type = KNELL_PROCESS; type <= KNELL_USER; type++) {
 			op = add_of_type(type);
 			op.flags |= 1U << bit;

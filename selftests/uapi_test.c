@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+#include <linux/knell_blackbox.h>
+
 #include "queue_test.h"
 
 QUEUE_FIXTURE(uapi)
@@ -126,6 +128,54 @@ AT(knell_list, total, 12);
 AT(knell_list, after, 16);
 AT(knell_list, pad, 20);
 
+SIZE(knell_box_header, 256);
+ALIGNED(knell_box_header);
+AT(knell_box_header, magic, 0);
+AT(knell_box_header, version, 4);
+AT(knell_box_header, header_size, 6);
+AT(knell_box_header, record_size, 8);
+AT(knell_box_header, nr_records, 12);
+AT(knell_box_header, generation, 16);
+AT(knell_box_header, boots, 24);
+AT(knell_box_header, reason, 28);
+AT(knell_box_header, time_ns, 32);
+AT(knell_box_header, real_ns, 40);
+AT(knell_box_header, opened_ns, 48);
+AT(knell_box_header, reserved, 56);
+AT(knell_box_header, text, 112);
+AT(knell_box_header, reserved2, 240);
+AT(knell_box_header, crc, 252);
+
+SIZE(knell_box_record, 256);
+ALIGNED(knell_box_record);
+AT(knell_box_record, magic, 0);
+AT(knell_box_record, type, 4);
+AT(knell_box_record, flags, 6);
+AT(knell_box_record, seq, 8);
+AT(knell_box_record, boot, 16);
+AT(knell_box_record, missed, 20);
+AT(knell_box_record, time_ns, 24);
+AT(knell_box_record, real_ns, 32);
+AT(knell_box_record, pid, 40);
+AT(knell_box_record, status, 44);
+AT(knell_box_record, uid, 48);
+AT(knell_box_record, watch, 52);
+AT(knell_box_record, queue, 56);
+AT(knell_box_record, start_ns, 64);
+AT(knell_box_record, utime_ns, 72);
+AT(knell_box_record, stime_ns, 80);
+AT(knell_box_record, maxrss_kb, 88);
+AT(knell_box_record, cgroup_id, 96);
+AT(knell_box_record, killer_pid, 104);
+AT(knell_box_record, killer_uid, 108);
+AT(knell_box_record, members, 112);
+AT(knell_box_record, watch_type, 116);
+AT(knell_box_record, comm, 120);
+AT(knell_box_record, label, 136);
+AT(knell_box_record, reserved, 200);
+AT(knell_box_record, reserved2, 248);
+AT(knell_box_record, crc, 252);
+
 /* Numbers by value: a constant that moves breaks programs that are already built. */
 TEST_F_TIMEOUT(uapi, constants, LIMIT)
 {
@@ -143,11 +193,18 @@ TEST_F_TIMEOUT(uapi, constants, LIMIT)
 	EXPECT_EQ(7, KNELL_EV_LOST);
 	EXPECT_EQ(6, KNELL_OP_KILL);
 	EXPECT_EQ(0x200U, KNELL_OPF_KILL_ON_CLOSE);
+	EXPECT_EQ(0x400U, KNELL_OPF_WAKEUP);
 	EXPECT_EQ(0x20U, KNELL_EVF_OOM);
 	EXPECT_EQ(1U, KNELL_SUBMIT_STOP);
 	EXPECT_EQ(1U, KNELL_KEEP_OFF);
 	EXPECT_EQ(0x10000ULL, KNELL_FEAT_KEEP);
 	EXPECT_EQ(0x20000ULL, KNELL_FEAT_KILLER);
+	EXPECT_EQ(0x40000ULL, KNELL_FEAT_WAKEUP);
+	EXPECT_EQ(0x584f424bU, KNELL_BOX_MAGIC);
+	EXPECT_EQ(0x4352424bU, KNELL_BOX_RECORD_MAGIC);
+	EXPECT_EQ(1, KNELL_BOX_VERSION);
+	EXPECT_EQ(5, KNELL_BOX_UNLOADED);
+	EXPECT_EQ(1, KNELL_BOX_EXIT);
 }
 
 /* A message by offsets, so that no compiler has a say in it. */

@@ -31,13 +31,15 @@ while [ $# -gt 0 ]; do
 done
 
 make -s -C "$top/selftests" build="$build" guest
-mkdir -p "$build/selftests"
 if [ -n "$kernel" ]; then
+	files=$build/guest/kernel
+	rm -rf "$files"
+	mkdir -p "$files/tests"
 	for program in $kernel; do
-		cp "$build/bench/$program" "$build/selftests/"
+		cp "$build/bench/$program" "$files/tests/"
 	done
 	# shellcheck disable=SC2086 # a list
-	"$top/selftests/qemu/guest.sh" -c -m 1024 -l 3600 \
+	KNELL_GUEST_FILES=$files "$top/selftests/qemu/guest.sh" -c -m 1024 -l 3600 \
 		-a "nokaslr tsc=reliable tsc_early_khz=1000000 rcutree.use_softirq=0" \
 		"$here/all.sh" $kernel "$@" || failed="$failed kernel"
 fi

@@ -29,6 +29,7 @@ packages=$(sed 's/#.*//' <<-'END'
 	openssh-client
 	libfcgi-bin
 	procps			# pgrep
+	libnl-genl-3-200	# what knellctl is linked with
 END
 )
 

@@ -38,6 +38,31 @@ static void on_owned(bool owned, void *arg)
 	s->owned = owned;
 }
 
+static char asked_for[64];
+
+static void on_start(const char *unit)
+{
+	snprintf(asked_for, sizeof(asked_for), "%s", unit);
+}
+
+/* One that the bus is to have started, as a file of it says. */
+static bool write_service(FIXTURE_DATA(bus) *self)
+{
+	char path[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "mkdir -p %s/dbus-1/services", self->dir);
+	if (system(path))
+		return false;
+	snprintf(path, sizeof(path), "%s/dbus-1/services/org.example.Act.service", self->dir);
+	f = fopen(path, "w");
+	if (!f)
+		return false;
+	fputs("[D-BUS Service]\nName=org.example.Act\nExec=/bin/false\n"
+	      "SystemdService=act.service\n", f);
+	return !fclose(f);
+}
+
 static bool start_daemon(FIXTURE_DATA(bus) *self)
 {
 	char arg[160], line[8];
@@ -52,8 +77,9 @@ static bool start_daemon(FIXTURE_DATA(bus) *self)
 		dup2(p[1], 1);
 		close(p[0]);
 		close(p[1]);
+		setenv("XDG_DATA_HOME", self->dir, 1);
 		execlp("dbus-daemon", "dbus-daemon", "--session", "--nofork", "--nopidfile",
-		       "--nosyslog", "--print-address", arg, NULL);
+		       "--nosyslog", "--systemd-activation", "--print-address", arg, NULL);
 		_exit(127);
 	}
 	close(p[1]);
@@ -92,20 +118,25 @@ FIXTURE_SETUP(bus)
 	snprintf(self->address, sizeof(self->address), "unix:path=%s", self->path);
 	self->l = knell_loop_new(&attr);
 	ASSERT_NE(NULL, self->l);
+	ASSERT_TRUE(write_service(self));
 	ASSERT_TRUE(start_daemon(self));
 	self->peer = new_peer(self);
 	ASSERT_NE(NULL, self->peer);
+	asked_for[0] = '\0';
 }
 
 FIXTURE_TEARDOWN(bus)
 {
+	char command[96];
+
 	bus_close();
 	sd_bus_unref(self->peer);
 	knell_loop_free(self->l);
 	if (self->daemon)
 		stop_daemon(self);
 	unlink(self->path);
-	rmdir(self->dir);
+	snprintf(command, sizeof(command), "rm -r %s", self->dir);
+	EXPECT_EQ(0, system(command));
 }
 
 /* Until it was told that the name is owned, or not. */
@@ -239,16 +270,114 @@ TEST_F(bus, no_bus_and_a_new_one)
 	wait_for(self, &other, 0);
 	bus_unwatch(v);
 	/* One that nobody asks anything: who asked before hears of the name that has gone. */
-	EXPECT_FALSE(bus_is_missed());
 	stop_daemon(self);
 	while (knell_loop_run(self->l, KNELL_RUN_ONCE))
 		;
-	EXPECT_TRUE(bus_is_missed());
 	ASSERT_TRUE(start_daemon(self));
-	bus_again(self->address);
-	EXPECT_FALSE(bus_is_missed());
+	bus_serve(self->l, self->address, on_start);
 	wait_for(self, &s, 0);
 	bus_unwatch(w);
+}
+
+/* Calls a method from a client of its own, @long with more than any answer has. */
+struct caller {
+	sd_bus *bus;
+	bool answered;
+	char error[64];
+};
+
+static int on_reply(sd_bus_message *m, void *arg, sd_bus_error *unused)
+{
+	struct caller *c = arg;
+
+	(void)unused;
+	c->answered = true;
+	if (sd_bus_message_is_method_error(m, NULL))
+		snprintf(c->error, sizeof(c->error), "%s", sd_bus_message_get_error(m)->name);
+	return 0;
+}
+
+static bool call_async(FIXTURE_DATA(bus) *self, struct caller *c, const char *to, const char *arg)
+{
+	c->bus = new_peer(self);
+	return c->bus && sd_bus_call_method_async(c->bus, NULL, to, "/a", "org.example.I", "M",
+						  on_reply, c, "s", arg) >= 0 &&
+	       sd_bus_flush(c->bus) >= 0;
+}
+
+/* Both sides go on until it is answered. */
+static void wait_for_answer(FIXTURE_DATA(bus) *self, struct caller *c)
+{
+	while (!c->answered) {
+		struct pollfd p[2] = {
+			{ .fd = sd_bus_get_fd(c->bus), .events = POLLIN },
+			{ .fd = knell_loop_fd(self->l), .events = POLLIN },
+		};
+
+		while (sd_bus_process(c->bus, NULL) > 0)
+			;
+		knell_loop_run(self->l, KNELL_RUN_NOWAIT);
+		if (!c->answered)
+			poll(p, 2, 1000);
+	}
+	sd_bus_unref(c->bus);
+}
+
+static void wait_for_request(FIXTURE_DATA(bus) *self, const char *unit)
+{
+	while (strcmp(asked_for, unit))
+		knell_loop_run(self->l, KNELL_RUN_ONCE);
+}
+
+TEST_F(bus, it_asks_for_units)
+{
+	struct caller c = { 0 }, d = { 0 };
+
+	bus_serve(self->l, self->address, on_start);
+	ASSERT_TRUE(call_async(self, &c, "org.example.Act", "x"));
+	wait_for_request(self, "act.service");
+	bus_start_failed("act.service", "it is not there");
+	wait_for_answer(self, &c);
+	EXPECT_STREQ("org.freedesktop.systemd1.ActivationFailed", c.error);
+
+	/* The next one comes up: whoever has the name gets the message. */
+	asked_for[0] = '\0';
+	ASSERT_TRUE(call_async(self, &d, "org.example.Act", "x"));
+	wait_for_request(self, "act.service");
+	ASSERT_LE(0, sd_bus_request_name(self->peer, "org.example.Act", 0));
+	while (!d.answered) {
+		struct pollfd p = { .fd = sd_bus_get_fd(d.bus), .events = POLLIN };
+
+		while (sd_bus_process(self->peer, NULL) > 0)
+			;
+		while (sd_bus_process(d.bus, NULL) > 0)
+			;
+		if (!d.answered)
+			poll(&p, 1, 100);
+	}
+	EXPECT_STREQ(SD_BUS_ERROR_UNKNOWN_OBJECT, d.error);
+	sd_bus_unref(d.bus);
+}
+
+/* Who takes us for systemd is not left waiting. */
+TEST_F(bus, whatever_else_is_asked)
+{
+	struct caller c = { 0 }, d = { 0 }, e = { 0 };
+	char *large = calloc(1, 300000);
+
+	memset(large, 'x', 299999);
+	bus_serve(self->l, self->address, on_start);
+	ASSERT_TRUE(call_async(self, &c, "org.freedesktop.systemd1", "x"));
+	wait_for_answer(self, &c);
+	EXPECT_STREQ(SD_BUS_ERROR_UNKNOWN_METHOD, c.error);
+	ASSERT_TRUE(call_async(self, &d, "org.freedesktop.systemd1", large));
+	wait_for_answer(self, &d);
+	EXPECT_STREQ(SD_BUS_ERROR_UNKNOWN_METHOD, d.error);
+	ASSERT_TRUE(call_async(self, &e, "org.freedesktop.systemd1", "x"));
+	wait_for_answer(self, &e);
+	EXPECT_STREQ(SD_BUS_ERROR_UNKNOWN_METHOD, e.error);
+	EXPECT_STREQ("", asked_for);
+	free(large);
 }
 
 static int listen_at(const char *path)

@@ -294,6 +294,111 @@ TEST_F_TIMEOUT(knelld, default_dependencies, LIMIT_S)
 	EXPECT_TRUE(nothing_left());
 }
 
+/* Is @u ordered so, or bound, to @other? */
+static bool depends(fixture *self, const char *u, const char *kind, const char *other)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "{\"kind\":\"%s\",\"unit\":\"%s\"", kind, other);
+	return strstr(ask(self, "Dependencies", u, ""), text);
+}
+
+/*
+ * The same of sockets and timers, which are before what stands for all of their kind, and timers of
+ * the calendar behind what sets the clock. With "no": none of that, but always before what they
+ * start.
+ */
+TEST_F_TIMEOUT(knelld, default_dependencies_of_sockets_and_timers, LIMIT_S)
+{
+	static const char *const suffixes[] = { "socket", "timer" };
+	char name[32], early[32], all[32];
+
+	unit(self, "default.target", "[Unit]\nWants=sockets.target timers.target sysinit.target "
+	     "time-sync.target\n");
+	unit(self, "sysinit.target", "[Unit]\nWants=init.service\n");
+	unit(self, "sockets.target", "[Unit]\nWants=a.socket early.socket\n");
+	unit(self, "timers.target", "[Unit]\nWants=a.timer early.timer\n");
+	unit(self, "time-sync.target", "[Unit]\nDescription=x\n");
+	unit(self, "init.service", "[Unit]\nDefaultDependencies=no\nBefore=sysinit.target\n"
+	     "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c "
+	     "'until [ -e @/init ]; do sleep 0.05; done'\n");
+	unit(self, "a.socket", "[Socket]\nListenStream=@/a\nService=s.service\n");
+	unit(self, "early.socket", "[Unit]\nDefaultDependencies=no\n[Socket]\n"
+	     "ListenStream=@/early\nService=s.service\n");
+	unit(self, "a.timer", "[Timer]\nOnCalendar=2199-01-01\nUnit=s.service\n");
+	unit(self, "early.timer", "[Unit]\nDefaultDependencies=no\n[Timer]\n"
+	     "OnCalendar=2199-01-01\nUnit=s.service\n");
+	unit(self, "boot.timer", "[Timer]\nOnBootSec=1000w\nUnit=s.service\n");
+	unit(self, "s.service", SLEEPER);
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(appears(self, "control"));
+	for (int i = 0; i < 2; i++) {
+		snprintf(name, sizeof(name), "a.%s", suffixes[i]);
+		snprintf(early, sizeof(early), "early.%s", suffixes[i]);
+		snprintf(all, sizeof(all), "%ss.target", suffixes[i]);
+		for (uint64_t end = patience_ends();
+		     !strstr(ask(self, "UnitStatus", early, ""), "\"active\":\"active\"");)
+			ASSERT_TRUE(look_again(end));
+		EXPECT_TRUE(is(self, name, "inactive"));
+		EXPECT_TRUE(is(self, all, "inactive"));
+		EXPECT_TRUE(depends(self, name, "Before", all));
+		EXPECT_TRUE(depends(self, name, "Before", "s.service"));
+		EXPECT_TRUE(depends(self, early, "Before", "s.service"));
+		EXPECT_FALSE(depends(self, early, "Before", all));
+		EXPECT_FALSE(depends(self, early, "After", "sysinit.target"));
+	}
+	EXPECT_TRUE(depends(self, "a.timer", "After", "time-sync.target"));
+	EXPECT_FALSE(depends(self, "early.timer", "After", "time-sync.target"));
+	EXPECT_FALSE(depends(self, "boot.timer", "After", "time-sync.target"));
+	ASSERT_EQ(0, mkdir(path_of(self, "init"), 0700));
+	ASSERT_TRUE(told(self, "startup finished"));
+	EXPECT_TRUE(is(self, "sockets.target", "active"));
+	EXPECT_TRUE(is(self, "timers.target", "active"));
+	/* Required, not just wanted. */
+	EXPECT_TRUE(asked(self, "StopUnits", "sysinit.target", "\"done\""));
+	for (int i = 0; i < 2; i++) {
+		snprintf(name, sizeof(name), "a.%s", suffixes[i]);
+		snprintf(early, sizeof(early), "early.%s", suffixes[i]);
+		EXPECT_TRUE(is(self, name, "inactive"));
+		EXPECT_TRUE(is(self, early, "active"));
+	}
+	ASSERT_EQ(0, stop(self));
+	EXPECT_TRUE(nothing_left());
+}
+
+/* A target is there when all it is made of is: not with "no", neither its own nor the other's. */
+TEST_F_TIMEOUT(knelld, default_dependencies_of_targets, LIMIT_S)
+{
+	static const char slow[] = "[Service]\nType=oneshot\nRemainAfterExit=yes\n"
+		"ExecStart=/bin/sh -c 'until [ -e @/go ]; do sleep 0.05; done'\n";
+
+	unit(self, "default.target", "[Unit]\nWants=waits.target own.target others.target\n"
+	     "Requires=needs.target\n");
+	unit(self, "waits.target", "[Unit]\nWants=slow.service\n");
+	unit(self, "needs.target", "[Unit]\nRequires=slow.service\n");
+	unit(self, "own.target", "[Unit]\nDefaultDependencies=no\nWants=slow.service\n");
+	unit(self, "others.target", "[Unit]\nWants=free.service\n");
+	unit(self, "slow.service", slow);
+	unit(self, "free.service", "[Unit]\nDefaultDependencies=no\n%s", slow);
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(appears(self, "control"));
+	for (uint64_t end = patience_ends();
+	     !strstr(ask(self, "UnitStatus", "own.target", ""), "\"active\":\"active\"") ||
+	     !strstr(ask(self, "UnitStatus", "others.target", ""), "\"active\":\"active\"");)
+		ASSERT_TRUE(look_again(end));
+	EXPECT_TRUE(is(self, "slow.service", "activating"));
+	EXPECT_TRUE(is(self, "waits.target", "inactive"));
+	EXPECT_TRUE(is(self, "needs.target", "inactive"));
+	EXPECT_TRUE(is(self, "default.target", "inactive"));
+	ASSERT_EQ(0, mkdir(path_of(self, "go"), 0700));
+	ASSERT_TRUE(told(self, "startup finished: 2 started"));
+	EXPECT_TRUE(is(self, "waits.target", "active"));
+	EXPECT_TRUE(is(self, "needs.target", "active"));
+	EXPECT_TRUE(is(self, "default.target", "active"));
+	ASSERT_EQ(0, stop(self));
+	EXPECT_TRUE(nothing_left());
+}
+
 /* A cycle of three, which what is only wanted can break; all on it are named, one is left out. */
 TEST_F_TIMEOUT(knelld, a_cycle_is_named_and_broken, LIMIT_S)
 {

@@ -807,13 +807,13 @@ TEST_F(exec, the_unit_of_a_logger)
 	EXPECT_TRUE(has_dep(a, DEP_UPHOLDS, "logger-a@1.service"));
 	EXPECT_TRUE(has_dep(a, DEP_AFTER, "logger-a@1.service"));
 	ASSERT_EQ(LOAD_OK, unit_load(d, "logger-a@1.service", &l));
-	EXPECT_STREQ("/bin/cat", l->service->cmds[EXEC_START].v[0].path);
-	EXPECT_EQ(CMD_NO_EXPAND, l->service->cmds[EXEC_START].v[0].flags);
-	ASSERT_EQ(5, l->service->cmds[EXEC_START].v[0].argv.nr);
+	EXPECT_STREQ("/bin/cat", l->service->cmds[EXEC_START]->v[0].path);
+	EXPECT_EQ(CMD_NO_EXPAND, l->service->cmds[EXEC_START]->v[0].flags);
+	ASSERT_EQ(5, l->service->cmds[EXEC_START]->v[0].argv.nr);
 	for (int i = 0; i < 5; i++)
-		EXPECT_STREQ(a->service->logger->argv.v[i],
-			     l->service->cmds[EXEC_START].v[0].argv.v[i]);
-	EXPECT_STREQ("100%", l->service->cmds[EXEC_START].v[0].argv.v[2]);
+		EXPECT_STREQ(a->service->more->logger->argv.v[i],
+			     l->service->cmds[EXEC_START]->v[0].argv.v[i]);
+	EXPECT_STREQ("100%", l->service->cmds[EXEC_START]->v[0].argv.v[2]);
 	EXPECT_STREQ("nobody", l->service->exec->user.name);
 	EXPECT_STREQ("x", l->service->exec->dirs[DIR_LOGS]->names.v[0]);
 	EXPECT_EQ(STDIO_FD, l->service->exec->in.kind);
@@ -1239,10 +1239,15 @@ TEST_F_TIMEOUT(exec, a_stopped_child_does_not_hold_the_manager, 60)
 
 TEST_F(exec, invocations)
 {
+	uint64_t id[2] = { 0 };
 	char a[33], b[33];
 
-	exec_new_invocation(a);
-	exec_new_invocation(b);
+	exec_invocation_text(id, a);
+	EXPECT_STREQ("", a);
+	exec_new_invocation(id);
+	exec_invocation_text(id, a);
+	exec_new_invocation(id);
+	exec_invocation_text(id, b);
 	EXPECT_STRNE(a, b);
 	EXPECT_EQ(32, strspn(a, "0123456789abcdef"));
 	EXPECT_EQ(32, strspn(b, "0123456789abcdef"));

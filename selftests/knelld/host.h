@@ -24,7 +24,7 @@
 #define BACKEND "--backend=pidfd"
 #endif
 /* Whoever is not root has a manager of its own. */
-#define MORE_OPTIONS "--control", path_of(self, "control"), geteuid() ? "--user" : "--backend=pidfd",
+#define MORE_OPTIONS "--control", path_of(self, "control"), geteuid() ? "--user" : BACKEND,
 #include "../knelld_test.h"
 
 /*
@@ -39,22 +39,58 @@ static int kill_one(pid_t pid, int sig)
 }
 #define kill kill_one
 
+/* Sends SIGSTOP and waits until it has: what it had not read by then it does not read. */
+static inline bool halts(pid_t pid)
+{
+	uint64_t end = patience_ends();
+
+	kill(pid, SIGSTOP);
+	while (state_of(pid) != 'T')
+		if (!look_again(end))
+			return false;
+	return true;
+}
+
 /* Whatever loses its parent becomes a child of the test; each runs in a process of its own. */
 static void __attribute__((constructor)) adopt(void)
 {
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
+/* It has closed all that it had, but is no zombie yet. */
+static bool is_ending(pid_t pid)
+{
+	char line[512];
+	const char *stat = stat_of(pid, line, sizeof(line));
+	unsigned int flags;
+
+	return !stat || (sscanf(stat, " %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && flags & 4);
+}
+
+static bool all_are_ending(void)
+{
+	FILE *f = fopen("/proc/thread-self/children", "r");
+	bool all = f;
+	int pid;
+
+	while (all && fscanf(f, "%d", &pid) == 1)
+		all = is_ending(pid);
+	if (f)
+		fclose(f);
+	return all;
+}
+
 /* Is there no process of this test? Zombies of the dead are taken away. */
 static bool nothing_left(void)
 {
+	uint64_t end = patience_ends();
 	pid_t pid;
 
 	/* The harness's child does not inherit the attribute; its parent has it and would. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	do {
 		pid = waitpid(-1, NULL, WNOHANG);
-	} while (pid > 0);
+	} while (pid > 0 || (!pid && all_are_ending() && look_again(end)));
 	return pid < 0 && errno == ECHILD;
 }
 
@@ -67,5 +103,21 @@ static bool start_seen(fixture *self)
 	return start(self);
 }
 #define start start_seen
+
+/* How most tests end: knelld does, and takes all along. */
+#define ENDS do {							\
+	ASSERT_EQ(0, stop(self));					\
+	EXPECT_TRUE(nothing_left());					\
+} while (0)
+
+/* The test's own program, for services that are to do what no other does. */
+static inline const char *myself(void)
+{
+	static char exe[256];
+
+	if (readlink("/proc/self/exe", exe, sizeof(exe) - 1) < 0)
+		abort();
+	return exe;
+}
 
 #endif /* _KNELLD_HOST_H */

@@ -112,6 +112,7 @@ static bool begin(fixture *self)
 	       told(self, "startup finished") && appears(self, "control");
 }
 
+#undef ENDS
 #define ENDS do {							\
 	EXPECT_TRUE(well(self));					\
 	EXPECT_TRUE(lives(main_pid(self, "good.service")));		\

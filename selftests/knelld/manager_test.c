@@ -4,11 +4,6 @@
 
 #define WANTS(names) unit(self, "default.target", "[Unit]\nWants=" names "\n")
 #define AGAIN "[Service]\nRestart=always\nRestartSec=10ms\n"
-#define ENDS do {							\
-	ASSERT_EQ(0, stop(self));					\
-	EXPECT_TRUE(nothing_left());					\
-} while (0)
-
 /* What held at the first start holds no longer: a restart that may not begin is none for ever. */
 TEST_F_TIMEOUT(knelld, a_restart_that_may_not_begin_is_over, LIMIT_S)
 {

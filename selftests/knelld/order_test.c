@@ -10,11 +10,6 @@
 #define WANTS(names) unit(self, "default.target", "[Unit]\nWants=" names "\n")
 #define UNIT(name, deps) unit(self, name ".service", "[Unit]\n" deps "\n" SLEEPER)
 #define FAILS "[Service]\nType=oneshot\nExecStart=/bin/false\n"
-#define ENDS do {							\
-	ASSERT_EQ(0, stop(self));					\
-	EXPECT_TRUE(nothing_left());					\
-} while (0)
-
 TEST_F_TIMEOUT(knelld, requires_takes_the_failure, LIMIT_S)
 {
 	WANTS("a.service c.service");

@@ -10,11 +10,6 @@
 
 #include "host.h"
 
-#define ENDS do {							\
-	ASSERT_EQ(0, stop(self));					\
-	EXPECT_TRUE(nothing_left());					\
-} while (0)
-
 #define NR	12
 
 static const char *nth(int i)

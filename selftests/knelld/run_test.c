@@ -15,26 +15,6 @@ static bool file_is(fixture *self, const char *name, const char *text)
 	return true;
 }
 
-/* Sends SIGSTOP and waits until it has: what it had not read by then it does not read. */
-static bool stands_still(pid_t pid)
-{
-	uint64_t end = patience_ends();
-	char path[64], line[512], *after;
-	FILE *f;
-
-	kill(pid, SIGSTOP);
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	do {
-		f = fopen(path, "r");
-		if (!f || !fgets(line, sizeof(line), f) || !(after = strrchr(line, ')')))
-			return false;
-		fclose(f);
-		if (after[2] == 'T')
-			return true;
-	} while (look_again(end));
-	return false;
-}
-
 TEST_F_TIMEOUT(knelld, what_stop_post_is_told, LIMIT_S)
 {
 	const char *post = "ExecStopPost=/bin/sh -c 'echo $$SERVICE_RESULT $$EXIT_CODE "
@@ -166,7 +146,7 @@ TEST_F_TIMEOUT(knelld, a_logger, LIMIT_S)
 	ASSERT_TRUE(file_is(self, "log", "up 0\nup 1\n"));
 	EXPECT_EQ(first, main_pid(self, "logger-a.service"));
 	/* It is killed itself; what the service says meanwhile is not lost. */
-	ASSERT_TRUE(stands_still(first));
+	ASSERT_TRUE(halts(first));
 	close(open(path_of(self, "fifo"), O_WRONLY));
 	ASSERT_TRUE(told_times(self, 3, " a.service: started"));
 	kill(first, SIGKILL);

@@ -119,17 +119,11 @@ TEST_F_TIMEOUT(knelld, strangers_are_refused, LIMIT_S)
 
 static pid_t parent_of(pid_t pid)
 {
-	char path[64];
-	int parent = -1;
-	FILE *f;
+	char line[512];
+	const char *stat = stat_of(pid, line, sizeof(line));
+	int parent;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	f = fopen(path, "r");
-	if (!f || fscanf(f, "%*d (%*[^)]) %*c %d", &parent) != 1)
-		parent = -1;
-	if (f)
-		fclose(f);
-	return parent;
+	return stat && sscanf(stat, " %*c %d", &parent) == 1 ? parent : -1;
 }
 
 TEST_F_TIMEOUT(knelld, another_main_process, LIMIT_S)

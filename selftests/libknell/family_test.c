@@ -595,8 +595,10 @@ LOOP_TEST(family, adopted)
 	ASSERT_TASK(knell_add_children(self->l, note, NULL, KNELL_CHILD_AUTOREAP));
 	pid = fork();
 	if (!pid) {
+		pid = getpid();
 		if (!fork()) {
-			sleep_ns(20 * MSEC);
+			while (getppid() == pid)
+				sleep_ns(MSEC);
 			_exit(44);
 		}
 		_exit(0);

@@ -9,7 +9,8 @@
 
 #include <sys/mman.h>
 #include <sys/ptrace.h>
-#include <sys/user.h>
+
+#include "../old_calls.h"
 
 #define BEGIN	0x6b6e01
 #define END	0x6b6e02
@@ -79,19 +80,20 @@ static struct knell_loop *quiet_loop(enum knell_backend backend)
 
 static void one_call(FIXTURE_DATA(syscalls) *self)
 {
-	struct user_regs_struct regs;
+	struct __ptrace_syscall_info info;
+	uint64_t nr;
 
-	if (ptrace(PTRACE_GETREGS, self->pid, NULL, &regs))
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, self->pid, sizeof(info), &info) < 0)
 		return;
-	/* At the entry of a call, which the kernel says so. */
-	if ((long)regs.rax != -ENOSYS)
+	if (info.op != PTRACE_SYSCALL_INFO_ENTRY)
 		return;
-	if (regs.orig_rax == SYS_getpgid && regs.rdi == BEGIN) {
+	nr = info.entry.nr;
+	if (nr == SYS_getpgid && info.entry.args[0] == BEGIN) {
 		self->between = true;
-	} else if (regs.orig_rax == SYS_getpgid && regs.rdi == END) {
+	} else if (nr == SYS_getpgid && info.entry.args[0] == END) {
 		self->between = false;
-	} else if (self->between && regs.orig_rax != SYS_clock_gettime && regs.orig_rax < 512) {
-		self->nr[regs.orig_rax]++;
+	} else if (self->between && nr != SYS_clock_gettime && nr < 512) {
+		self->nr[nr]++;
 		self->all++;
 	}
 }

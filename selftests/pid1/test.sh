@@ -8,6 +8,9 @@
 
 how=$(sed -n 's/.*pid1\.case=\([a-z]*\).*/\1/p' /proc/cmdline)
 
+# shellcheck source=selftests/qemu/wait_for.sh disable=SC1091
+. /wait_for.sh
+
 say()
 {
 	echo "$*" >/dev/ttyS1
@@ -22,17 +25,6 @@ check()
 	else
 		say "not ok $text"
 	fi
-}
-
-# The machine may be slow; two minutes are for ever.
-wait_for()
-{
-	tries=0
-	until "$@" >/dev/null 2>&1; do
-		tries=$((tries + 1))
-		[ $tries -lt 240 ] || return 1
-		sleep 0.5
-	done
 }
 
 mounted()
@@ -78,6 +70,14 @@ crashed()
 	/sbin/crash 1 && wait_for is_back
 }
 
+# It has more for itself: services have what there was.
+limit_is_kept()
+{
+	rm -f /run/limit
+	[ "$(awk '/^Max open files/ { print $4 }' /proc/1/limits)" -gt 128 ] &&
+		knellctl start limit.service && [ "$(cat /run/limit)" = 128 ]
+}
+
 if [ "${1:-}" = stopping ]; then
 	if [ "$how" = reboot ]; then
 		check 'crashed amid the stop' /sbin/crash 1
@@ -99,8 +99,10 @@ poweroff)
 	say asked
 	knellctl poweroff ;;
 reboot)
+	check 'it has raised a limit' limit_is_kept
 	check 'it crashes, and goes on' crashed
 	check 'and once more' crashed
+	check "what it has raised for itself is not its services'" limit_is_kept
 	kill "$a"
 	check 'what ends is heard of' wait_for eval '! lives'
 	say asked

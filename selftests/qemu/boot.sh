@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Boots the stock kernel once and waits until it is gone.
 #
-# usage: boot.sh [-c] [-p CPUS] [-m MB] [-s SECONDS] [-t SECONDS] [-a APPEND] [-x OPTIONS] DIR
+# usage: boot.sh [-cr] [-p CPUS] [-m MB] [-s SECONDS] [-t SECONDS] [-a APPEND] [-x OPTIONS] DIR
 #   DIR   has initrd; console.log (first serial port) and result (second) are written to it
 #   -c    count instructions: one CPU, its clock is the number of instructions executed
+#   -r    it may restart: what it has to itself then is its memory
 #   -p    CPUs of the guest (2)
 #   -m    memory of the guest
 #   -s    kill the guest when both ports have been silent that long
@@ -14,17 +15,23 @@
 #
 # The exit status is QEMU's: 0 when the guest has gone by itself (which says nothing about how);
 # 124 when it was killed. The guest does not outlive the process KNELL_RUNNER. Never KVM: where
-# /dev/kvm is there but does not work, it hangs. The kernel is not to panic because its timer, on a
-# machine that has much to do, does not tick at once (no_timer_check).
+# /dev/kvm is there but does not work, it hangs. An arm64 machine (arch.sh) has knell's device tree node
+# (dtb.sh).
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-memory=512 silence=600 total=3600 append='' options=''
-machine='-cpu max -accel tcg' cpus=2
+build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
+# shellcheck source=selftests/qemu/arch.sh
+. "$here/arch.sh"
+memory=512 silence=600 total=3600 append='' options='' reboot=-no-reboot
+accel='-accel tcg' cpus=2
 
-while getopts cp:m:s:t:a:x: opt; do
+while getopts crp:m:s:t:a:x: opt; do
 	case $opt in
-	c) machine='-cpu qemu64 -accel tcg,thread=single -icount shift=0,sleep=off' cpus=1 ;;
+	c)
+		accel='-accel tcg,thread=single -icount shift=0,sleep=off'
+		cpu=$counting_cpu cpus=1 ;;
+	r) reboot='' ;;
 	p) cpus=$OPTARG ;;
 	m) memory=$OPTARG ;;
 	s) silence=$OPTARG ;;
@@ -39,21 +46,26 @@ dir=$1
 image=$("$here/kernel.sh" image)
 : >"$dir/console.log"
 : >"$dir/result"
+if [ "$ARCH" = arm64 ]; then
+	"$here/dtb.sh" "$cpus" "$memory" "$dir/machine.dtb"
+	options="-dtb $dir/machine.dtb $options"
+fi
 
 # shellcheck disable=SC2086 # a list
-qemu-system-x86_64 -nodefaults -no-reboot -M q35 $machine -smp "$cpus" -m "$memory" -display none \
-	-monitor none $options -serial "file:$dir/console.log" -serial "file:$dir/result" \
+$qemu -nodefaults $reboot -cpu "$cpu" $accel -smp "$cpus" -m "$memory" -display none \
+	-monitor none -serial "file:$dir/console.log" \
+	-chardev "file,id=result,path=$dir/result" $result_port $options \
 	-kernel "$image" -initrd "$dir/initrd" \
-	-append "console=ttyS0 no_timer_check panic=-1 oops=panic panic_on_warn=1 $append" \
+	-append "console=$console $append_arch panic=-1 oops=panic panic_on_warn=1 $append" \
 	</dev/null >"$dir/qemu.log" 2>&1 &
-qemu=$!
-trap 'kill -KILL $qemu 2>/dev/null || true' EXIT
+pid=$!
+trap 'kill -KILL $pid 2>/dev/null || true' EXIT
 trap 'exit 130' INT TERM HUP
 
 # The guest has died in its own way when it is a zombie of ours.
 running()
 {
-	state=$(sed 's/.*) //; s/ .*//' "/proc/$qemu/stat" 2>/dev/null) || return 1
+	state=$(sed 's/.*) //; s/ .*//' "/proc/$pid/stat" 2>/dev/null) || return 1
 	[ "$state" != Z ]
 }
 
@@ -71,7 +83,7 @@ while running; do
 		exit 124
 	fi
 done
-wait $qemu && status=0 || status=$?
+wait $pid && status=0 || status=$?
 if [ "$status" -ne 0 ]; then
 	cat "$dir/qemu.log" >&2
 fi

@@ -6,13 +6,17 @@
 # usage: check.sh [-h] [NAME...]	(programs.sh and suites.sh tell what a name selects; none: all)
 #   -h   only what runs on this machine
 #
-# Three things are done at a time, for most of them wait more than they work; the guest is one of
-# them for as long as it takes. When all of libknell's programs were selected, its lines that have
-# run, here or there, are counted.
+# Two boots of the guest are there at a time (share.awk tells what is in which), and two tests of
+# this machine, which wait more than they work and give way to the guests; a suite is built when its
+# first test is to be run. What takes longest comes first (costs.sh). What a boot has said comes in
+# one piece at its end. Where ARCH is another machine's (arch.sh) there is little but the guests. When
+# all of libknell's programs were selected, its lines that have run, here or there, are counted.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
+# shellcheck source=selftests/qemu/arch.sh
+. "$here/arch.sh"
 out=$build/check
 guest=1
 export KNELL_BUILD="$build" KNELL_RUNNER=$$
@@ -24,6 +28,7 @@ if [ "${1:-}" = -h ]; then
 fi
 rm -rf "$out"
 mkdir -p "$out/host"
+: >"$out/lock"
 
 # What each name selects, here and there; one that selects nothing is a mistake.
 select_tests()
@@ -44,25 +49,47 @@ select_tests()
 	awk '!seen[$1]++' "$out/suites.all" >"$out/suites"
 }
 
-# The tests of a suite that cannot be built are not run, so they have failed.
-build_suites()
+# A line for each boot in "boots", whose programs are in guest-N/programs.
+make_boots()
 {
-	cp "$out/suites" "$out/jobs"
-	sed 's/^host-\([^-]*\)-.*/\1/' "$out/suites" | sort -u | while read -r suite; do
-		MAKEFLAGS='' make -s -j2 --no-print-directory -C "$here/../$suite" build="$build" host \
-			>"$out/host/build-$suite.log" 2>&1 </dev/null && continue
-		echo "the tests of selftests/$suite cannot be built:"
-		tail -n 40 "$out/host/build-$suite.log"
-		sed -i "/^host-$suite-/d" "$out/jobs"
+	: >"$out/boots"
+	[ -s "$out/programs" ] || return 0
+	"$here/guest-root.sh"
+	awk -v size=400 -f "$here/share.awk" "$here/costs" "$out/programs" >"$out/shares"
+	for nr in $(cut -d ' ' -f 1 "$out/shares" | uniq); do
+		mkdir "$out/guest-$nr"
+		sed -n "s/^$nr //p" "$out/shares" >"$out/guest-$nr/programs"
+		echo "guest-$nr" >>"$out/boots"
 	done
-	if [ -s "$out/programs" ]; then
-		"$here/guest-root.sh"
-		sed -i '1i guest' "$out/jobs"
-		[ -s "$out/jobs" ] || echo guest >"$out/jobs"
-	fi
 }
 
-# What tests of this machine have said that failed.
+# The tests of this machine, what takes longest first, otherwise as they come.
+make_jobs()
+{
+	awk 'FNR == NR { cost[$1] = $2; next } { print cost[$1] + 0, $0 }' "$here/costs" "$out/suites" |
+		sort -s -k 1,1nr | cut -d ' ' -f 2- >"$out/jobs"
+}
+
+run_all()
+{
+	xargs -r -P 2 -L 1 "$here/job.sh" "$out" <"$out/boots" &
+	boots=$!
+	xargs -r -P 2 -L 1 "$here/job.sh" "$out" <"$out/jobs" || lost=1
+	wait $boots || lost=1
+}
+
+# What the boots have said, in one, and in how many of them the kernel complained.
+gather()
+{
+	complaints=0
+	: >"$out/result"
+	while read -r boot; do
+		cat "$out/$boot/result" >>"$out/result"
+		complaints=$((complaints + $(cat "$out/$boot/complaints")))
+	done <"$out/boots"
+}
+
+# What tests of this machine have said that failed, and why those were not run that were not.
 show_failed()
 {
 	while read -r name _; do
@@ -70,12 +97,18 @@ show_failed()
 			! grep -q '^    not ok\|^END [^ ]* \(exit [^0]\|signal\|timeout\)' "$out/host/$name" ||
 			tail -n 100 "$out/host/$name"
 	done <"$out/suites"
+	for log in "$out"/host/failed-*.log; do
+		[ -e "$log" ] || continue
+		suite=${log##*/failed-}
+		echo "the tests of selftests/${suite%.log} cannot be built:"
+		tail -n 40 "$log"
+	done
 }
 
 # Of libknell's lines. The guest's counts come over its serial port, from libknell/zlines_test.sh.
 coverage()
 {
-	[ -s "$out/programs" ] || return 0
+	[ -s "$out/programs" ] && [ -z "$foreign" ] || return 0
 	all=$(find "$build/selftests" -name 'libknell_*_test*' -perm /111 | wc -l)
 	[ "$all" -gt 0 ] && [ "$(grep -c '^libknell_' "$out/programs")" -eq "$all" ] || return 0
 	mkdir -p "$out/gcov"
@@ -89,11 +122,12 @@ coverage()
 
 [ $# -gt 0 ] || set -- ''
 select_tests "$@"
-build_suites
-: >"$out/result"
-echo 0 >"$out/complaints"
+make_boots
+make_jobs
 lost=0
-xargs -r -P 3 -L 1 "$here/job.sh" "$out" <"$out/jobs" || lost=1
+: >"$out/costs"
+run_all
+gather
 coverage
 while read -r name _; do
 	[ ! -e "$out/host/$name" ] || cat "$out/host/$name" >>"$out/result"
@@ -101,5 +135,5 @@ done <"$out/suites"
 show_failed
 echo "logs are in $out"
 # shellcheck disable=SC2046 # a list
-COMPLAINTS=$(($(cat "$out/complaints") + lost)) exec "$here/sum.sh" "$out/result" \
+COMPLAINTS=$((complaints + lost)) exec "$here/sum.sh" "$out/result" \
 	$(cat "$out/programs" "$out/suites" | awk '{ print $1 }')

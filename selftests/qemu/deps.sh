@@ -3,7 +3,7 @@
 # Installs what is missing to build and to test; does nothing, quickly, when all is there. A bare
 # Debian 12 with git and make is enough to begin with.
 #
-# usage: deps.sh [lint|bench|daemons]	(also what only these need)
+# usage: deps.sh [lint|bench|daemons|netlink|arm64]	(also what only these need)
 #
 # The kernel that is booted is unpacked under build/ and not installed: the machine's own boot is
 # none of our business, and in a chroot the image's hooks could not run. What is extracted from
@@ -22,6 +22,8 @@ packages=$(sed 's/#.*//' <<-'END'
 	libglib2.0-dev		# GLib
 	libsystemd-dev		# sd-event
 	libjansson-dev		# JSON, for knelld, knellctl and what they speak with each other
+	libnl-3-dev		# netlink, for knellctl's queues and monitor:
+	libnl-genl-3-dev	# the generic one
 	jq			# the tests of knellctl: is that JSON
 	libxml2-utils		# and that XML
 	zsh			# its completion for the one shell, bash has the other
@@ -48,6 +50,11 @@ lint_packages=$(sed 's/#.*//' <<-'END'
 	g++			# programs in C++ use libknell, too
 	mandoc			# the manual
 	kmod			# modinfo of what was installed
+	dt-schema		# the device tree's binding, and what is described by it
+	device-tree-compiler	# its overlays
+	codespell		# words that are none
+	reuse			# every file's licence
+	coccinelle		# the kernel's semantic patches
 END
 )
 
@@ -60,6 +67,23 @@ END
 daemons_packages=$(sed 's/#.*//' <<-'END'
 	mmdebstrap		# makes a Debian to boot,
 	e2fsprogs		# and a file system of it
+END
+)
+
+arm64_packages=$(sed 's/#.*//' <<-'END'
+	gcc-aarch64-linux-gnu	# compiles the module and the programs,
+	libc6-dev-arm64-cross	# these with
+	gcc-arm-linux-gnueabihf	# 32-bit test programs
+	libc6-dev-armhf-cross	# their libc
+	qemu-system-arm		# the machine to boot
+	device-tree-compiler	# its device tree, with ours merged into it
+END
+)
+
+# lint asks whether what they made has drifted.
+netlink_packages=$(sed 's/#.*//' <<-'END'
+	python3-yaml		# reads specifications,
+	python3-jsonschema	# and says whether they are such
 END
 )
 
@@ -97,12 +121,28 @@ apt_install()
 	apt_get install "$@" || { apt_get update || true; apt_get install "$@"; }
 }
 
+# The headers of another kernel: of the newest that there is, if KREL is a series.
+headers()
+{
+	[ -n "${KREL:-}" ] && [ -z "${KERNEL:-}" ] || return 0
+	[ ! -d "$("$here/kernel.sh" kdir 2>/dev/null)" ] || return 0
+	case $KREL in
+	*-*) package=linux-headers-$KREL ;;
+	*) package=$(apt-cache pkgnames "linux-headers-$KREL." | grep -v -e -rt- -e -cloud- |
+		grep -e '-amd64$' | sort -V | tail -n 1) ;;
+	esac
+	if [ -z "$package" ]; then
+		echo "deps: there are no packages linux-headers-$KREL.*-amd64: are its lists there (backports)?" >&2
+		exit 1
+	fi
+	apt_install "$package"
+}
+
 # Downloads the image's package of this kernel and unpacks it to build/kernel, with the modules that
 # guest-root.sh takes.
 fetch_image()
 {
 	krel=$("$here/kernel.sh" release)
-	rm -rf "$build/kernel"
 	mkdir -p "$build/kernel"
 	(cd "$build/kernel" && apt_get download "linux-image-$krel") || return
 	dpkg-deb --fsys-tarfile "$build"/kernel/linux-image-*.deb |
@@ -130,22 +170,41 @@ image()
 	fetch_image
 }
 
-# The kselftest harness and checkpatch, out of the stock kernel's source: the tests
+# A real Prometheus, for the test of what knellctl serves to it: installed, it would run as a daemon.
+prometheus()
+{
+	[ ! -x "$build/prometheus/prometheus" ] || return 0
+	echo "deps: unpacking prometheus"
+	rm -rf "$build/prometheus"
+	mkdir -p "$build/prometheus"
+	(cd "$build/prometheus" && { apt_get download prometheus ||
+		{ apt-get update || true; apt_get download prometheus; }; })
+	# The last one is what tells that all are there.
+	for program in promtool prometheus; do
+		dpkg-deb --fsys-tarfile "$build"/prometheus/prometheus_*.deb |
+			tar -C "$build/prometheus" -x --strip-components=3 "./usr/bin/$program"
+	done
+	rm -f "$build"/prometheus/*.deb
+}
+
+# The kselftest harness, checkpatch and the semantic patches, out of the stock kernel's source: tests
 # are written for that harness, whichever kernel they run on.
 kernel_files()
 {
 	series=$(KREL='' "$here/kernel.sh" series)
-	[ "$(cat "$build/kernel-files/series" 2>/dev/null)" = "$series" ] && return
+	[ -d "$build/kernel-files/scripts/coccinelle" ] &&
+		[ "$(cat "$build/kernel-files/series" 2>/dev/null)" = "$series" ] && return
 	if [ -n "$(missing "linux-source-$series")" ]; then
 		apt_install "linux-source-$series"
 	fi
-	echo "deps: extracting the kselftest harness and checkpatch"
+	echo "deps: extracting the kselftest harness, checkpatch and semantic patches"
 	rm -rf "$build/kernel-files"
 	mkdir -p "$build/kernel-files"
 	tar -C "$build/kernel-files" --strip-components=1 --wildcards \
 		-xJf "/usr/src/linux-source-$series.tar.xz" \
 		'linux-source-*/tools/testing/selftests/kselftest*.h' \
 		'linux-source-*/scripts/checkpatch.pl' \
+		'linux-source-*/scripts/coccinelle/*' \
 		'linux-source-*/scripts/spelling.txt' \
 		'linux-source-*/scripts/const_structs.checkpatch'
 	mkdir -p "$build/kselftest"
@@ -153,12 +212,77 @@ kernel_files()
 	echo "$series" >"$build/kernel-files/series"
 }
 
+# apt-get with lists of its own, of a newer Debian on the mirror that this machine has.
+apt_newer()
+{
+	apt-get -q -o Dir::State="$build/ynl/state" -o Dir::State::status="$build/ynl/state/status" \
+		-o Dir::Cache="$build/ynl/cache" -o Dir::Etc::sourcelist="$build/ynl/sources.list" \
+		-o Dir::Etc::sourceparts=- -o Acquire::Languages=none -o Acquire::Retries=3 \
+		-o APT::Sandbox::User=root \
+		-o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false "$@" </dev/null
+}
+
+# The package as a file: 6.12 is in Debian 12's security archive, which is not everybody's.
+download_newer()
+{
+	(cd "$build/ynl" && apt-get -q download linux-source-6.12 </dev/null 2>/dev/null) && return
+	mkdir -p "$build/ynl/state/lists/partial" "$build/ynl/cache/archives/partial"
+	: >"$build/ynl/state/status"
+	# shellcheck disable=SC2016 # apt's own variable
+	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
+		'Codename: bookworm' | head -n 1)
+	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" \
+		>"$build/ynl/sources.list"
+	apt_newer update
+	(cd "$build/ynl" && apt_newer download linux-source-6.12)
+}
+
+newer_source()
+{
+	if [ -f /usr/src/linux-source-6.12.tar.xz ]; then
+		cat /usr/src/linux-source-6.12.tar.xz
+	else
+		dpkg-deb --fsys-tarfile "$build"/ynl/*.deb | tar -xO ./usr/src/linux-source-6.12.tar.xz
+	fi
+}
+
+# The generators of what a netlink specification says, from a kernel that has them.
+ynl()
+{
+	[ -f "$build/ynl/done" ] && return
+	echo "deps: extracting tools/net/ynl"
+	rm -rf "$build/ynl"
+	mkdir -p "$build/ynl"
+	[ -f /usr/src/linux-source-6.12.tar.xz ] || download_newer
+	newer_source | tar -C "$build/ynl" --strip-components=1 --wildcards -xJ \
+		'linux-source-*/tools/net/ynl/*.py' \
+		'linux-source-*/Documentation/netlink/genetlink.yaml'
+	rm -rf "$build"/ynl/*.deb "$build/ynl/state" "$build/ynl/cache"
+	: >"$build/ynl/done"
+}
+
+wanted=${1:-}
 # shellcheck disable=SC2086,SC2046 # lists
 set -- $(missing $packages $([ "${1:-}" != lint ] || echo $lint_packages) \
 	$([ "${1:-}" != bench ] || echo $bench_packages) \
-	$([ "${1:-}" != daemons ] || echo $daemons_packages))
+	$([ "${1:-}" != daemons ] || echo $daemons_packages) \
+	$([ "${1:-}" != arm64 ] || echo $arm64_packages) \
+	$([ "${1:-}" != netlink ] && [ "${1:-}" != lint ] || echo $netlink_packages))
 if [ $# -gt 0 ]; then
 	apt_install "$@"
 fi
-image
+[ "$wanted" = arm64 ] || headers
+[ "$wanted" = arm64 ] || image
 kernel_files
+prometheus
+case $wanted in
+netlink) ynl ;;
+lint)
+	ynl
+	# The tree of a board, for an overlay.
+	"$here/debian-arm64.sh" ;;
+arm64)
+	"$here/debian-arm64.sh"
+	mkdir -p "$build/arm64"
+	ln -sfn ../kselftest "$build/arm64/kselftest" ;;
+esac

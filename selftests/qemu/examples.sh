@@ -9,10 +9,10 @@ set -eu
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 build=${KNELL_BUILD:-$top/build}
-tree=$build/python
+# shellcheck source=selftests/qemu/arch.sh
+. "$top/selftests/qemu/arch.sh"
+tree=${foreign:-$build/python}
 debs=$build/debs/python
-libs=lib/x86_64-linux-gnu
-loader=lib64/ld-linux-x86-64.so.2
 
 # For apt, a system that has nothing yet: all that python3-minimal depends on is downloaded.
 download()
@@ -42,43 +42,56 @@ fetch()
 	mv "$tree.new" "$tree"
 }
 
+# Adds to the guest $root what shared libraries a program needs, and what these need.
+install_libraries()
+{
+	readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -v '^ld-linux' |
+		while read -r so; do
+		[ ! -e "$root/$libs/$so" ] || continue
+		for dir in "$tree/$libs" "$tree/usr/$libs" "$build" $lib_dirs; do
+			[ -e "$dir/$so" ] || continue
+			cp -L "$dir/$so" "$root/$libs/"
+			install_libraries "$dir/$so"
+			continue 2
+		done
+		echo "examples: $1 needs $so, which is not there" >&2
+		exit 1
+	done
+}
+
 # The interpreter, its libraries, and of its modules those that start it and that hear.py imports.
 install_python()
 {
 	python=$(cd "$tree" && echo usr/bin/python3.[0-9]*)
 	lib=usr/lib/${python##*/}
-	mkdir -p "$1/usr/bin" "$1/$lib/encodings" "$1/$lib/collections" "$1/$lib/lib-dynload" \
-		"$1/$libs" "$1/lib64"
-	cp "$tree/$python" "$1/usr/bin/python3"
-	cp -L "$tree/$loader" "$1/$loader"
-	"$tree/$loader" --library-path "$tree/$libs:$tree/usr/$libs" --list "$tree/$python" |
-		sed -n 's/.*=> \([^ ]*\) .*/\1/p' | while read -r so; do
-		cp -L "$so" "$1/$libs/"
-	done
+	mkdir -p "$root/usr/bin" "$root/$lib/encodings" "$root/$lib/collections" \
+		"$root/$lib/lib-dynload" "$root/$libs" "$root/${loader%/*}"
+	cp "$tree/$python" "$root/usr/bin/python3"
+	cp -L "$loader_dir/${loader##*/}" "$root/$loader"
+	install_libraries "$tree/$python"
 	for module in _collections_abc abc codecs genericpath io keyword operator os posixpath \
 		reprlib stat struct collections/__init__ collections/abc encodings/__init__ \
 		encodings/aliases encodings/ascii encodings/latin_1 encodings/utf_8; do
-		cp "$tree/$lib/$module.py" "$1/$lib/$module.py"
+		cp "$tree/$lib/$module.py" "$root/$lib/$module.py"
 	done
 }
 
-# The programs, and what libraries of this machine they need besides those of the interpreter.
+# The programs, and what libraries they need besides those of the interpreter.
 install_programs()
 {
-	mkdir -p "$1/examples/bin"
+	mkdir -p "$root/examples/bin"
 	for source in "$top"/Documentation/examples/*.c; do
 		program=${source##*/}
 		program=$build/examples/${program%.c}
-		cp "$program" "$1/examples/bin/"
-		"/$loader" --list "$program" | sed -n 's/.*=> \([^ ]*\) .*/\1/p'
-	done | sort -u | while read -r so; do
-		[ -e "$1/$libs/${so##*/}" ] || cp -L "$so" "$1/$libs/"
+		cp "$program" "$root/examples/bin/"
+		install_libraries "$program"
 	done
 }
 
 [ -d "$tree" ] || fetch
 [ $# -gt 0 ] || exit 0
-install_python "$1"
-mkdir -p "$1/examples"
-cp -r "$top/README.md" "$top"/Documentation/examples/* "$1/examples/"
-install_programs "$1"
+root=$1
+install_python
+mkdir -p "$root/examples"
+cp -r "$top/README.md" "$top"/Documentation/examples/* "$root/examples/"
+install_programs

@@ -16,7 +16,7 @@ shift
 # Only what is mounted: after a failure the root stays, to be looked at.
 unmount()
 {
-	for fs in sys dev proc; do
+	for fs in sys dev proc .; do
 		if mountpoint -q "$dir/$fs"; then
 			umount -l "$dir/$fs"
 		fi
@@ -32,6 +32,9 @@ git clone -q --no-local "$top" "$dir/knell"
 cp /etc/resolv.conf "$dir/etc/resolv.conf"
 trap unmount EXIT
 trap 'exit 130' INT TERM HUP
+# Tests make mount namespaces of their own: "/" has to be a mount, and nobody else's.
+mount --bind "$dir" "$dir"
+mount --make-private "$dir"
 mount -t proc proc "$dir/proc"
 mount --rbind /dev "$dir/dev"
 mount --make-rslave "$dir/dev"

@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Packs the test guest into build/guest/base.cpio.gz: busybox, our init and insmod, the module,
-# knelld, and every program of build/selftests in /tests. The list of what init is to run is
-# appended to it for each boot.
+# Packs the test guest into build/guest/base.cpio: busybox, our init and insmod, the module,
+# knelld. The list of what init is to run is appended to it for each boot, with the programs that it
+# names, which are in /tests (run-list.sh).
 #
 # What a test program finds there: /dev/knell, the module as $KNELL_KO (/lib/knell.ko) and a plain
 # insmod as /sbin/insmod (by its full path: busybox's shell has its own), knelld as $KNELLD
-# (/sbin/knelld), a fresh tmpfs on /tmp, /run and /dev/shm; /gcov, where what gcov counts outlives
+# (/sbin/knelld), knellctl as /sbin/knellctl, a fresh tmpfs on /tmp, /run and /dev/shm; /gcov, where what gcov counts outlives
 # them; /proc, /sys, cgroup2, debugfs and tracefs mounted where they belong; the users root, nobody
 # and tester (1000), each with its group; what examples.sh adds; what is in the directory
 # KNELL_GUEST_FILES, if that is set; of the stock kernel's modules, unless it has them built in,
@@ -15,7 +15,15 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
+# shellcheck source=selftests/qemu/arch.sh
+. "$here/arch.sh"
 root=$build/guest/root
+
+# What is for a debugger would only take the guest time to unpack.
+stripped()
+{
+	"${CROSS_COMPILE:-}strip" --strip-debug -o "$2" "$1"
+}
 
 rm -rf "$root"
 mkdir -p "$root/tests" "$root/gcov"
@@ -23,11 +31,9 @@ chmod 1777 "$root/gcov"
 "$here/busybox-root.sh" "$root"
 cp "$build/qemu/init" "$root/init"
 cp "$build/qemu/insmod" "$root/sbin/insmod"
-[ ! -e "$build/../kmod/knell.ko" ] || cp "$build/../kmod/knell.ko" "$root/lib/knell.ko"
-[ ! -e "$build/knelld-static" ] || cp "$build/knelld-static" "$root/sbin/knelld"
-for program in "$build"/selftests/*; do
-	[ ! -x "$program" ] || cp "$program" "$root/tests/"
-done
+[ ! -e "$module" ] || stripped "$module" "$root/lib/knell.ko"
+[ ! -e "$build/knelld-static" ] || stripped "$build/knelld-static" "$root/sbin/knelld"
+[ ! -e "$build/knellctl-static" ] || stripped "$build/knellctl-static" "$root/sbin/knellctl"
 [ -z "${KNELL_GUEST_FILES:-}" ] || cp -r "$KNELL_GUEST_FILES/." "$root/"
 for name in fuse cuse; do
 	file=$("$here/kernel.sh" module "fs/fuse/$name")
@@ -49,4 +55,4 @@ END
 mkdir -p "$root/home/tester"
 [ ! -x "$build/selftests/examples_test.sh" ] || "$here/examples.sh" "$root"
 echo '127.0.0.1 localhost' >"$root/etc/hosts"
-"$here/mkinitramfs.sh" "$root" >"$build/guest/base.cpio.gz"
+"$here/mkinitramfs.sh" "$root" >"$build/guest/base.cpio"

@@ -36,7 +36,12 @@
 #define MODULE		"knell"
 #define MODULE_FILE	"/lib/knell.ko"
 #define PROGRAM_LIST	"/etc/programs"
+/* An arm64 machine's first port is no 8250. */
+#ifdef __aarch64__
+#define RESULT_PORT	"/dev/ttyS0"
+#else
 #define RESULT_PORT	"/dev/ttyS1"
+#endif
 #define LINE_MAX_LEN	4096
 #define ARGS_MAX	32
 
@@ -99,13 +104,23 @@ static void __attribute__((format(printf, 1, 2))) report(const char *fmt, ...)
 		write_all(result_port, line, (size_t)len < sizeof(line) ? (size_t)len : sizeof(line) - 1);
 }
 
+static bool has_slept(void)
+{
+	struct timespec boot, mono;
+
+	clock_gettime(CLOCK_MONOTONIC, &mono);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	return boot.tv_sec > mono.tv_sec + 1;
+}
+
 static void __attribute__((noreturn)) power_off(void)
 {
 	/* The port has a buffer, and the machine goes at once. */
 	if (result_port >= 0)
 		tcdrain(result_port);
 	sync();
-	reboot(RB_POWER_OFF);
+	/* QEMU's machine cannot be switched off any more once it has slept; boot.sh has -no-reboot. */
+	reboot(has_slept() ? RB_AUTOBOOT : RB_POWER_OFF);
 	_exit(1);
 }
 

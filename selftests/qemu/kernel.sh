@@ -1,25 +1,48 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Which kernel everything is built for and booted on: what Debian's metapackage gives today, or the
-# release that KREL names, if its image and headers are installed. The kernel that this machine
-# happens to run has no part in it. KERNEL is the image of a kernel of one's own; the module is then
-# built in KDIR, which the Makefile takes.
+# release that KREL names, or the newest of that series (6.12); deps.sh gets its image and headers.
+# The kernel that this machine happens to run has no part in it. For arm64 it is what debian-arm64.sh
+# has fetched. KERNEL is the image of a kernel of one's own; the module is then built in KDIR, which
+# the Makefile takes.
 #
 # usage: kernel.sh release|series|kdir|image|module PATH
 set -eu
 
 build=${KNELL_BUILD:-$(cd "$(dirname "$0")/../.." && pwd)/build}
+# shellcheck source=selftests/qemu/arch.sh
+. "$(dirname "$0")/arch.sh"
 
 # 6.1.0-56-amd64
 release()
 {
+	if [ -n "$foreign" ]; then
+		cat "$foreign.release" 2>/dev/null || true
+		return
+	fi
 	dpkg-query -W -f '${Depends}' linux-headers-amd64 2>/dev/null |
 		sed -n 's/.*linux-headers-\([0-9][^ ,]*\).*/\1/p'
 }
 
-krel=${KREL:-$(release)}
+# Of a series, 6.12, the newest whose headers are installed.
+newest()
+{
+	for dir in "/lib/modules/$1".*-amd64/build; do
+		dir=${dir%/build}
+		case ${dir##*/} in
+		*-rt-amd64|*-cloud-amd64|*[*]*) ;;
+		*) echo "${dir##*/}" ;;
+		esac
+	done | sort -V | tail -n 1
+}
+
+case ${KREL:-} in
+'') krel=$(release) ;;
+*-*) krel=$KREL ;;
+*) krel=$(newest "$KREL") ;;
+esac
 if [ -z "$krel" ]; then
-	echo "kernel.sh: linux-headers-amd64 is not installed: make deps" >&2
+	echo "kernel.sh: there are no kernel headers${KREL:+ of $KREL}: make deps" >&2
 	exit 1
 fi
 
@@ -29,7 +52,11 @@ release)
 series)
 	echo "$krel" | sed 's/^\([0-9]*\.[0-9]*\).*/\1/' ;;
 kdir)
-	echo "/lib/modules/$krel/build" ;;
+	if [ -n "$foreign" ]; then
+		echo "$foreign/usr/src/linux-headers-$krel"
+	else
+		echo "/lib/modules/$krel/build"
+	fi ;;
 image)
 	if [ -n "${KERNEL:-}" ]; then
 		[ -r "$KERNEL" ] || { echo "kernel.sh: cannot read $KERNEL" >&2; exit 1; }
@@ -37,7 +64,7 @@ image)
 		exit 0
 	fi
 	# Where the package is not installed, deps.sh has unpacked it under build/.
-	for image in "/boot/vmlinuz-$krel" "$build/kernel/boot/vmlinuz-$krel"; do
+	for image in "$foreign/boot/vmlinuz-$krel" "$build/kernel/boot/vmlinuz-$krel"; do
 		if [ -r "$image" ]; then
 			echo "$image"
 			exit 0
@@ -48,7 +75,7 @@ image)
 module)
 	# PATH is like fs/fuse/fuse. Nothing where it is built in, or not our kernel.
 	[ -z "${KERNEL:-}" ] || exit 0
-	for dir in "/lib/modules/$krel" "$build/kernel/lib/modules/$krel"; do
+	for dir in "$foreign/lib/modules/$krel" "$build/kernel/lib/modules/$krel"; do
 		for file in "$dir/kernel/$2.ko" "$dir/kernel/$2.ko.xz"; do
 			if [ -r "$file" ]; then
 				echo "$file"

@@ -58,17 +58,17 @@ awk -f "$here/dump_filter.awk" "$work/theirs.raw" |
 	sort -u >"$work/theirs.all"
 # Of units whose confinement takes away capabilities, these cannot be compared.
 sed -n 's/\t!capabilities$/\tCapabilityBoundingSet:/p' "$work/theirs.all" >"$work/confined"
+# A machine id in LogsDirectory= is lost to it where /etc/machine-id is missing.
 without()
 {
-	grep -v '!capabilities$' "$1" | if [ -s "$work/confined" ]; then
+	grep -v -e '!capabilities$' -e 'LogsDirectory: journal/[0-9a-f]\{32\}' "$1" | if [ -s "$work/confined" ]; then
 		grep -v -F -f "$work/confined"
 	else
 		cat
 	fi
 }
 without "$work/theirs.all" >"$work/theirs"
-# A machine id in LogsDirectory= is lost to it where /etc/machine-id is missing.
-without <(grep -v 'LogsDirectory: journal/[0-9a-f]\{32\}' "$work/ours.raw" | sort -u) >"$work/ours"
+without <(sort -u "$work/ours.raw") >"$work/ours"
 diff "$work/theirs" "$work/ours" >"$work/diff" 2>&1
 same=$?
 [ $same -eq 0 ] || sed 's/^/# /' "$work/diff" | head -n "${SHOW:-60}"

@@ -379,25 +379,25 @@ static void service(const struct service *s)
 	line("Type: %s", unit_type_name(s->type));
 	line("Restart: %s", unit_restart_name(s->restart));
 	line("NotifyAccess: %s", access[s->notify_access]);
-	if (s->pid_file.name)
-		line("PIDFile: %s", s->pid_file.name);
-	if (s->bus_name)
-		line("BusName: %s", s->bus_name);
+	if (s->more->pid_file.name)
+		line("PIDFile: %s", s->more->pid_file.name);
+	if (s->more->bus_name)
+		line("BusName: %s", s->more->bus_name);
 	whole_span("RestartSec", s->restart_ns);
 	whole_span("TimeoutStartSec", s->start_ns);
 	whole_span("TimeoutStopSec", s->stop_ns);
 	line("TimeoutStartFailureMode: %s", mode_name(s->start_failure_mode));
 	line("TimeoutStopFailureMode: %s", mode_name(s->stop_failure_mode));
-	whole_span("RuntimeMaxSec", s->runtime_max_ns);
-	whole_span("RuntimeRandomizedExtraSec", s->runtime_extra_ns);
-	whole_span("WatchdogSec", s->watchdog_ns);
+	whole_span("RuntimeMaxSec", s->more->runtime_max_ns);
+	whole_span("RuntimeRandomizedExtraSec", s->more->runtime_extra_ns);
+	whole_span("WatchdogSec", s->more->watchdog_ns);
 	line("NonBlocking: %s", yes(s->non_blocking));
-	if (s->fd_store_max)
-		line("File Descriptor Store Max: %u", s->fd_store_max);
+	if (s->more->fd_store_max)
+		line("File Descriptor Store Max: %u", s->more->fd_store_max);
 	killing(&s->kill);
 	exec(s->exec);
 	for (int i = 0; i < EXEC_KINDS; i++)
-		commands(unit_exec_name(i), &s->cmds[i]);
+		commands(unit_exec_name(i), s->cmds[i]);
 }
 
 static void timer(const struct timer *t, const struct unit_file *f)
@@ -479,10 +479,10 @@ static void socket_unit(const struct socket *s)
 		     (strncmp(s->listen[i].address, "[::]:", 5) ? 0 : 5));
 	killing(&s->kill);
 	exec(s->exec);
-	commands("ExecStartPre", &s->cmds[EXEC_START_PRE]);
-	commands("ExecStartPost", &s->cmds[EXEC_START_POST]);
-	commands("ExecStopPre", &s->cmds[EXEC_STOP]);
-	commands("ExecStopPost", &s->cmds[EXEC_STOP_POST]);
+	commands("ExecStartPre", s->cmds[EXEC_START_PRE]);
+	commands("ExecStartPost", s->cmds[EXEC_START_POST]);
+	commands("ExecStopPre", s->cmds[EXEC_STOP]);
+	commands("ExecStopPost", s->cmds[EXEC_STOP_POST]);
 }
 
 static void say_line(void *arg, enum severity severity, const char *file, unsigned int nr,

@@ -12,7 +12,7 @@ static void by_section(void)
 	static const char *const sections[] = {
 		[IN_UNIT] = "Unit", [IN_INSTALL] = "Install", [IN_SERVICE] = "Service",
 		[IN_TIMER] = "Timer", [IN_SOCKET] = "Socket", [IN_SERVICE_OLD] = "Service",
-		[IN_EXEC] = "Service", [IN_KILL] = "Service",
+		[IN_MORE] = "Service", [IN_EXEC] = "Service", [IN_KILL] = "Service",
 	};
 
 	for (size_t i = 0; i < nr_keys; i++) {

@@ -52,7 +52,7 @@ static void cover(const char *section, const char *key)
 	static const char *const names[] = {
 		[IN_UNIT] = "Unit", [IN_INSTALL] = "Install", [IN_SERVICE] = "Service",
 		[IN_TIMER] = "Timer", [IN_SOCKET] = "Socket", [IN_SERVICE_OLD] = "Service",
-		[IN_EXEC] = "Service", [IN_KILL] = "Service",
+		[IN_MORE] = "Service", [IN_EXEC] = "Service", [IN_KILL] = "Service",
 	};
 
 	for (size_t i = 0; i < nr_keys; i++)
@@ -223,8 +223,8 @@ static void install_keys(void)
 
 #define COMMAND(section, key, kind, cmds)					\
 	KEY(section, key, "-/bin/a b \"c %i\"",					\
-	    has_cmd(&(cmds)[kind], "/bin/a", "c i-j") &&			\
-	    (cmds)[kind].v[0].flags == CMD_IGNORE_FAILURE, "rel/ative x", !(cmds)[kind].nr)
+	    has_cmd((cmds)[kind], "/bin/a", "c i-j") &&			\
+	    (cmds)[kind]->v[0].flags == CMD_IGNORE_FAILURE, "rel/ative x", !(cmds)[kind]->nr)
 
 static void service_keys(void)
 {
@@ -237,19 +237,18 @@ static void service_keys(void)
 	COMMAND("Service", "ExecReload", EXEC_RELOAD, s->cmds);
 	COMMAND("Service", "ExecStop", EXEC_STOP, s->cmds);
 	COMMAND("Service", "ExecStopPost", EXEC_STOP_POST, s->cmds);
-	KEY("Service", "ExecStart", "\nExecStart=/bin/a", s->cmds[EXEC_START].nr == 1 &&
-	    same(s->cmds[EXEC_START].v[0].path, "/bin/a"), NULL,
-	    f->bad && !s->cmds[EXEC_START].nr);
+	KEY("Service", "ExecStart", "\nExecStart=/bin/a", s->cmds[EXEC_START]->nr == 1 &&
+	    same(s->cmds[EXEC_START]->v[0].path, "/bin/a"), NULL,
+	    f->bad && !s->cmds[EXEC_START]->nr);
 	SCALAR("Service", "Restart", "on-watchdog", s->restart == RESTART_ON_WATCHDOG, "x");
 	SCALAR("Service", "RestartMode", "direct", s->restart_direct, "x");
-	SCALAR("Service", "RestartSec", "1min 30s", s->restart_ns == 90 * SEC &&
-	       s->restart_reset_ns == 900 * SEC, "soon");
-	KEY("Service", "RestartSteps", "3\nRestartMaxDelaySec=1h", s->restart_steps == 3 &&
-	    s->restart_max_ns == 3600 * SEC && s->restart_reset_ns == 3600 * SEC, NULL,
+	SCALAR("Service", "RestartSec", "1min 30s", s->restart_ns == 90 * SEC, "soon");
+	KEY("Service", "RestartSteps", "3\nRestartMaxDelaySec=1h", s->more->restart_steps == 3 &&
+	    s->more->restart_max_ns == 3600 * SEC && s->more->restart_reset_ns == 3600 * SEC, NULL,
 	    told.nr == 1);
-	KEY("Service", "RestartMaxDelaySec", "1h\nRestartSteps=1", s->restart_max_ns == 3600 * SEC,
+	KEY("Service", "RestartMaxDelaySec", "1h\nRestartSteps=1", s->more->restart_max_ns == 3600 * SEC,
 	    NULL, told.nr == 1);
-	SCALAR("Service", "X-Knell-RestartReset", "5min", s->restart_reset_ns == 300 * SEC, "x");
+	SCALAR("Service", "X-Knell-RestartReset", "5min", s->more->restart_reset_ns == 300 * SEC, "x");
 	SCALAR("Service", "TimeoutSec", "5", s->start_ns == 5 * SEC && s->stop_ns == 5 * SEC &&
 	       s->abort_ns == 5 * SEC && s->start_set, "x");
 	SCALAR("Service", "TimeoutStartSec", "0", s->start_ns == FOREVER && s->stop_ns == 90 * SEC,
@@ -262,31 +261,31 @@ static void service_keys(void)
 	       "x");
 	SCALAR("Service", "TimeoutStopFailureMode", "abort", s->stop_failure_mode == TIMEOUT_ABORT,
 	       "x");
-	SCALAR("Service", "RuntimeMaxSec", "1d", s->runtime_max_ns == 86400 * SEC, "x");
-	SCALAR("Service", "RuntimeRandomizedExtraSec", "2", s->runtime_extra_ns == 2 * SEC, "x");
-	SCALAR("Service", "WatchdogSec", "3", s->watchdog_ns == 3 * SEC &&
+	SCALAR("Service", "RuntimeMaxSec", "1d", s->more->runtime_max_ns == 86400 * SEC, "x");
+	SCALAR("Service", "RuntimeRandomizedExtraSec", "2", s->more->runtime_extra_ns == 2 * SEC, "x");
+	SCALAR("Service", "WatchdogSec", "3", s->more->watchdog_ns == 3 * SEC &&
 	       s->notify_access == NOTIFY_MAIN, "x");
 	FLAG("Service", "RemainAfterExit", s->remain);
 	FLAG_OFF("Service", "GuessMainPID", s->guess_main_pid);
-	KEY("Service", "PIDFile", "%p.pid", same(s->pid_file.name, "/run/u.pid") &&
-	    s->pid_file.where.line == 6, "../x", !s->pid_file.name);
-	KEY("Service", "BusName", "org.a", same(s->bus_name, "org.a") && s->type == TYPE_DBUS,
-	    "nodot", !s->bus_name && s->type == TYPE_SIMPLE);
+	KEY("Service", "PIDFile", "%p.pid", same(s->more->pid_file.name, "/run/u.pid") &&
+	    s->more->pid_file.where.line == 6, "../x", !s->more->pid_file.name);
+	KEY("Service", "BusName", "org.a", same(s->more->bus_name, "org.a") && s->type == TYPE_DBUS,
+	    "nodot", !s->more->bus_name && s->type == TYPE_SIMPLE);
 	SCALAR("Service", "NotifyAccess", "all", s->notify_access == NOTIFY_ALL, "x");
-	KEY("Service", "X-Knell-NotifyFD", "3", s->notify_fd == 3, "2", s->notify_fd == -1);
+	KEY("Service", "X-Knell-NotifyFD", "3", s->more->notify_fd == 3, "2", s->more->notify_fd == -1);
 	KEY("Service", "Sockets", "a.socket b.socket", dep(f, DEP_SOCKETS, "b.socket"), "a.service",
 	    dep(f, DEP_SOCKETS, "a.socket"));
 	FLAG("Service", "NonBlocking", s->non_blocking);
-	SCALAR("Service", "FileDescriptorStoreMax", "9", s->fd_store_max == 9, "x");
+	SCALAR("Service", "FileDescriptorStoreMax", "9", s->more->fd_store_max == 9, "x");
 	SCALAR("Service", "FileDescriptorStorePreserve", "yes", s->fd_store_preserve == PRESERVE_YES,
 	       "x");
 	KEY("Service", "SuccessExitStatus", "TEMPFAIL 200 SIGKILL",
-	    s->success->codes[1] == 1ULL << (75 - 64) && s->success->codes[3] == 1ULL << (200 - 192) &&
-	    s->success->signals == 1ULL << (SIGKILL - 1), "256", !s->success);
-	KEY("Service", "RestartPreventExitStatus", "1", s->no_restart->codes[0] == 2, "x",
-	    !s->no_restart);
-	KEY("Service", "RestartForceExitStatus", "HUP", s->force_restart->signals == 1, "x",
-	    !s->force_restart);
+	    s->more->success->codes[1] == 1ULL << (75 - 64) && s->more->success->codes[3] == 1ULL << (200 - 192) &&
+	    s->more->success->signals == 1ULL << (SIGKILL - 1), "256", !s->more->success);
+	KEY("Service", "RestartPreventExitStatus", "1", s->more->no_restart->codes[0] == 2, "x",
+	    !s->more->no_restart);
+	KEY("Service", "RestartForceExitStatus", "HUP", s->more->force_restart->signals == 1, "x",
+	    !s->more->force_restart);
 	SCALAR("Service", "ReloadSignal", "USR2", s->reload_signal == SIGUSR2, "x");
 	FLAG("Service", "RootDirectoryStartOnly", s->root_start_only);
 	FLAG("Service", "PermissionsStartOnly", s->permissions_start_only);
@@ -547,8 +546,7 @@ static void noted_keys(void)
 	};
 
 	for (size_t i = 0; i < nr_keys; i++) {
-		const char *value = !keys[i].value ? "yes" :
-				    keys[i].value == &value_listen ? "/a" : "yes";
+		const char *value = keys[i].value == V_listen ? "/a" : "yes";
 		char *body;
 
 		if (keys[i].note != NOTE_IGNORED && keys[i].note != NOTE_SANDBOX)

@@ -395,8 +395,8 @@ static void large(void)
 		end = stpcpy(end, " x\\\n");
 	put("a/lines.service", text, end - text);
 	f = load("lines.service", LOAD_OK);
-	if (f && f->service->cmds[EXEC_START].v[0].argv.nr != 100001)
-		bad("%zu words", f->service->cmds[EXEC_START].v[0].argv.nr);
+	if (f && f->service->cmds[EXEC_START]->v[0].argv.nr != 100001)
+		bad("%zu words", f->service->cmds[EXEC_START]->v[0].argv.nr);
 	unit_file_free(f);
 	/* Remarks about every line. */
 	for (end = text; end < text + TEXT_MAX - 10;)
@@ -614,7 +614,7 @@ static void dragonreach(void)
 			bad("%zu times", f->timer->nr);
 		if (f && !strcmp(f->name, "full.service") &&
 		    (f->service->exec->nice != 19 || f->service->exec->env.nr != 2 ||
-		     f->service->cmds[EXEC_START_POST].nr != 1))
+		     f->service->cmds[EXEC_START_POST]->nr != 1))
 			bad("not all that it says");
 		unit_file_free(f);
 	}
@@ -760,7 +760,7 @@ static size_t mutate(char *text, size_t len, size_t room)
 /* What is promised of all that comes out. */
 static void check_invariants(const struct unit_file *f, enum load ret)
 {
-	const struct commands *cmds = f->service ? f->service->cmds : f->socket ? f->socket->cmds : NULL;
+	const struct commands *const *cmds = f->service ? f->service->cmds : f->socket ? f->socket->cmds : NULL;
 
 	if ((ret == LOAD_BAD) != !!f->bad || !f->description || !f->nr_sources)
 		bad("%s: %d, bad: %s", f->name, ret, f->bad);
@@ -769,8 +769,8 @@ static void check_invariants(const struct unit_file *f, enum load ret)
 		    f->deps[i].kind >= DEP_KINDS || f->deps[i].where.file >= f->nr_sources)
 			bad("dependency on %s", f->deps[i].name);
 	for (int k = 0; cmds && k < EXEC_KINDS; k++)
-		for (size_t i = 0; i < cmds[k].nr; i++) {
-			const struct command *c = &cmds[k].v[i];
+		for (size_t i = 0; i < cmds[k]->nr; i++) {
+			const struct command *c = &cmds[k]->v[i];
 
 			if (!c->argv.nr || c->argv.v[c->argv.nr] || !*c->path ||
 			    (*c->path != '/' && strchr(c->path, '/') && !(c->flags & CMD_SHELL)))
