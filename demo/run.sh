@@ -40,15 +40,15 @@ fail()
 grep -q 'reboot: Power down' "$out/console.log" || fail "the machine was not powered off"
 grep -q '^TOUR PASSED' "$out/result" || fail "$(grep '^not ok' "$out/result" || echo 'no result')"
 
-# before FIRST SECOND: both are in the log of the way out, in this order
+# before FIRST SECOND: both, regular expressions, are in the log of the way out, in this order
 before()
 {
 	sed -n '/== The way out/,$p' "$out/console.log" | awk -v first="knelld: $1" -v second="knelld: $2" '
-		index($0, first) { seen = 1 }
-		index($0, second) { status = !seen; found = 1; exit }
+		$0 ~ first { seen = 1 }
+		$0 ~ second { status = !seen; found = 1; exit }
 		END { exit found ? status : 1 }' || fail "not \"$1\" before \"$2\""
 }
 before 'shop-app.service: stopped' 'shop-db.service: stopping'
 before 'nginx.service: stopped' 'redis.service: stopping'
-before 'redis.service: stopped' 'power off'
+before 'redis.service: stopped' 'power off\r*$'
 echo "make run: all of the tour succeeded"
