@@ -8,13 +8,23 @@
 #				the machine, too), of knelld, knellctl and what they are made of;
 #				TESTS="timer unit knelld_exec" only these (selftests/host.mk has
 #				more on those that are run here),
-#				KREL=RELEASE on another kernel that is installed with its headers,
+#				KREL=RELEASE on another kernel of Debian's, or KREL=6.12 on the
+#				newest of that series: "make deps" gets its image and headers,
 #				KERNEL=IMAGE KDIR=DIR on one of your own, DIR where it was built;
-#				SLOW=N gives all N times as long, SMP=CPUS, MEMORY=MB,
-#				APPEND="OPTION..."
+#				SLOW=N gives all N times as long, FULL=1 has knelld_scale at its
+#				full size, SMP=CPUS, MEMORY=MB,
+#				APPEND="OPTION..."; after one of everything, on a machine with
+#				nothing else to do, selftests/qemu/costs.sh notes what took how long
+#				ARCH=arm64 on Debian's arm64 kernel, emulated, in build/arm64: what
+#				runs in a guest
 #	make bench		counts instructions, system calls and bytes, BENCH="fd kill" only these
-#	make lint		W=1, sparse, checkpatch, gcc -fanalyzer, clang-tidy, shellcheck, the
-#				manual, what make install installs
+#	make lint		W=1, sparse, coccinelle, checkpatch, gcc -fanalyzer, clang-tidy,
+#				shellcheck, the manual, spelling, licences, what make install installs
+#	make lint-seeds		shows that each of these finds a fault of its kind
+#	make netlink		generates the header and the page of the netlink family from its
+#				specification, Documentation/netlink/specs/knell.yaml
+#	make docs		draws the pictures of Documentation/pictures.rst anew, as root
+#	make dtbs		the device tree's overlays of dts/, into build/dts
 #	make deps		installs what is missing for these (they call it themselves)
 #	make install		installs the module, knelld, knellctl and its completions, libknell, the
 #				headers, the manual; PREFIX, DESTDIR, libdir, includedir, mandir
@@ -24,6 +34,13 @@
 
 build := build
 qemu := selftests/qemu
+kmod := $(CURDIR)/kmod
+
+all: module libknell unit knelld knellctl
+
+ifeq ($(ARCH),arm64)
+include $(qemu)/arm64.mk
+endif
 
 # Asked when they are needed: on a fresh machine "deps" has to come first.
 KDIR ?= $(shell $(qemu)/kernel.sh kdir)
@@ -31,12 +48,10 @@ PREFIX ?= /usr/local
 mandir ?= $(PREFIX)/share/man
 INSTALL ?= install
 
-kbuild = $(MAKE) -C $(KDIR) M=$(CURDIR)/kmod $(if $(WERROR),KCFLAGS=-Werror) $(if $(W),W=$(W))
-
-all: module libknell unit knelld knellctl
+kbuild = $(MAKE) -C $(KDIR) M=$(kmod) $(kbuild_flags) $(if $(WERROR),KCFLAGS=-Werror) $(if $(W),W=$(W))
 
 module:
-	$(kbuild) modules
+	+$(kbuild) modules
 
 libknell:
 	$(MAKE) -C user/libknell BUILD=$(CURDIR)/$(build)
@@ -61,18 +76,30 @@ knelld-static: knelld
 knellctl-static: knellctl
 	$(MAKE) -C user/knellctl BUILD=$(CURDIR)/$(build) static
 
-selftests: module libknell knelld-static
-	$(MAKE) -C selftests
+selftests: module libknell knelld-static knellctl-static
+	$(MAKE) -C selftests build=$(CURDIR)/$(build)
+
+dtbs:
+	@mkdir -p $(build)/dts
+	@for overlay in $(basename $(notdir $(wildcard dts/*.dtso))); do \
+		dts/overlay.sh dts/$$overlay.dtso $(build)/dts/$$overlay.dtbo || exit 1; done
 
 deps:
-	@$(qemu)/deps.sh
+	@$(deps_env) $(qemu)/deps.sh $(deps)
 
 run: deps
 	@$(MAKE) --no-print-directory all knelld-static knellctl-static
 	@demo/run.sh $(if $(INTERACTIVE),-i)
 
+# Of programs that TESTS calls by their full names no more than these is built, unless they need knelld.
+few := $(if $(filter-out $(patsubst selftests/%.c,%,$(wildcard selftests/*_test.c)),$(TESTS))$(filter \
+	knelld_%,$(TESTS)),,$(TESTS))
+
+few: module
+	$(MAKE) -C selftests build=$(CURDIR)/$(build) guest $(few:%=$(CURDIR)/$(build)/selftests/%)
+
 check: deps
-	@$(MAKE) --no-print-directory all selftests
+	@$(MAKE) --no-print-directory $(if $(few),few,all selftests)
 	@$(qemu)/check.sh $(TESTS)
 
 include selftests/bench/bench.mk
@@ -82,9 +109,21 @@ bench:
 	@$(MAKE) --no-print-directory module $(BENCH_PROGS)
 	@selftests/bench/run.sh $(BENCH) $(if $(BENCH_ARGS),-- $(BENCH_ARGS))
 
+netlink:
+	@$(qemu)/deps.sh netlink
+	@Documentation/netlink/generate.sh
+
 lint:
 	@$(qemu)/deps.sh lint
 	@.ci/lint
+
+# That each of these finds a fault of its kind.
+lint-seeds:
+	@$(qemu)/deps.sh lint
+	@.ci/seeds
+
+docs: knelld knellctl
+	Documentation/pictures/draw.sh $(build)/knelld $(build)/knellctl Documentation/pictures
 
 install: all modules_install
 	$(INSTALL) -D -m 0644 Documentation/man/knell.4 $(DESTDIR)$(mandir)/man4/knell.4
@@ -98,9 +137,9 @@ modules_install: module
 
 clean:
 	[ ! -d $(KDIR) ] || $(kbuild) clean
-	rm -rf $(filter-out $(addprefix $(build)/,daemons debs debian kernel kernel-files kselftest python),$(wildcard $(build)/*))
+	rm -rf $(filter-out $(addprefix $(build)/,daemons debs debian debian-arm64 kernel kernel-files kselftest prometheus python ynl),$(wildcard $(build)/*))
 
 distclean: clean
 	rm -rf $(build)
 
-.PHONY: all module libknell unit varlink knelld knellctl knelld-static knellctl-static selftests deps run check bench lint install modules_install clean distclean
+.PHONY: all module libknell unit varlink knelld knellctl knelld-static knellctl-static selftests few dtbs deps run check bench docs netlink lint lint-seeds install modules_install clean distclean
