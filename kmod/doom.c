@@ -103,14 +103,6 @@ void knell_doom_add(struct knell_tree *tree, struct pid_namespace *ns)
 		knell_doom_put(&left);
 }
 
-/* kill(2)'s rule, which the kernel does not apply when a process signals itself. */
-static bool knell_cred_may_kill(const struct cred *cred, const struct cred *target)
-{
-	return uid_eq(cred->euid, target->suid) || uid_eq(cred->euid, target->uid) ||
-	       uid_eq(cred->uid, target->suid) || uid_eq(cred->uid, target->uid) ||
-	       ns_capable_noaudit(target->user_ns, CAP_KILL);
-}
-
 /*
  * With the killer's rights; for security modules, too, it is him who sends. The
  * first process of a pid namespace is safe from signals that come from inside,
@@ -119,11 +111,8 @@ static bool knell_cred_may_kill(const struct cred *cred, const struct cred *targ
 static int knell_doom_execute_by(struct knell_member *member, const struct knell_doom *doom)
 {
 	const struct cred *own = override_creds(doom->cred);
-	int err = -EPERM;
+	int err = knell_member_signal(member, SIGKILL, doom->ns);
 
-	if (pid_nr_ns(member->pid, doom->ns) &&
-	    knell_cred_may_kill(doom->cred, current_real_cred()))
-		err = kill_pid(member->pid, SIGKILL, 0);
 	if (!err && current->signal->flags & SIGNAL_UNKILLABLE &&
 	    doom->ns != task_active_pid_ns(current))
 		kill_pid(member->pid, SIGKILL, 1);

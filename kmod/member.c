@@ -509,9 +509,32 @@ static bool knell_member_ends(const struct knell_member *member)
 	return task && READ_ONCE(task->signal->flags) & SIGNAL_GROUP_EXIT;
 }
 
-static int knell_member_signal(struct knell_member *member, int sig, struct pid_namespace *ns)
+/* kill(2)'s rule, which the kernel does not apply when a process signals itself. */
+static bool knell_cred_may_kill(const struct cred *cred, const struct cred *target)
 {
-	return pid_nr_ns(member->pid, ns) ? kill_pid(member->pid, sig, 0) : -EPERM;
+	return uid_eq(cred->euid, target->suid) || uid_eq(cred->euid, target->uid) ||
+	       uid_eq(cred->uid, target->suid) || uid_eq(cred->uid, target->uid) ||
+	       ns_capable_noaudit(target->user_ns, CAP_KILL);
+}
+
+/**
+ * knell_member_signal() - send it with current's subjective rights
+ * @member: referenced, or found under RCU
+ * @sig: signal or 0
+ * @ns: whose pids the sender sees
+ *
+ * current may be the member and act in another's name: the last to close a queue does.
+ *
+ * Return: 0, -EPERM or -ESRCH
+ */
+int knell_member_signal(struct knell_member *member, int sig, struct pid_namespace *ns)
+{
+	if (!pid_nr_ns(member->pid, ns))
+		return -EPERM;
+	if (member->pid == task_tgid(current) &&
+	    !knell_cred_may_kill(current_cred(), current_real_cred()))
+		return -EPERM;
+	return kill_pid(member->pid, sig, 0);
 }
 
 /**

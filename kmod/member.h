@@ -70,6 +70,7 @@ void knell_member_settle(struct knell_member *member);
 void knell_member_blame(struct pid *pid, const struct knell_killer *killer,
 			const struct pid_namespace *ns);
 bool knell_member_may_signal(struct knell_tree *tree, struct pid_namespace *ns);
+int knell_member_signal(struct knell_member *member, int sig, struct pid_namespace *ns);
 int knell_member_signal_all(struct knell_tree *tree, int sig, struct pid_namespace *ns);
 void knell_member_leave_all(struct knell_tree *tree);
 int knell_member_fill_pool(void);

@@ -1443,11 +1443,22 @@ static void wait_as_root(void *arg)
 	struct party *p = arg;
 
 	close(p->nr);
+	tell(p->said, 'w');
 	pass_gate(p->gate2);
 	_exit(4);
 }
 
-TEST_F_TIMEOUT(kill, close_by_root_of_a_users_queue, LIMIT)
+/* The kernel lets every process signal itself; the opener of the queue it must not let. */
+static void close_as_root(void *arg)
+{
+	struct party *p = arg;
+
+	tell(p->said, 'w');
+	pass_gate(p->gate2);
+	_exit(close(p->nr) ? BROKEN : 4);
+}
+
+static void see_root_spared(struct __test_metadata *_metadata, member_fn root, bool root_closes)
 {
 	struct party *p = new_party(-1, 0);
 	pid_t user, mine, his;
@@ -1463,18 +1474,32 @@ TEST_F_TIMEOUT(kill, close_by_root_of_a_users_queue, LIMIT)
 	keep_users_out();
 	p->nr = steal_fd(user, p->fd);
 	p->gate2 = new_gate();
-	mine = spawn_member(p->nr, p->tree, wait_as_root, p);
+	mine = spawn_member(p->nr, p->tree, root, p);
 	his = spawn_member(p->nr, p->tree, wait_as_user, p);
 	ASSERT_LT(0, mine);
 	ASSERT_LT(0, his);
-	ASSERT_EQ('w', hear_soon(p->said));
+	for (int i = 0; i < 2; i++)
+		ASSERT_EQ('w', hear_soon(p->said));
 	open_gate(p->gate, 1);
 	ASSERT_EQ(0, reap(user));
 	ASSERT_EQ(2, tree_members(p->nr, p->tree));
 	ASSERT_EQ(0, close(p->nr));
+	if (root_closes)
+		open_gate(p->gate2, 1);
 	EXPECT_EQ(SIGKILL, reap(his));
-	open_gate(p->gate2, 1);
+	if (!root_closes)
+		open_gate(p->gate2, 1);
 	EXPECT_EQ(EXITED(4), reap(mine));
+}
+
+TEST_F_TIMEOUT(kill, close_by_root_of_a_users_queue, LIMIT)
+{
+	see_root_spared(_metadata, wait_as_root, false);
+}
+
+TEST_F_TIMEOUT(kill, close_by_a_member_of_a_users_queue, LIMIT)
+{
+	see_root_spared(_metadata, close_as_root, true);
 }
 
 static int close_last(void *arg)
