@@ -30,6 +30,7 @@ packages=$(sed 's/#.*//' <<-'END'
 	dbus-daemon		# a bus, for services of Type=dbus
 	varlink-go		# another Varlink, to talk with
 	systemd			# systemd-analyze, systemctl --root: what units are compared with; systemd-notify
+	spin			# a model of the queue is searched through
 	valgrind		# libknell's tests under memcheck
 	libc6-dbg		# without which valgrind does not know the C library's functions
 	linux-headers-amd64	# to build the module against, and says which kernel
