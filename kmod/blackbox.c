@@ -2,13 +2,15 @@
 /*
  * The black box: what is in the region that region.c has found.
  *
- * The hook of a death puts a record into a small ring of ordinary memory, and that
- * is all it does; an irq_work numbers it, adds the CRC and writes it to the
- * region, which is mapped write-combining. A panic writes what is left.
+ * The hook of a death puts what it has to tell into a small ring of ordinary
+ * memory, and that is all it does; an irq_work makes a record of it, with a number
+ * and a CRC, and writes that to the region, which is mapped write-combining. A
+ * panic writes what is left.
  * uapi/linux/knell_blackbox.h tells what it looks like.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": blackbox: " fmt
 
+#include <linux/atomic.h>
 #include <linux/crc32.h>
 #include <linux/irq_work.h>
 #include <linux/mm.h>
@@ -17,6 +19,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/string.h>
 #include <linux/timekeeping.h>
 
 #include <linux/knell_blackbox.h>
@@ -33,45 +36,91 @@ static_assert(offsetof(struct knell_box_record, comm) == 120);
 static_assert(offsetof(struct knell_box_record, crc) == 252);
 static_assert(sizeof_field(struct knell_box_record, comm) == TASK_COMM_LEN);
 
-/* Records on their way: more deaths between two irq_works are counted, not kept. */
+/* Exits on their way, a power of 2: more between two irq_works are counted, not kept. */
 #define KNELL_BOX_RING	64U
 
 #define KNELL_BOX_START	(2 * sizeof(struct knell_box_header))
 
 /**
+ * struct knell_box_entry - a place of the ring
+ * @turn: whose it is. Of the exit that comes as number n, from 0: n while it is
+ *	free for it, or being filled by its hook; n + 1 once it is filled and the
+ *	writer's; n + KNELL_BOX_RING when it is free for the next one
+ * @missed: as in a record; 0 while it is free
+ * @time: of the record
+ * @evflags: of the record
+ * @members: left after it
+ * @queue: its id
+ * @ops: of the watch; they stay as long as the module does
+ * @watch: its handle
+ * @pid: of whom
+ * @uid: and so on
+ * @status: KNELL_EVF_NOSTATUS: 0, as what follows
+ * @start: CLOCK_MONOTONIC
+ * @utime: ns
+ * @stime: ns
+ * @maxrss_kb: KiB
+ * @cgroup_id: version 2
+ * @killer_pid: with KNELL_EVF_KILLER, else undefined
+ * @killer_uid: the same
+ * @comm: its name
+ * @label: of a tree
+ */
+struct knell_box_entry {
+	unsigned int turn;
+	u32 missed;
+	u64 time;
+	u16 evflags;
+	u32 members;
+	u64 queue;
+	const struct knell_watch_ops *ops;
+	u32 watch;
+	pid_t pid;
+	kuid_t uid;
+	s32 status;
+	u64 start;
+	u64 utime;
+	u64 stime;
+	u64 maxrss_kb;
+	u64 cgroup_id;
+	pid_t killer_pid;
+	kuid_t killer_uid;
+	char comm[TASK_COMM_LEN];
+	char label[sizeof_field(struct knell_box_record, label)];
+} __aligned(64);
+
+/**
  * struct knell_box - the one there is
- * @ring_lock: makes one hook at a time fill a place of @ring; covers @missed and
- *	who writes @head. Raw, because a hook may come with interrupts off; inside
- *	queue->lock, and nothing is taken inside it
- * @ring: KNELL_BOX_RING records that have no number yet
- * @head: records ever put into @ring; released by the hook, acquired by the writer
- * @missed: exits for which there was no room since the last that had some
- * @write_lock: covers @map, @tail, @seq, @header. Innermost
- * @tail: records ever taken out of @ring; written by the writer
+ * @ring: KNELL_BOX_RING places. No lock: hooks of all CPUs fill theirs side by side
+ * @head: exits that were ever given a place
+ * @missed: exits for which there was none since the last that had one
+ * @write_lock: covers @tail and what follows it, but @work and @found. Raw, because
+ *	the writer is in an interrupt. Innermost, and no hook takes it
+ * @tail: entries ever taken out of @ring
  * @map: the region, write-combining; of region.c
  * @size: of it, in bytes
  * @header: as last written
+ * @record: that is being written
  * @seq: of the latest record
  * @work: the writer
  * @found: @size bytes, the image as it was; never changes while it is open
  */
 struct knell_box {
-	raw_spinlock_t ring_lock;	/* see above */
-	struct knell_box_record *ring;
-	unsigned int head;
-	u32 missed;
+	struct knell_box_entry *ring;
+	atomic_t head;
+	atomic_t missed;
 	raw_spinlock_t write_lock;	/* see above */
 	unsigned int tail;
 	void *map;
 	size_t size;
 	struct knell_box_header header;
+	struct knell_box_record record;
 	u64 seq;
 	struct irq_work work;
 	void *found;
 };
 
 static struct knell_box knell_box = {
-	.ring_lock = __RAW_SPIN_LOCK_UNLOCKED(knell_box.ring_lock),
 	.write_lock = __RAW_SPIN_LOCK_UNLOCKED(knell_box.write_lock),
 };
 
@@ -81,58 +130,98 @@ const char knell_no_label[sizeof_field(struct knell_op, tree.label)];
 
 /* ---- the hook ---- */
 
-/* What it does not write is 0, or the writer's. */
-static void knell_box_fill(struct knell_box_record *rec, const struct knell_exit *exit)
+/*
+ * *@entry becomes the place of the exit of number *@turn and this hook's alone;
+ * false if the ring is full. Whoever is interrupted, or stopped by a panic, between
+ * this and knell_box_publish() holds up nobody but the writer.
+ */
+static bool knell_box_claim(struct knell_box *box, struct knell_box_entry **entry,
+			    unsigned int *turn)
 {
-	const struct knell_death *death = exit->death;
+	int head = atomic_read(&box->head);
 
-	rec->flags = exit->evflags;
-	rec->time_ns = exit->time;
-	rec->pid = death->nr;
-	rec->status = death->status;
-	rec->uid = __kuid_val(death->uid);
-	rec->watch = exit->watch->handle;
-	rec->queue = exit->watch->queue->id;
-	rec->start_ns = death->start;
-	rec->utime_ns = death->utime;
-	rec->stime_ns = death->stime;
-	rec->maxrss_kb = death->maxrss_kb;
-	rec->cgroup_id = death->cgroup_id;
-	rec->killer_pid = 0;
-	rec->killer_uid = 0;
-	if (exit->evflags & KNELL_EVF_KILLER) {
-		rec->killer_pid = exit->killer->nr;
-		rec->killer_uid = __kuid_val(exit->killer->uid);
+	do {
+		*entry = &box->ring[(unsigned int)head % KNELL_BOX_RING];
+		/* Pairs with knell_box_next(): the writer has read it before it is filled again. */
+		if (unlikely((int)(smp_load_acquire(&(*entry)->turn) - head) < 0))
+			return false;
+		/* Is it filled already, others were faster; then so they were with @head. */
+	} while (unlikely(!atomic_try_cmpxchg_relaxed(&box->head, &head, head + 1)));
+	*turn = head;
+	return true;
+}
+
+static void knell_box_fill(struct knell_box_entry *entry, const struct knell_record *rec,
+			   const struct knell_death *death, const struct knell_killer *killer)
+{
+	const struct knell_watch *watch = rec->watch;
+
+	entry->time = rec->time;
+	entry->evflags = rec->evflags;
+	entry->queue = watch->queue->id;
+	entry->ops = watch->ops;
+	entry->watch = watch->handle;
+	entry->pid = death->nr;
+	entry->uid = death->uid;
+	entry->status = death->status;
+	entry->start = death->start;
+	entry->utime = death->utime;
+	entry->stime = death->stime;
+	entry->maxrss_kb = death->maxrss_kb;
+	entry->cgroup_id = death->cgroup_id;
+	if (rec->evflags & KNELL_EVF_KILLER) {
+		entry->killer_pid = killer->nr;
+		entry->killer_uid = killer->uid;
 	}
-	rec->members = exit->members;
-	rec->watch_type = exit->watch->ops->type;
-	memcpy(rec->comm, exit->task->comm, sizeof(rec->comm));
-	memcpy(rec->label, exit->label, sizeof(rec->label));
+}
+
+/*
+ * From here on it is the writer's. He is called if he is not on his way: irq_work
+ * clears PENDING before he looks, with a full barrier between, and here it is the
+ * other way round. So either he is called, or he sees the entry.
+ */
+static void knell_box_publish(struct knell_box *box, struct knell_box_entry *entry,
+			      unsigned int turn)
+{
+	/* Pairs with knell_box_next(). */
+	smp_store_release(&entry->turn, turn + 1);
+	/* Pairs with that of irq_work_single(). */
+	smp_mb();
+	if (!irq_work_is_pending(&box->work))
+		irq_work_queue(&box->work);
 }
 
 /**
  * knell_box_exit() - an EXIT has become pending: queue it for the box
- * @exit: its queue's lock is held, by a hook. Any context
+ * @rec: its record; the queue's lock is held, by a hook. Any context
+ * @task: the dead leader, under RCU
+ * @death: what is left of it
+ * @killer: with EVF_KILLER: who sent the deadly signal
+ * @label: 64 bytes
+ * @members: of the tree
+ *
+ * Under 100 instructions on x86-64, unless the writer has to be called (make bench
+ * BENCH=observe): nothing here is formatted, converted, or put together twice.
  */
-void knell_box_exit(const struct knell_exit *exit)
+void knell_box_exit(const struct knell_record *rec, const struct task_struct *task,
+		    const struct knell_death *death, const struct knell_killer *killer,
+		    const char *label, u32 members)
 {
 	struct knell_box *box = &knell_box;
-	struct knell_box_record *rec;
-	unsigned long flags;
+	struct knell_box_entry *entry;
+	unsigned int turn;
 
-	raw_spin_lock_irqsave(&box->ring_lock, flags);
-	if (box->head - READ_ONCE(box->tail) < KNELL_BOX_RING) {
-		rec = &box->ring[box->head % KNELL_BOX_RING];
-		knell_box_fill(rec, exit);
-		rec->missed = box->missed;
-		box->missed = 0;
-		/* Pairs with knell_box_next(). */
-		smp_store_release(&box->head, box->head + 1);
-	} else {
-		box->missed++;
+	if (unlikely(!knell_box_claim(box, &entry, &turn))) {
+		atomic_inc(&box->missed);
+		return;
 	}
-	raw_spin_unlock_irqrestore(&box->ring_lock, flags);
-	irq_work_queue(&box->work);
+	knell_box_fill(entry, rec, death, killer);
+	entry->members = members;
+	memcpy(entry->comm, task->comm, sizeof(entry->comm));
+	memcpy(entry->label, label, sizeof(entry->label));
+	if (unlikely(atomic_read(&box->missed)))
+		entry->missed = atomic_xchg(&box->missed, 0);
+	knell_box_publish(box, entry, turn);
 }
 
 /* ---- the writer ---- */
@@ -160,34 +249,67 @@ static size_t knell_box_slot(const struct knell_box_header *header, u64 seq)
 	return KNELL_BOX_START + (size_t)slot * header->record_size;
 }
 
-/* A number, a CRC, and out it goes. */
-static void knell_box_write(struct knell_box *box, struct knell_box_record *rec)
+/* All but its number and its CRC; what it does not write is 0. */
+static void knell_box_compose(struct knell_box_record *rec, const struct knell_box_entry *entry)
 {
 	/* These two may be asked even by a panic amid the setting of the clock. */
 	u64 offset = ktime_get_real_fast_ns() - ktime_get_mono_fast_ns();
 
-	rec->magic = KNELL_BOX_RECORD_MAGIC;
-	rec->type = KNELL_BOX_EXIT;
+	*rec = (struct knell_box_record){
+		.magic = KNELL_BOX_RECORD_MAGIC,
+		.type = KNELL_BOX_EXIT,
+		.flags = entry->evflags,
+		.missed = entry->missed,
+		.time_ns = entry->time,
+		.real_ns = entry->time + offset,
+		.pid = entry->pid,
+		.status = entry->status,
+		.uid = __kuid_val(entry->uid),
+		.watch = entry->watch,
+		.queue = entry->queue,
+		.start_ns = entry->start,
+		.utime_ns = entry->utime,
+		.stime_ns = entry->stime,
+		.maxrss_kb = entry->maxrss_kb,
+		.cgroup_id = entry->cgroup_id,
+		.members = entry->members,
+		.watch_type = entry->ops->type,
+	};
+	if (entry->evflags & KNELL_EVF_KILLER) {
+		rec->killer_pid = entry->killer_pid;
+		rec->killer_uid = __kuid_val(entry->killer_uid);
+	}
+	memcpy(rec->comm, entry->comm, sizeof(rec->comm));
+	memcpy(rec->label, entry->label, sizeof(rec->label));
+}
+
+static void knell_box_write(struct knell_box *box, const struct knell_box_entry *entry)
+{
+	struct knell_box_record *rec = &box->record;
+
+	knell_box_compose(rec, entry);
 	rec->seq = ++box->seq;
 	rec->boot = box->header.boots;
-	rec->real_ns = rec->time_ns + offset;
 	rec->crc = knell_box_record_crc(rec);
 	memcpy(box->map + knell_box_slot(&box->header, rec->seq), rec, sizeof(*rec));
 	/* The next record must not be there before this one. */
 	wmb();
 }
 
-/* Writes the oldest record of the ring; false if there is none. @write_lock, or a panic */
+/* Writes the oldest entry of the ring; false if none is filled. @write_lock, or a panic */
 static bool knell_box_next(struct knell_box *box)
 {
 	unsigned int tail = box->tail;
+	struct knell_box_entry *entry = &box->ring[tail % KNELL_BOX_RING];
 
-	/* Pairs with knell_box_exit(). */
-	if (tail == smp_load_acquire(&box->head))
+	/* Pairs with knell_box_publish(). */
+	if (smp_load_acquire(&entry->turn) != tail + 1)
 		return false;
-	knell_box_write(box, &box->ring[tail % KNELL_BOX_RING]);
-	/* The hook fills the place again only after it has been read. */
-	smp_store_release(&box->tail, tail + 1);
+	knell_box_write(box, entry);
+	box->tail = tail + 1;
+	entry->missed = 0;
+	/* Pairs with knell_box_claim(). */
+	smp_store_release(&entry->turn, tail + KNELL_BOX_RING);
 	return true;
 }
 
@@ -251,11 +373,15 @@ static int knell_box_reboots(struct notifier_block *nb, unsigned long action, vo
 	return NOTIFY_DONE;
 }
 
-/* @write_lock, or nobody else runs any more */
+/*
+ * @write_lock, or nobody else runs any more: who was stopped while he filled his
+ * entry does not go on, and is passed over.
+ */
 static void knell_box_last_words(struct knell_box *box, const char *text)
 {
-	while (knell_box_next(box))
-		;
+	while (box->tail != (unsigned int)atomic_read(&box->head))
+		if (!knell_box_next(box))
+			box->tail++;
 	knell_box_write_header(box, KNELL_BOX_PANIC, text);
 }
 
@@ -386,6 +512,16 @@ static int knell_box_first(struct knell_box *box)
 	return memcmp(&seen, &box->header, sizeof(seen)) ? -ENXIO : 0;
 }
 
+static struct knell_box_entry *knell_box_ring(void)
+{
+	struct knell_box_entry *ring = kvcalloc(KNELL_BOX_RING, sizeof(*ring), GFP_KERNEL);
+	unsigned int i;
+
+	for (i = 0; ring && i < KNELL_BOX_RING; i++)
+		ring[i].turn = i;
+	return ring;
+}
+
 static void knell_box_free(struct knell_box *box)
 {
 	kvfree(box->found);
@@ -409,9 +545,9 @@ int knell_box_open(void *map, size_t size, u32 record_size)
 
 	box->map = map;
 	box->size = size;
-	box->head = 0;
+	atomic_set(&box->head, 0);
+	atomic_set(&box->missed, 0);
 	box->tail = 0;
-	box->missed = 0;
 	box->seq = 0;
 	box->header = (struct knell_box_header){
 		.magic = KNELL_BOX_MAGIC,
@@ -422,7 +558,7 @@ int knell_box_open(void *map, size_t size, u32 record_size)
 		.opened_ns = ktime_get_real_ns(),
 	};
 	init_irq_work(&box->work, knell_box_work);
-	box->ring = kvcalloc(KNELL_BOX_RING, sizeof(*box->ring), GFP_KERNEL);
+	box->ring = knell_box_ring();
 	box->found = kvmalloc(size, GFP_KERNEL);
 	if (!box->ring || !box->found)
 		goto err_free;

@@ -7,7 +7,10 @@
 #include <linux/types.h>
 
 struct device;
-struct knell_exit;
+struct knell_death;
+struct knell_killer;
+struct knell_record;
+struct task_struct;
 
 /* blackbox.c: what is in the region */
 DECLARE_STATIC_KEY_FALSE(knell_box_key);
@@ -18,7 +21,9 @@ static inline bool knell_box_on(void)
 	return static_branch_unlikely(&knell_box_key);
 }
 
-void knell_box_exit(const struct knell_exit *exit);
+void knell_box_exit(const struct knell_record *rec, const struct task_struct *task,
+		    const struct knell_death *death, const struct knell_killer *killer,
+		    const char *label, u32 members);
 int knell_box_open(void *map, size_t size, u32 record_size);
 void knell_box_close(void);
 size_t knell_box_size(void);

@@ -256,19 +256,20 @@ static void knell_monitor_note(const struct knell_note *note)
  */
 void knell_monitor_exit(const struct knell_exit *exit)
 {
+	const struct knell_watch *watch = exit->rec->watch;
 	struct knell_note note = {
 		.cmd = KNELL_CMD_EXIT,
-		.queue = exit->watch->queue->id,
-		.watch = exit->watch->handle,
-		.kind = exit->watch->ops->type,
-		.token = exit->watch->token,
-		.time = exit->time,
+		.queue = watch->queue->id,
+		.watch = watch->handle,
+		.kind = watch->ops->type,
+		.token = watch->token,
+		.time = exit->rec->time,
 		.cpu = exit->death->utime + exit->death->stime,
 		.pid = exit->death->nr,
 		.uid = exit->death->uid,
 		.status = exit->death->status,
 		.members = exit->members,
-		.flags = exit->evflags,
+		.flags = exit->rec->evflags,
 	};
 
 	memcpy(note.comm, exit->task->comm, sizeof(note.comm));

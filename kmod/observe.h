@@ -20,24 +20,20 @@ struct task_struct;
 
 /**
  * struct knell_exit - an EXIT that has become pending; valid during the call
- * @watch: whose record it is
+ * @rec: its record, which has the watch, when it was and KNELL_EVF_*
  * @task: the dead leader, under RCU
  * @death: what is left of it
  * @killer: with EVF_KILLER: who sent the deadly signal; else undefined
  * @label: of the tree, or knell_no_label: 64 bytes
- * @time: CLOCK_MONOTONIC of the host
  * @members: TREE: left after it; others: 0
- * @evflags: KNELL_EVF_*
  */
 struct knell_exit {
-	const struct knell_watch *watch;
+	const struct knell_record *rec;
 	const struct task_struct *task;
 	const struct knell_death *death;
 	const struct knell_killer *killer;
 	const char *label;
-	u64 time;
 	u32 members;
-	u16 evflags;
 };
 
 /* Of what has none; as long as one. */
@@ -83,28 +79,44 @@ static inline void knell_observe_deliver(const struct knell_record *rec)
 	trace_knell_watch_deliver(rec);
 }
 
-/**
- * knell_exit_observed() - does anybody want to know of exits?
- *
- * So that nothing is put together for nobody.
- */
-static inline bool knell_exit_observed(void)
-{
-	return trace_knell_exit_enabled() || knell_monitored() || knell_box_on();
-}
-
-/**
- * knell_observe_exit() - whose death has become pending
- * @exit: its queue's lock is held, by a hook, under RCU. Any context in which a
- *	wait queue is woken
- */
-static inline void knell_observe_exit(const struct knell_exit *exit)
+/* Out of what is hot: there is seldom one. */
+static inline void knell_observe_exit_struct(const struct knell_exit *exit)
 {
 	trace_knell_exit(exit);
 	if (knell_monitored())
 		knell_monitor_exit(exit);
+}
+
+/**
+ * knell_observe_exit() - whose death has become pending
+ * @rec: these are as in struct knell_exit. Its queue's lock is held, by a hook,
+ *	under RCU. Any context in which a wait queue is woken
+ * @task: who
+ * @death: what is left of it
+ * @killer: by whom
+ * @label: of the tree
+ * @members: of it
+ *
+ * The black box gets them in registers: to put them together and take them apart
+ * again would be a quarter of what it costs.
+ */
+static inline void knell_observe_exit(const struct knell_record *rec,
+				      const struct task_struct *task,
+				      const struct knell_death *death,
+				      const struct knell_killer *killer, const char *label,
+				      u32 members)
+{
+	if (trace_knell_exit_enabled() || knell_monitored())
+		knell_observe_exit_struct(&(struct knell_exit){
+			.rec = rec,
+			.task = task,
+			.death = death,
+			.killer = killer,
+			.label = label,
+			.members = members,
+		});
 	if (knell_box_on())
-		knell_box_exit(exit);
+		knell_box_exit(rec, task, death, killer, label, members);
 }
 
 /**

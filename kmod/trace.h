@@ -125,12 +125,12 @@ TRACE_EVENT(knell_exit,
 			     __field(u16, flags)
 			     __array(char, comm, TASK_COMM_LEN)
 			     __array(char, label, sizeof_field(struct knell_op, tree.label))),
-	    TP_fast_assign(__entry->queue = exit->watch->queue->id;
-			   __entry->watch = exit->watch->handle;
+	    TP_fast_assign(__entry->queue = exit->rec->watch->queue->id;
+			   __entry->watch = exit->rec->watch->handle;
 			   __entry->pid = exit->death->nr;
 			   __entry->uid = __kuid_val(exit->death->uid);
 			   __entry->status = exit->death->status;
-			   __entry->flags = exit->evflags;
+			   __entry->flags = exit->rec->evflags;
 			   memcpy(__entry->comm, exit->task->comm, TASK_COMM_LEN);
 			   strscpy(__entry->label, exit->label, sizeof(__entry->label));),
 	    TP_printk("queue=%llu watch=%u pid=%d comm=%s uid=%u status=0x%x flags=0x%x label=%s",

@@ -174,21 +174,6 @@ static struct knell_report *knell_tree_post_exit(struct knell_member *member, u1
 	return &tree->exit;
 }
 
-static void knell_tree_tell(const struct knell_tree *tree, const struct knell_report *report,
-			    const struct task_struct *task)
-{
-	knell_observe_exit(&(struct knell_exit){
-		.watch = tree->watch,
-		.task = task,
-		.death = &report->death,
-		.killer = &report->killer,
-		.label = tree->label,
-		.time = report->rec.time,
-		.members = report->members,
-		.evflags = report->rec.evflags,
-	});
-}
-
 /* Returns false if it was lost. */
 static bool knell_tree_report_exit(struct knell_member *member, const struct knell_death *death,
 				   const struct task_struct *task, u16 evflags,
@@ -202,8 +187,8 @@ static bool knell_tree_report_exit(struct knell_member *member, const struct kne
 	report->members = left;
 	report->killer = member->killer;
 	report->death = *death;
-	if (knell_exit_observed())
-		knell_tree_tell(member->tree, report, task);
+	knell_observe_exit(&report->rec, task, &report->death, &report->killer, member->tree->label,
+			   left);
 	return true;
 }
 
