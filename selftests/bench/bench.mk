@@ -5,7 +5,7 @@ BENCH_BUILD  ?= build/bench
 BENCH_CFLAGS ?= -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 
 # In the order in which they run: exits is to find a machine that has done nothing yet.
-bench_kernel := exits fd probes bytes kill
+bench_kernel := exits fd probes bytes kill observe
 # libknell and its peers.
 bench_loops := timers dispatch children pool blocked
 # knelld and its peers.
@@ -14,6 +14,7 @@ bench_all := $(bench_kernel) $(bench_loops) $(bench_supervisors)
 BENCH ?= $(bench_all)
 
 BENCH_PROGS := $(addprefix $(BENCH_BUILD)/,$(filter $(bench_kernel),$(BENCH))) \
+	$(if $(filter observe,$(BENCH)),$(BENCH_BUILD)/knell_notrace.ko) \
 	$(addprefix $(BENCH_BUILD)/loops/,$(filter $(bench_loops),$(BENCH))) \
 	$(if $(filter $(bench_supervisors),$(BENCH)),knelld \
 		$(addprefix $(BENCH_BUILD)/supervisors/,supervisors service flapper))
@@ -24,6 +25,15 @@ endif
 $(BENCH_BUILD)/%: selftests/bench/%.c $(wildcard selftests/bench/*.h) kmod/uapi/linux/knell.h
 	@mkdir -p $(@D)
 	$(CC) $(BENCH_CFLAGS) -static -Ikmod/uapi -o $@ $<
+
+# The module without its tracepoints, by the kernel's own word for that; all else is the same.
+notrace := $(BENCH_BUILD)/notrace
+
+$(BENCH_BUILD)/knell_notrace.ko: FORCE
+	@mkdir -p $(notrace)
+	@cp -ru kmod VERSION $(notrace)
+	+$(MAKE) -C $(KDIR) M=$(abspath $(notrace)/kmod) $(kbuild_flags) KCFLAGS=-DNOTRACE modules
+	strip --strip-debug -o $@ $(notrace)/kmod/knell.ko
 
 # All peers in one process, side by side. Static as far as there are static libraries, so that calls
 # cost the same; libevent before libev, which has libevent's old functions, too.

@@ -38,9 +38,13 @@ if [ -n "$kernel" ]; then
 	for program in $kernel; do
 		cp "$build/bench/$program" "$files/tests/"
 	done
+	# Its second module, and (below) the memory that its black box has.
+	mkdir "$files/lib"
+	[ ! -e "$build/bench/knell_notrace.ko" ] || cp "$build/bench/knell_notrace.ko" "$files/lib/"
 	# shellcheck disable=SC2086 # a list
 	KNELL_GUEST_FILES=$files "$top/selftests/qemu/guest.sh" -c -m 1024 -l 3600 \
-		-a "nokaslr tsc=reliable tsc_early_khz=1000000 rcutree.use_softirq=0" \
+		-a "nokaslr tsc=reliable tsc_early_khz=1000000 rcutree.use_softirq=0 \
+memmap=64K\$0x10000000" \
 		"$here/all.sh" $kernel "$@" || failed="$failed kernel"
 fi
 if [ -n "$loops" ]; then
