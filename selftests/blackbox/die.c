@@ -2,8 +2,9 @@
 /*
  * Deaths that a queue hears of, for the black box.
  *
- * usage: die LABEL NAME STATUS	one process, NAME, in a tree of that label; exits with STATUS, or is
- *				killed by signal -STATUS. Prints its pid once it has been heard of
+ * usage: die LABEL NAME STATUS [N]	one process, NAME, in a tree of that label; exits with
+ *				STATUS, or is killed by signal -STATUS. N more queues hear of it.
+ *				Prints its pid once it has been heard of
  *	  die storm		without end, watched by themselves; prints "storm" after the first 100
  *	  die open		nothing: is there a device that can be opened?
  */
@@ -44,7 +45,7 @@ static int hear(int fd, uint16_t type)
 	return 0;
 }
 
-static int die(int fd, const char *label, const char *name, int status)
+static int die(int fd, const char *label, const char *name, int status, int more)
 {
 	struct knell_op ops[2] = {
 		op_add(KNELL_TREE, 0, 1),
@@ -64,6 +65,11 @@ static int die(int fd, const char *label, const char *name, int status)
 		live(name, status, said[1]);
 	if (read(said[0], &c, 1) != 1)
 		return fail("the child");
+	/* A queue hears of a process once. */
+	while (more--) {
+		if (add_watch(knell_open(0), op_process(pid, 0, 2)) <= 0)
+			return fail("ADD");
+	}
 	if (status < 0)
 		kill(pid, -status);
 	if (hear(fd, KNELL_EV_EMPTY))
@@ -101,7 +107,7 @@ int main(int argc, char **argv)
 		return 0;
 	if (argc == 2 && !strcmp(argv[1], "storm"))
 		return storm(fd);
-	if (argc != 4)
+	if (argc != 4 && argc != 5)
 		return 2;
-	return die(fd, argv[1], argv[2], atoi(argv[3]));
+	return die(fd, argv[1], argv[2], atoi(argv[3]), argc == 5 ? atoi(argv[4]) : 0);
 }
