@@ -267,6 +267,7 @@ fi
 [ "$wanted" = arm64 ] || image
 kernel_files
 prometheus
+[ "$wanted" = arm64 ] || "$here/../tracers/fetch.sh"
 case $wanted in
 netlink) ynl ;;
 lint)
