@@ -86,11 +86,11 @@ static inline void knell_observe_deliver(const struct knell_record *rec)
 /**
  * knell_exit_observed() - does anybody want to know of exits?
  *
- * So that nothing is put together for nobody.
+ * So that nothing is put together for nobody. What may take a call comes last.
  */
 static inline bool knell_exit_observed(void)
 {
-	return trace_knell_exit_enabled() || knell_monitored() || knell_box_on();
+	return trace_knell_exit_enabled() || knell_box_on() || knell_monitored();
 }
 
 /**
