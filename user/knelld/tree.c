@@ -250,8 +250,8 @@ int tree_kill_main(const struct unit *u, int sig)
 }
 
 /*
- * Without the module: does a tree's signal reach the process that is followed? It may have gone into a
- * session of its own since it was found.
+ * Without the module: does a tree's signal reach the process that is followed? It may have gone
+ * into a session of its own since it was found.
  */
 static bool is_led(const struct unit *u)
 {
