@@ -119,19 +119,6 @@ static bool knell_children_may_know(struct knell_children *children, struct task
 	       knell_same_owner(task, children->euid);
 }
 
-static void knell_children_tell(struct knell_children *children, const struct knell_report *report,
-				const struct task_struct *task)
-{
-	knell_observe_exit(&(struct knell_exit){
-		.watch = &children->watch,
-		.task = task,
-		.death = &report->death,
-		.label = knell_no_label,
-		.time = report->rec.time,
-		.evflags = report->rec.evflags,
-	});
-}
-
 static void knell_children_post(struct knell_children *children, struct task_struct *task, u64 now)
 {
 	struct knell_watch *watch = &children->watch;
@@ -151,8 +138,7 @@ static void knell_children_post(struct knell_children *children, struct task_str
 	report->pid = get_pid(pid);
 	report->rec.evflags = knell_death_take(&report->death, task, pid,
 					       knell_children_may_know(children, task));
-	if (knell_exit_observed())
-		knell_children_tell(children, report, task);
+	knell_observe_death(&report->rec, task, &report->death);
 }
 
 static void knell_children_fire(struct knell_children *children, struct task_struct *task)

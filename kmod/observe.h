@@ -108,6 +108,27 @@ static inline void knell_observe_exit(const struct knell_exit *exit)
 }
 
 /**
+ * knell_observe_death() - the same of a watch that knows no more than who has died
+ * @rec: its EXIT
+ * @task: the dead leader
+ * @death: what is left of it
+ */
+static inline void knell_observe_death(const struct knell_record *rec,
+				       const struct task_struct *task,
+				       const struct knell_death *death)
+{
+	if (knell_exit_observed())
+		knell_observe_exit(&(struct knell_exit){
+			.watch = rec->watch,
+			.task = task,
+			.death = death,
+			.label = knell_no_label,
+			.time = rec->time,
+			.evflags = rec->evflags,
+		});
+}
+
+/**
  * knell_observe_keep() - a queue is kept
  * @queue: its mutex is held
  * @name: a string of at most 63 bytes

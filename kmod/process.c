@@ -65,20 +65,6 @@ static struct pid *knell_process_target(struct knell_process *process)
 	return smp_load_acquire(&process->pid);
 }
 
-static void knell_process_tell(struct knell_process *process, struct task_struct *task)
-{
-	struct knell_record *rec = &process->watch.rec;
-
-	knell_observe_exit(&(struct knell_exit){
-		.watch = &process->watch,
-		.task = task,
-		.death = &process->death,
-		.label = knell_no_label,
-		.time = rec->time,
-		.evflags = rec->evflags,
-	});
-}
-
 /*
  * Under RCU, which holds @pid while @task is in its list: the reference can go
  * here and is never the last, so that no reader has to free what a reaper left.
@@ -99,8 +85,7 @@ static void knell_process_fire(struct knell_process *process, struct task_struct
 	wake = knell_post(&process->watch, now);
 	if (wake) {
 		process->watch.bare = !pid->level;
-		if (knell_exit_observed())
-			knell_process_tell(process, task);
+		knell_observe_death(&process->watch.rec, task, death);
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
 	if (!wake)
