@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # knellctl's queues, watches, members, tree --queue, monitor and drop, by the module's netlink, on the
-# kept queue of a knelld; the static build, and the one with shared libraries.
+# kept queue of a knelld; the static build, and the one with shared libraries. runner-limit: 600
 
 dir=/tmp/knellctl_netlink
 knelld=${KNELLD:-/sbin/knelld}
