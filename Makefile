@@ -137,7 +137,7 @@ modules_install: module
 
 clean:
 	[ ! -d $(KDIR) ] || $(kbuild) clean
-	rm -rf $(filter-out $(addprefix $(build)/,daemons debs debian debian-arm64 kernel kernel-files kselftest prometheus python ynl),$(wildcard $(build)/*))
+	rm -rf $(filter-out $(addprefix $(build)/,daemons debs debian debian-arm64 kernel kernel-files kselftest prometheus python tracers ynl),$(wildcard $(build)/*))
 
 distclean: clean
 	rm -rf $(build)

@@ -138,7 +138,7 @@ static void knell_children_post(struct knell_children *children, struct task_str
 	report->pid = get_pid(pid);
 	report->rec.evflags = knell_death_take(&report->death, task, pid,
 					       knell_children_may_know(children, task));
-	knell_observe_exit(&report->rec, task, &report->death, NULL, knell_no_label, 0);
+	knell_observe_death(&report->rec, task, &report->death);
 }
 
 static void knell_children_fire(struct knell_children *children, struct task_struct *task)

@@ -52,6 +52,10 @@ bool knell_asker_may_see(const struct knell_asker *asker, const struct knell_que
 	return asker->admin || uid_eq(asker->uid, queue->cred->euid);
 }
 
+/* What asks for a queue has one number, whatever it is asked for. */
+static_assert((int)KNELL_A_WATCH_QUEUE == KNELL_A_QUEUE_ID);
+static_assert((int)KNELL_A_MEMBER_QUEUE == KNELL_A_QUEUE_ID);
+
 /* Referenced, or an error that @extack explains. */
 static struct knell_queue *knell_nl_get_queue(const struct nlattr *attr,
 					      struct netlink_ext_ack *extack)
@@ -60,6 +64,7 @@ static struct knell_queue *knell_nl_get_queue(const struct nlattr *attr,
 
 	if (!attr) {
 		NL_SET_ERR_MSG(extack, "expected the id of a queue");
+		NL_SET_ERR_ATTR_MISS(extack, NULL, KNELL_A_QUEUE_ID);
 		return ERR_PTR(-EINVAL);
 	}
 	queue = knell_queue_find(nla_get_u64(attr));
@@ -182,6 +187,12 @@ static int knell_nl_only_dump(struct sk_buff *skb, struct genl_info *info)
 	return -EOPNOTSUPP;
 }
 
+static int knell_nl_no_dump(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	NL_SET_ERR_MSG(cb->extack, "not a dump: expected no NLM_F_DUMP");
+	return -EOPNOTSUPP;
+}
+
 static const struct nla_policy knell_nl_queue_policy[] = {
 	[KNELL_A_QUEUE_ID] = NLA_POLICY_MIN(NLA_U64, 1),
 };
@@ -220,6 +231,7 @@ static const struct genl_ops knell_nl_ops[] = {
 	}, {
 		.cmd = KNELL_CMD_QUEUE_DROP,
 		.doit = knell_nl_queue_drop,
+		.dumpit = knell_nl_no_dump,
 		.policy = knell_nl_queue_policy,
 		.maxattr = ARRAY_SIZE(knell_nl_queue_policy) - 1,
 	},

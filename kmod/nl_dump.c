@@ -286,6 +286,7 @@ static int knell_dump_members_begin(struct netlink_callback *cb)
 
 	if (!attr) {
 		NL_SET_ERR_MSG(cb->extack, "expected the handle of a watch");
+		NL_SET_ERR_ATTR_MISS(cb->extack, NULL, KNELL_A_MEMBER_WATCH);
 		return -EINVAL;
 	}
 	err = knell_dump_begin(cb, attrs[KNELL_A_MEMBER_QUEUE]);

@@ -120,6 +120,19 @@ static inline void knell_observe_exit(const struct knell_record *rec,
 }
 
 /**
+ * knell_observe_death() - the same of a watch that knows no more than who has died
+ * @rec: its EXIT
+ * @task: the dead leader
+ * @death: what is left of it
+ */
+static inline void knell_observe_death(const struct knell_record *rec,
+				       const struct task_struct *task,
+				       const struct knell_death *death)
+{
+	knell_observe_exit(rec, task, death, NULL, knell_no_label, 0);
+}
+
+/**
  * knell_observe_keep() - a queue is kept
  * @queue: its mutex is held
  * @name: a string of at most 63 bytes

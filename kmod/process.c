@@ -85,7 +85,7 @@ static void knell_process_fire(struct knell_process *process, struct task_struct
 	wake = knell_post(&process->watch, now);
 	if (wake) {
 		process->watch.bare = !pid->level;
-		knell_observe_exit(&process->watch.rec, task, death, NULL, knell_no_label, 0);
+		knell_observe_death(&process->watch.rec, task, death);
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
 	if (!wake)

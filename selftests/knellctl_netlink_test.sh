@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # knellctl's queues, watches, members, tree --queue, monitor and drop, by the module's netlink, on the
-# kept queue of a knelld.
+# kept queue of a knelld; the static build, and the one with shared libraries. runner-limit: 600
 
 dir=/tmp/knellctl_netlink
 knelld=${KNELLD:-/sbin/knelld}
 knellctl=/sbin/knellctl
+helper=$(cd "$(dirname "$0")" && pwd)/netlink_helper
 nr=0 failed=0
 
 # Says what was not so, for whoever reads the log.
@@ -202,6 +203,16 @@ stopped_once()
 	! kill -0 "$listener" 2>/dev/null
 }
 
+with_shared_libraries()
+{
+	knellctl=/usr/bin/knellctl
+	queues && watches && members && what_is_not_there && drop_while_it_lives &&
+	least_privilege && monitor_in_words
+	status=$?
+	knellctl=/sbin/knellctl
+	return "$status"
+}
+
 # Who does not read for a while is told, and told anew how all queues are.
 a_listener_that_sleeps()
 {
@@ -220,6 +231,79 @@ a_listener_that_sleeps()
 	wait "$listener" 2>/dev/null
 	exec 4<&-
 	return "$status"
+}
+
+# What the module itself could not tell of is said likewise.
+a_module_that_has_no_room()
+{
+	room=$(cat /proc/sys/net/core/rmem_max)
+	echo 16777216 >/proc/sys/net/core/rmem_max
+	listen || return
+	"$helper" burst || return
+	heard '"kind":"lost","by":"module","lost":[1-9]' && heard '"kind":"queue","queue":{.*"name":"ctl_test"'
+	status=$?
+	echo "$room" >/proc/sys/net/core/rmem_max
+	kill "$listener"
+	wait "$listener" 2>/dev/null
+	exec 4<&-
+	return "$status"
+}
+
+# Begins to change a queue, DUMPS dumps of it between two changes.
+churn()
+{
+	rm -f churns
+	mkfifo churns
+	"$helper" churn ctl_churn "$1" >churns &
+	churner=$!
+	read -r line <churns
+	[ "$line" = ready ] || no "churn: $line"
+}
+
+calm()
+{
+	kill -9 "$churner"
+	wait "$churner" 2>/dev/null
+	ctl 0 drop ctl_churn
+}
+
+# What stays, each once, and at most the one that comes and goes.
+has_all()
+{
+	ctl 0 watches --json ctl_churn || return
+	found=$(grep -o '"token":"0x[0-9a-f]*"' out | sort -u | wc -l)
+	all=$(grep -o '"handle":' out | wc -l)
+	case $found:$all in
+	1000:1000|1001:1001) ;;
+	*) no "$found different of $all watches" ;;
+	esac
+}
+
+# Some of so many dumps are interrupted, and asked for anew without a word.
+a_dump_that_is_interrupted()
+{
+	churn 3 || return
+	n=0 status=0
+	while [ "$n" -lt 15 ] && [ "$status" -eq 0 ]; do
+		n=$((n + 1))
+		has_all && { [ ! -s err ] || no "it complains: $(cat err)"; }
+		status=$?
+	done
+	calm && return "$status"
+}
+
+# Not for ever.
+a_queue_that_never_stops_changing()
+{
+	churn 0 || return
+	until_true never_stops
+	status=$?
+	calm && return "$status"
+}
+
+never_stops()
+{
+	has_all && grep -q 'it never stops changing: some of what came or went may be missing' err
 }
 
 drop()
@@ -243,7 +327,7 @@ run()
 	fi
 }
 
-echo 1..11
+echo 1..15
 rm -rf "$dir"
 mkdir -p "$dir" && cd "$dir" || exit 1
 chmod 755 .
@@ -255,8 +339,12 @@ run members
 run what_is_not_there
 run drop_while_it_lives
 run least_privilege
+run with_shared_libraries
 run monitor
 run monitor_in_words
 run a_listener_that_sleeps
+run a_module_that_has_no_room
+run a_dump_that_is_interrupted
+run a_queue_that_never_stops_changing
 run drop
 exit $failed

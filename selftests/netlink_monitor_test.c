@@ -2,13 +2,12 @@
 /* The netlink family's group "monitor": what happens, for whoever listens. */
 #include "kselftest_harness.h"
 
-#include <pthread.h>
 #include <sched.h>
 
+#include "burst_test.h"
 #include "netlink_test.h"
 
 #define NAME		"netlink-monitor"
-#define RT_RUNTIME	"/proc/sys/kernel/sched_rt_runtime_us"
 
 /* One event of the queues that a test is about. */
 struct heard {
@@ -234,79 +233,14 @@ TEST_F(netlink_monitor, it_takes_a_capability)
 
 /* --- more than fits */
 
-static atomic_int hogs;
-
-static void become_first(int cpu)
-{
-	struct sched_param first = { .sched_priority = 1 };
-
-	pin_to_cpu(cpu);
-	if (sched_setscheduler(0, SCHED_FIFO, &first))
-		_exit(BROKEN);
-}
-
-/* Nobody else runs on this CPU. */
-static void *hog_cpu(void *arg)
-{
-	become_first((intptr_t)arg);
-	hogs++;
-	for (;;)
-		;
-	return NULL;
-}
-
-/* More than two books hold: one may be with the worker by then. */
-#define BURST		600
-
-static void die_first(int gate)
-{
-	become_first(0);
-	pass_gate(gate);
-	_exit(0);
-}
-
-/* Many deaths, between which no worker runs; nor does anybody else, so they are prepared. */
-static void burst(int fd)
-{
-	int cpus = sysconf(_SC_NPROCESSORS_ONLN), gate = new_gate();
-	pthread_t thread;
-
-	for (int i = 0; i < BURST; i++) {
-		pid_t pid;
-
-		if (add_watch(fd, op_process(0, KNELL_OPF_NEXT, i)) < 0)
-			_exit(BROKEN);
-		pid = fork();
-		if (!pid)
-			die_first(gate);
-		if (pid < 0)
-			_exit(BROKEN);
-	}
-	for (intptr_t i = 1; i < cpus; i++)
-		if (pthread_create(&thread, NULL, hog_cpu, (void *)i))
-			_exit(BROKEN);
-	while (hogs < cpus - 1)
-		usleep(1000);
-	become_first(0);
-	open_gate(gate, BURST);
-	reap_all();
-	_exit(0);
-}
-
 TEST_F_TIMEOUT(netlink_monitor, more_than_fits_is_counted, LIMIT)
 {
 	unsigned int events = 0, lost = 0, losts = 0;
 	int room = 16 << 20;
 	struct heard h;
-	pid_t pid;
 
 	ASSERT_EQ(0, setsockopt(self->nl.fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)));
-	ASSERT_EQ(0, write_file(RT_RUNTIME, "-1"));
-	pid = fork();
-	if (!pid)
-		burst(self->fd);
-	EXPECT_EQ(0, reap(pid));
-	EXPECT_EQ(0, write_file(RT_RUNTIME, "950000"));
+	EXPECT_EQ(0, burst(self->fd));
 	while (events + lost < BURST && next_heard(&self->nl, &h)) {
 		if (h.cmd == KNELL_CMD_LOST) {
 			losts++;

@@ -253,6 +253,34 @@ TEST_F(netlink_priv, pids_are_the_askers)
 	EXPECT_STREQ("-", c->seen.comm);
 }
 
+/* One that was opened where its opener is the first process. */
+static int look_at_own(void *arg)
+{
+	struct cell *c = arg;
+	int fd = open_queue(c), err = fd < 0 ? fd : look(c);
+
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+static int look_at_own_in_pid_ns(void *arg)
+{
+	return unshare(CLONE_NEWPID) ? -errno : as_who(&root_all, look_at_own, arg);
+}
+
+TEST_F(netlink_priv, pids_are_translated)
+{
+	struct cell *c = shared(4096);
+
+	EXPECT_EQ(0, as_who(&root_all, look_at_own_in_pid_ns, c));
+	EXPECT_EQ(0, c->get);
+	EXPECT_EQ(0, c->watches);
+	EXPECT_EQ(1, c->seen.nr);
+	EXPECT_EQ(1, c->seen.pid);
+	EXPECT_STREQ("netlink_priv_te", c->seen.comm);
+}
+
 /* --- queue-drop */
 
 static int note_id(struct manager *m)

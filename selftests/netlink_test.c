@@ -441,6 +441,10 @@ TEST_F(netlink, members_in_many_parts)
 
 /* --- refusals */
 
+/* Where the first attribute of a request is, and the second one behind a u64. */
+#define FIRST	(NLMSG_HDRLEN + GENL_HDRLEN)
+#define SECOND	(FIRST + NLA_HDRLEN + 8)
+
 static int send_raw(struct nl *nl, uint8_t cmd, uint16_t flags, uint16_t type, const void *data,
 		    size_t len)
 {
@@ -458,8 +462,10 @@ TEST_F(netlink, requests_without_what_they_need)
 
 	EXPECT_EQ(-EINVAL, send_raw(nl, KNELL_CMD_QUEUE_GET, NLM_F_ACK, 0, NULL, 0));
 	EXPECT_STREQ("expected the id of a queue", nl->text);
+	EXPECT_EQ(KNELL_A_QUEUE_ID, nl->missing);
 	EXPECT_EQ(-EINVAL, send_raw(nl, KNELL_CMD_QUEUE_DROP, NLM_F_ACK, 0, NULL, 0));
 	EXPECT_STREQ("expected the id of a queue", nl->text);
+	EXPECT_EQ(KNELL_A_QUEUE_ID, nl->missing);
 	EXPECT_EQ(-EINVAL, send_raw(nl, KNELL_CMD_WATCH_GET, NLM_F_DUMP, 0, NULL, 0));
 	EXPECT_STREQ("expected the id of a queue", nl->text);
 	EXPECT_EQ(-EINVAL, send_raw(nl, KNELL_CMD_MEMBER_GET, NLM_F_DUMP, KNELL_A_MEMBER_QUEUE,
@@ -482,8 +488,10 @@ TEST_F(netlink, requests_for_what_is_not_there)
 	ASSERT_LT(0, user);
 	EXPECT_EQ(-ENOENT, nl_queue_get(nl, ~0ULL, NULL, NULL));
 	EXPECT_STREQ("there is no queue of that id", nl->text);
+	EXPECT_EQ(FIRST, nl->offset);
 	EXPECT_EQ(-ENOENT, nl_queue_drop(nl, 1ULL << 40));
 	EXPECT_STREQ("there is no queue of that id", nl->text);
+	EXPECT_EQ(FIRST, nl->offset);
 	EXPECT_EQ(-ENOENT, nl_watches(nl, 1ULL << 40, NULL, NULL));
 	EXPECT_STREQ("there is no queue of that id", nl->text);
 	EXPECT_EQ(-ENOENT, nl_members(nl, 1ULL << 40, 1, NULL, NULL));
@@ -498,48 +506,103 @@ TEST_F(netlink, requests_for_what_is_not_there)
 	self->fd = knell_open(0);
 }
 
-/* What the policies and the core's strictness refuse; all of it with a word. */
-TEST_F(netlink, requests_that_are_malformed)
-{
-	static const uint8_t events[] = { KNELL_CMD_EXIT, KNELL_CMD_EMPTY, KNELL_CMD_KEEP,
-					  KNELL_CMD_ATTACH, KNELL_CMD_LOST, KNELL_CMD_MAX + 1 };
-	struct nl *nl = &self->nl;
-	struct nl_request r;
-	uint64_t zero = 0;
-	uint32_t half = 1;
+/* What netlink's core answers to what the policies do not have: no text of ours, but a text. */
+struct malformed {
+	const char *what;
+	uint8_t cmd;
+	uint16_t flags;
+	uint16_t type;
+	uint16_t len;
+	uint32_t value;
+	int err;
+};
 
-	EXPECT_EQ(-ERANGE, nl_queue_get(nl, 0, NULL, NULL));
-	EXPECT_STRNE("", nl->text);
-	EXPECT_EQ(-EINVAL, send_raw(nl, KNELL_CMD_QUEUE_GET, NLM_F_ACK, KNELL_A_QUEUE_ID,
-				    &half, sizeof(half)));
-	EXPECT_STRNE("", nl->text);
-	EXPECT_EQ(-EINVAL, send_raw(nl, KNELL_CMD_QUEUE_GET, NLM_F_ACK, KNELL_A_QUEUE_PAD,
-				    &zero, sizeof(zero)));
-	EXPECT_STRNE("", nl->text);
-	EXPECT_EQ(-EINVAL, send_raw(nl, KNELL_CMD_QUEUE_GET, NLM_F_ACK, KNELL_A_QUEUE_NAME,
-				    "x", 2));
-	EXPECT_STRNE("", nl->text);
-	EXPECT_EQ(-EINVAL, send_raw(nl, KNELL_CMD_WATCH_GET, NLM_F_DUMP, KNELL_A_WATCH_HANDLE,
-				    &half, sizeof(half)));
-	EXPECT_STRNE("", nl->text);
-	EXPECT_EQ(-ERANGE, nl_watches(nl, 0, NULL, NULL));
-	EXPECT_STRNE("", nl->text);
-	EXPECT_EQ(-ERANGE, nl_members(nl, self->id, 0, NULL, NULL));
-	EXPECT_STRNE("", nl->text);
-	r = nl_request(nl->family, KNELL_CMD_QUEUE_GET, NLM_F_ACK);
+static const struct malformed malformed[] = {
+	{ "id 0", KNELL_CMD_QUEUE_GET, NLM_F_ACK, KNELL_A_QUEUE_ID, 8, 0, -ERANGE },
+	{ "id 0", KNELL_CMD_QUEUE_DROP, NLM_F_ACK, KNELL_A_QUEUE_ID, 8, 0, -ERANGE },
+	{ "id 0", KNELL_CMD_WATCH_GET, NLM_F_DUMP, KNELL_A_WATCH_QUEUE, 8, 0, -ERANGE },
+	{ "id 0", KNELL_CMD_MEMBER_GET, NLM_F_DUMP, KNELL_A_MEMBER_QUEUE, 8, 0, -ERANGE },
+	{ "handle 0", KNELL_CMD_MEMBER_GET, NLM_F_DUMP, KNELL_A_MEMBER_WATCH, 4, 0, -ERANGE },
+	{ "no id", KNELL_CMD_QUEUE_GET, NLM_F_ACK, KNELL_A_QUEUE_ID, 0, 1, -EINVAL },
+	{ "half an id", KNELL_CMD_QUEUE_GET, NLM_F_ACK, KNELL_A_QUEUE_ID, 4, 1, -EINVAL },
+	{ "half an id", KNELL_CMD_QUEUE_DROP, NLM_F_ACK, KNELL_A_QUEUE_ID, 4, 1, -EINVAL },
+	{ "seven bytes", KNELL_CMD_WATCH_GET, NLM_F_DUMP, KNELL_A_WATCH_QUEUE, 7, 1, -EINVAL },
+	{ "nine bytes", KNELL_CMD_WATCH_GET, NLM_F_DUMP, KNELL_A_WATCH_QUEUE, 9, 1, -EINVAL },
+	{ "a long handle", KNELL_CMD_MEMBER_GET, NLM_F_DUMP, KNELL_A_MEMBER_WATCH, 8, 1, -EINVAL },
+	{ "a nest", KNELL_CMD_QUEUE_GET, NLM_F_ACK, KNELL_A_QUEUE_ID | NLA_F_NESTED, 8, 1, -EINVAL },
+	{ "number 0", KNELL_CMD_QUEUE_GET, NLM_F_ACK, 0, 8, 1, -EINVAL },
+	{ "padding", KNELL_CMD_QUEUE_GET, NLM_F_ACK, KNELL_A_QUEUE_PAD, 0, 0, -EINVAL },
+	{ "an answer's", KNELL_CMD_QUEUE_GET, NLM_F_ACK, KNELL_A_QUEUE_NAME, 4, 'x', -EINVAL },
+	{ "a nest of an answer's", KNELL_CMD_QUEUE_DROP, NLM_F_ACK,
+	  KNELL_A_QUEUE_KINDS | NLA_F_NESTED, 8, 1, -EINVAL },
+	{ "an answer's", KNELL_CMD_WATCH_GET, NLM_F_DUMP, KNELL_A_WATCH_HANDLE, 4, 1, -EINVAL },
+	{ "an answer's", KNELL_CMD_MEMBER_GET, NLM_F_DUMP, KNELL_A_MEMBER_PID, 4, 1, -EINVAL },
+	{ "nobody's", KNELL_CMD_MEMBER_GET, NLM_F_DUMP, 0x3fff, 4, 1, -EINVAL },
+};
+
+/* Each says what is wrong, and where, whether it stands alone or behind what is right. */
+TEST_F(netlink, requests_that_the_policies_refuse)
+{
+	struct nl *nl = &self->nl;
+	char data[16] = { };
+
+	for (unsigned int i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++) {
+		const struct malformed *m = &malformed[i];
+		struct nl_request r;
+
+		memcpy(data, &m->value, sizeof(m->value));
+		EXPECT_EQ(m->err, send_raw(nl, m->cmd, m->flags, m->type, data, m->len))
+			TH_LOG("%u: %s", i, m->what);
+		EXPECT_STRNE("", nl->text);
+		EXPECT_EQ(FIRST, nl->offset) TH_LOG("%u: %s: %s", i, m->what, nl->text);
+		r = nl_request(nl->family, m->cmd, m->flags);
+		nl_put_u64(&r, KNELL_A_QUEUE_ID, self->id);
+		nl_put(&r, m->type, data, m->len);
+		EXPECT_EQ(m->err, nl_talk(nl, &r, NULL, NULL)) TH_LOG("%u: %s", i, m->what);
+		EXPECT_STRNE("", nl->text);
+		EXPECT_EQ(SECOND, nl->offset) TH_LOG("%u: %s: %s", i, m->what, nl->text);
+	}
+}
+
+/* A good request of so many bytes more, or less. */
+static int send_sized(struct nl *nl, uint64_t id, int more)
+{
+	struct nl_request r = nl_request(nl->family, KNELL_CMD_QUEUE_GET, NLM_F_ACK);
+
+	nl_put_u64(&r, KNELL_A_QUEUE_ID, id);
+	r.n.nlmsg_len += more;
+	return nl_talk(nl, &r, NULL, NULL);
+}
+
+TEST_F(netlink, requests_that_are_no_attributes)
+{
+	struct nl *nl = &self->nl;
+	struct nl_request r = nl_request(nl->family, KNELL_CMD_QUEUE_GET, NLM_F_ACK);
+
+	for (int more = -NLA_HDRLEN - 8 + 1; more <= NLA_HDRLEN - 1; more++) {
+		EXPECT_EQ(more ? -EINVAL : 0, send_sized(nl, self->id, more)) TH_LOG("%d", more);
+		EXPECT_EQ(!more, !nl->text[0]) TH_LOG("%d", more);
+	}
 	r.g.reserved = 1;
 	nl_put_u64(&r, KNELL_A_QUEUE_ID, self->id);
 	EXPECT_EQ(-EINVAL, nl_talk(nl, &r, NULL, NULL));
 	EXPECT_STRNE("", nl->text);
-	/* Nothing may follow the attributes. */
-	r = nl_request(nl->family, KNELL_CMD_QUEUE_GET, NLM_F_ACK);
-	nl_put_u64(&r, KNELL_A_QUEUE_ID, self->id);
-	r.n.nlmsg_len += 3;
-	EXPECT_EQ(-EINVAL, nl_talk(nl, &r, NULL, NULL));
-	EXPECT_STRNE("", nl->text);
-	for (unsigned int i = 0; i < sizeof(events); i++)
+}
+
+/* The core knows no words for a command that a family does not have. */
+TEST_F(netlink, commands_that_are_none)
+{
+	static const uint8_t events[] = { 0, KNELL_CMD_EXIT, KNELL_CMD_EMPTY, KNELL_CMD_KEEP,
+					  KNELL_CMD_ATTACH, KNELL_CMD_LOST, KNELL_CMD_MAX + 1, 255 };
+	struct nl *nl = &self->nl;
+
+	for (unsigned int i = 0; i < sizeof(events); i++) {
 		EXPECT_EQ(-EOPNOTSUPP, send_raw(nl, events[i], NLM_F_ACK, 0, NULL, 0));
-	EXPECT_EQ(-EOPNOTSUPP, send_raw(nl, KNELL_CMD_QUEUE_DROP, NLM_F_DUMP, 0, NULL, 0));
+		EXPECT_EQ(-EOPNOTSUPP, send_raw(nl, events[i], NLM_F_DUMP, 0, NULL, 0));
+	}
+	EXPECT_EQ(-EOPNOTSUPP, send_raw(nl, KNELL_CMD_QUEUE_DROP, NLM_F_DUMP, KNELL_A_QUEUE_ID,
+					&self->id, sizeof(self->id)));
+	EXPECT_STREQ("not a dump: expected no NLM_F_DUMP", nl->text);
 }
 
 TEST_HARNESS_MAIN

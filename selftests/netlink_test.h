@@ -21,6 +21,8 @@
  * @seq: of the latest request
  * @room: that is given to the kernel for a part of an answer
  * @text: what the latest answer said of its error, or ""
+ * @offset: of the attribute that it is about, in the request, 0: of none
+ * @missing: the attribute that is missing, 0: none
  * @flags: of the answer's messages, ORed
  * @buf: the answer
  */
@@ -31,6 +33,8 @@ struct nl {
 	uint32_t seq;
 	size_t room;
 	char text[128];
+	uint32_t offset;
+	uint32_t missing;
 	uint16_t flags;
 	char buf[1 << 16];
 };
@@ -128,7 +132,16 @@ static inline const char *nl_string(const struct nl_message *m, int type)
 	return m->attr[type] ? nl_data(m->attr[type]) : "-";
 }
 
-/* The error in @payload, and in nl->text what follows it at @used. */
+static inline uint32_t nl_told_u32(const struct nlattr *attr)
+{
+	uint32_t value = 0;
+
+	if (attr && attr->nla_len == NLA_HDRLEN + sizeof(value))
+		memcpy(&value, nl_data(attr), sizeof(value));
+	return value;
+}
+
+/* The error in a message, and in @nl what follows it at @used. */
 static inline int nl_error(struct nl *nl, const struct nlmsghdr *n, size_t used)
 {
 	const struct nlattr *attr[NL_ATTRS];
@@ -137,6 +150,8 @@ static inline int nl_error(struct nl *nl, const struct nlmsghdr *n, size_t used)
 
 	memcpy(&err, payload, sizeof(err));
 	nl->text[0] = 0;
+	nl->offset = 0;
+	nl->missing = 0;
 	if (!(n->nlmsg_flags & NLM_F_ACK_TLVS))
 		return err;
 	if (!nl_parse(payload + used, n->nlmsg_len - NLMSG_HDRLEN - used, attr))
@@ -144,6 +159,8 @@ static inline int nl_error(struct nl *nl, const struct nlmsghdr *n, size_t used)
 	if (attr[NLMSGERR_ATTR_MSG])
 		snprintf(nl->text, sizeof(nl->text), "%s",
 			 (const char *)nl_data(attr[NLMSGERR_ATTR_MSG]));
+	nl->offset = nl_told_u32(attr[NLMSGERR_ATTR_OFFS]);
+	nl->missing = nl_told_u32(attr[NLMSGERR_ATTR_MISS_TYPE]);
 	return err;
 }
 

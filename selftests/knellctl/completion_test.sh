@@ -90,6 +90,40 @@ test_bash_without_a_server()
 	are ''
 }
 
+# There is no module here, so what the kernel has is told by a program in knellctl's place.
+have_queues()
+{
+	cat >"$dir/queues.json" <<-'END'
+		{"queues":[{"id":3,"name":"knelld","uid":0,"pid":1,"comm":"knelld","orphan":true,"watches":12,"kinds":{"tree":3,"timer":9},"bytes":4096},{"id":17,"uid":0,"pid":60,"comm":"id\"name\":","watches":0},{"id":29,"name":"a, b's \"queue\"","uid":0,"pid":0}]}
+	END
+	cat >"$dir/knellctl" <<-END
+		#!/bin/sh
+		case " \$* " in
+		*' queues --json '*) exec cat "$dir/queues.json" ;;
+		esac
+		exec "$KNELLCTL" "\$@"
+	END
+	chmod +x "$dir/knellctl"
+	KNELLCTL=$dir/knellctl
+}
+
+test_bash_offers_queues()
+{
+	have_queues
+	for command in watches members drop; do
+		offers "$command" ''
+		are 3 knelld 17 29 "$(bash -c 'printf %q "$1"' _ "a, b's \"queue\"")"
+	done
+	offers drop kn
+	are knelld
+	offers watches 1
+	are 17
+	offers tree --queue=kn
+	are knelld
+	offers --queue knelld tree --queue=2
+	are 29
+}
+
 # A zsh on a terminal of its own is given that line and a tab, until it shows the other text.
 zsh_makes()
 {
@@ -119,6 +153,15 @@ test_zsh_offers_them_too()
 	zsh_makes 'knellctl list --type=' 'service*socket*target*timer'
 	zsh_makes 'knellctl list --st' '--state='
 	zsh_makes 'knellctl kill -s SIGKI' 'SIGKILL'
+}
+
+test_zsh_offers_queues_too()
+{
+	have_queues
+	zsh_makes 'knellctl watches kne' 'watches knelld'
+	# In columns; a name is quoted.
+	zsh_makes 'knellctl drop ' '17*3*knelld*29*queue'
+	zsh_makes 'knellctl tree --queue=kne' '--queue=knelld'
 }
 
 run_tests

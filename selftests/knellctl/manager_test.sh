@@ -325,6 +325,37 @@ test_history_kill_and_tree()
 	unmanage
 }
 
+leads_a_session()
+{
+	[ "$(cut -d ' ' -f 6 "/proc/$1/stat")" = "$1" ]
+}
+
+# A daemon that gets out of its command's group when its service is up already is found by a stop.
+test_a_daemon_that_leaves_late()
+{
+	unit late.service <<-END
+		[Service]
+		Type=forking
+		PIDFile=$dir/late.pid
+		ExecStart=/bin/sh -c '/bin/sh $dir/late & echo \$\$! >$dir/late.pid'
+	END
+	cat >"$dir/late" <<-END
+		until [ -e $dir/leave ]; do sleep 0.05; done
+		exec setsid sleep 300000
+	END
+	rm -f "$dir/leave" "$dir/late.pid"
+	manage
+	until_true is late active
+	pid=$(pid_of late)
+	touch "$dir/leave"
+	until_true leads_a_session "$pid"
+	run stop late
+	exits 0
+	is late inactive || fail "it is not stopped: $(cat "$dir/log")"
+	! kill -0 "$pid" 2>/dev/null || fail 'it runs on'
+	unmanage
+}
+
 test_events()
 {
 	unit a.service <<-'END'

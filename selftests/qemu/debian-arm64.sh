@@ -14,6 +14,8 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 dir=$(cd "$here/../.." && pwd)/build/debian-arm64
 root=$dir/root
+# shellcheck source=selftests/qemu/apt.sh
+. "$here/apt.sh"
 
 # One package a line, with what it is for, besides the kernel's.
 packages=$(sed 's/#.*//' <<-'END'
@@ -49,10 +51,7 @@ apt_arm64()
 {
 	command=$1
 	shift
-	"$command" -q -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State="$dir/state" \
-		-o Dir::State::status="$dir/state/status" -o Dir::Cache="$dir/cache" \
-		-o Acquire::Languages=none -o Acquire::Retries=3 -o APT::Sandbox::User=root \
-		-o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false "$@" </dev/null
+	apt_apart "$dir" "$command" -o APT::Architecture=arm64 -o APT::Architectures=arm64 "$@"
 }
 
 depends()
@@ -123,8 +122,7 @@ key=$(cksum <"$0")
 [ "$(cat "$dir/key" 2>/dev/null)" != "$key" ] || exit 0
 echo "deps: fetching Debian's arm64 kernel and libraries (unpacked under build/, not installed)"
 rm -rf "$dir"
-mkdir -p "$dir/state/lists/partial" "$dir/cache/archives/partial" "$dir/debs"
-: >"$dir/state/status"
+mkdir -p "$dir/debs"
 # Not as a condition: any of its commands that fails ends it.
 trap '[ $? -eq 0 ] || tail -n 40 "$dir/log" >&2' EXIT
 fetch >"$dir/log" 2>&1

@@ -12,6 +12,8 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
+# shellcheck source=selftests/qemu/apt.sh
+. "$here/apt.sh"
 
 # One package a line, with what it is for.
 packages=$(sed 's/#.*//' <<-'END'
@@ -178,8 +180,7 @@ prometheus()
 	echo "deps: unpacking prometheus"
 	rm -rf "$build/prometheus"
 	mkdir -p "$build/prometheus"
-	(cd "$build/prometheus" && { apt_get download prometheus ||
-		{ apt-get update || true; apt_get download prometheus; }; })
+	apt_download "$build/prometheus" prometheus
 	# The last one is what tells that all are there.
 	for program in promtool prometheus; do
 		dpkg-deb --fsys-tarfile "$build"/prometheus/prometheus_*.deb |
@@ -213,29 +214,19 @@ kernel_files()
 	echo "$series" >"$build/kernel-files/series"
 }
 
-# apt-get with lists of its own, of a newer Debian on the mirror that this machine has.
-apt_newer()
-{
-	apt-get -q -o Dir::State="$build/ynl/state" -o Dir::State::status="$build/ynl/state/status" \
-		-o Dir::Cache="$build/ynl/cache" -o Dir::Etc::sourcelist="$build/ynl/sources.list" \
-		-o Dir::Etc::sourceparts=- -o Acquire::Languages=none -o Acquire::Retries=3 \
-		-o APT::Sandbox::User=root \
-		-o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false "$@" </dev/null
-}
-
 # The package as a file: 6.12 is in Debian 12's security archive, which is not everybody's.
 download_newer()
 {
 	(cd "$build/ynl" && apt-get -q download linux-source-6.12 </dev/null 2>/dev/null) && return
-	mkdir -p "$build/ynl/state/lists/partial" "$build/ynl/cache/archives/partial"
-	: >"$build/ynl/state/status"
 	# shellcheck disable=SC2016 # apt's own variable
 	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
 		'Codename: bookworm' | head -n 1)
 	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" \
 		>"$build/ynl/sources.list"
-	apt_newer update
-	(cd "$build/ynl" && apt_newer download linux-source-6.12)
+	set -- "$build/ynl" apt-get -o Dir::Etc::sourcelist="$build/ynl/sources.list" \
+		-o Dir::Etc::sourceparts=-
+	apt_apart "$@" update
+	(cd "$build/ynl" && apt_apart "$@" download linux-source-6.12)
 }
 
 newer_source()
@@ -276,6 +267,7 @@ fi
 [ "$wanted" = arm64 ] || image
 kernel_files
 prometheus
+[ "$wanted" = arm64 ] || "$here/../tracers/fetch.sh"
 case $wanted in
 netlink) ynl ;;
 lint)

@@ -11,6 +11,8 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 build=${KNELL_BUILD:-$top/build}
 # shellcheck source=selftests/qemu/arch.sh
 . "$top/selftests/qemu/arch.sh"
+# shellcheck source=selftests/qemu/libraries.sh
+. "$top/selftests/qemu/libraries.sh"
 tree=${foreign:-$build/python}
 debs=$build/debs/python
 
@@ -42,32 +44,15 @@ fetch()
 	mv "$tree.new" "$tree"
 }
 
-# Adds to the guest $root what shared libraries a program needs, and what these need.
-install_libraries()
-{
-	readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -v '^ld-linux' |
-		while read -r so; do
-		[ ! -e "$root/$libs/$so" ] || continue
-		for dir in "$tree/$libs" "$tree/usr/$libs" "$build" $lib_dirs; do
-			[ -e "$dir/$so" ] || continue
-			cp -L "$dir/$so" "$root/$libs/"
-			install_libraries "$dir/$so"
-			continue 2
-		done
-		echo "examples: $1 needs $so, which is not there" >&2
-		exit 1
-	done
-}
-
 # The interpreter, its libraries, and of its modules those that start it and that hear.py imports.
 install_python()
 {
 	python=$(cd "$tree" && echo usr/bin/python3.[0-9]*)
 	lib=usr/lib/${python##*/}
 	mkdir -p "$root/usr/bin" "$root/$lib/encodings" "$root/$lib/collections" \
-		"$root/$lib/lib-dynload" "$root/$libs" "$root/${loader%/*}"
+		"$root/$lib/lib-dynload"
 	cp "$tree/$python" "$root/usr/bin/python3"
-	cp -L "$loader_dir/${loader##*/}" "$root/$loader"
+	install_loader
 	install_libraries "$tree/$python"
 	for module in _collections_abc abc codecs genericpath io keyword operator os posixpath \
 		reprlib stat struct collections/__init__ collections/abc encodings/__init__ \

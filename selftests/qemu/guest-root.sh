@@ -6,17 +6,21 @@
 #
 # What a test program finds there: /dev/knell, the module as $KNELL_KO (/lib/knell.ko) and a plain
 # insmod as /sbin/insmod (by its full path: busybox's shell has its own), knelld as $KNELLD
-# (/sbin/knelld), knellctl as /sbin/knellctl, a fresh tmpfs on /tmp, /run and /dev/shm; /gcov, where what gcov counts outlives
-# them; /proc, /sys, cgroup2, debugfs and tracefs mounted where they belong; the users root, nobody
-# and tester (1000), each with its group; what examples.sh adds; what is in the directory
-# KNELL_GUEST_FILES, if that is set; of the stock kernel's modules, unless it has them built in,
-# /lib/fuse.ko and /lib/cuse.ko.
+# (/sbin/knelld), knellctl as /sbin/knellctl and, with shared libraries, as /usr/bin/knellctl, a fresh
+# tmpfs on /tmp, /run and /dev/shm; /gcov, where what gcov counts outlives them; /proc, /sys, cgroup2,
+# debugfs and tracefs mounted where they belong; the users root, nobody and tester (1000), each with its
+# group; what examples.sh adds; what is in the directory KNELL_GUEST_FILES, if that is set; of the stock
+# kernel's modules, unless it has them built in, /lib/fuse.ko and /lib/cuse.ko.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
 # shellcheck source=selftests/qemu/arch.sh
 . "$here/arch.sh"
+# shellcheck source=selftests/qemu/libraries.sh
+. "$here/libraries.sh"
+# Of packages that were unpacked, where the machine's own libraries are not these.
+tree=$foreign
 root=$build/guest/root
 
 # What is for a debugger would only take the guest time to unpack.
@@ -34,6 +38,12 @@ cp "$build/qemu/insmod" "$root/sbin/insmod"
 [ ! -e "$module" ] || stripped "$module" "$root/lib/knell.ko"
 [ ! -e "$build/knelld-static" ] || stripped "$build/knelld-static" "$root/sbin/knelld"
 [ ! -e "$build/knellctl-static" ] || stripped "$build/knellctl-static" "$root/sbin/knellctl"
+if [ -e "$build/knellctl" ]; then
+	mkdir -p "$root/usr/bin"
+	stripped "$build/knellctl" "$root/usr/bin/knellctl"
+	install_loader
+	install_libraries "$build/knellctl"
+fi
 [ -z "${KNELL_GUEST_FILES:-}" ] || cp -r "$KNELL_GUEST_FILES/." "$root/"
 for name in fuse cuse; do
 	file=$("$here/kernel.sh" module "fs/fuse/$name")

@@ -249,15 +249,25 @@ int tree_kill_main(const struct unit *u, int sig)
 	return procs->kill(u->proc | procs->main_bit, sig) >= 0;
 }
 
+/*
+ * Without the module: does a tree's signal reach the process that is followed? It may have gone
+ * into a session of its own since it was found.
+ */
+static bool is_led(const struct unit *u)
+{
+	return u->follows && u->main && u->main->led && procs->led_by(u->main->watch, u->pid);
+}
+
 /* Everybody. */
 int tree_kill_members(const struct unit *u, int sig)
 {
+	bool led = is_led(u);
 	int n = 0;
 
 	for (const struct tree *t = u->trees; t; t = t->next)
 		n += has_members(t) ? kill_watch(u, t->watch, sig) : 0;
 	/* Without the module it may be in no tree of its unit's. */
-	if (u->follows && procs->main_bit && !(u->main && u->main->led))
+	if (u->follows && procs->main_bit && !led)
 		n += kill_watch(u, u->proc, sig);
 	return n;
 }

@@ -267,10 +267,10 @@ static bool plain_led_by(uint32_t watch, pid_t pid)
 	struct plain *p = find(watch);
 	pid_t group = getpgid(pid);
 
-	if (p && p->ended && !p->left && group == pid) {
+	if (p && p->ended && group == pid && !(p->left && group_lives(p))) {
 		p->pid = pid;
+		nr_left += !p->left;
 		p->left = true;
-		nr_left++;
 	}
 	return p && group == p->pid;
 }

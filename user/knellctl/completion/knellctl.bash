@@ -43,7 +43,8 @@ __knellctl_units()
 # Numbers, and the names of those that are kept.
 __knellctl_queues()
 {
-	__knellctl_ask queues --json | grep -o '"\(id\|name\)":[^,}]*' | sed 's/^[^:]*://; s/"//g'
+	__knellctl_ask queues --json | grep -o '"id":[0-9]*\|"name":"\([^"\\]\|\\.\)*"' |
+		sed 's/^"id"://; s/^"name":"\(.*\)"$/\1/; s/\\\(["\\/]\)/\1/g'
 }
 
 # The first word that is no option and not the argument of one.
