@@ -55,7 +55,7 @@ make_boots()
 	: >"$out/boots"
 	[ -s "$out/programs" ] || return 0
 	"$here/guest-root.sh"
-	awk -v size=400 -f "$here/share.awk" "$here/costs" "$out/programs" >"$out/shares"
+	awk -v size=400 -f "$here/share.awk" "$here/$costs" "$out/programs" >"$out/shares"
 	for nr in $(cut -d ' ' -f 1 "$out/shares" | uniq); do
 		mkdir "$out/guest-$nr"
 		sed -n "s/^$nr //p" "$out/shares" >"$out/guest-$nr/programs"
@@ -66,7 +66,7 @@ make_boots()
 # The tests of this machine, what takes longest first, otherwise as they come.
 make_jobs()
 {
-	awk 'FNR == NR { cost[$1] = $2; next } { print cost[$1] + 0, $0 }' "$here/costs" "$out/suites" |
+	awk 'FNR == NR { cost[$1] = $2; next } { print cost[$1] + 0, $0 }' "$here/$costs" "$out/suites" |
 		sort -s -k 1,1nr | cut -d ' ' -f 2- >"$out/jobs"
 }
 
