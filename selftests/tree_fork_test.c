@@ -6,6 +6,7 @@
  *
  * runner-limit: 900
  * runner-smp: 4
+ * runner-smp-arm64: 2
  */
 #include "kselftest_harness.h"
 
