@@ -15,8 +15,8 @@
 #				full size, SMP=CPUS, MEMORY=MB,
 #				APPEND="OPTION..."; after one of everything, on a machine with
 #				nothing else to do, selftests/qemu/costs.sh notes what took how long
-#				ARCH=arm64 on Debian's arm64 kernel, emulated, in build/arm64: what
-#				runs in a guest
+#				ARCH=arm64 on Debian's arm64 kernel, emulated, in build/arm64: all that
+#				runs in a guest, races with a quarter of their rounds, FEWER=1 with all
 #	make bench		counts instructions, system calls and bytes, BENCH="fd kill" only these
 #	make lint		W=1, sparse, coccinelle, checkpatch, gcc -fanalyzer, clang-tidy,
 #				shellcheck, the manual, spelling, licences, what make install installs

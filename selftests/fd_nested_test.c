@@ -238,7 +238,7 @@ TEST_F_TIMEOUT(nested, a_ring_and_a_writer_on_another_cpu, LIMIT)
 	ASSERT_LT(0, user);
 	ASSERT_LT(0, add_fd(self->fd, self->bell, KNELL_OPF_EDGE, EPOLLIN));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, write_often, &w));
-	for (i = 0; i < 10000; i++) {
+	for (i = 0; i < rounds(10000); i++) {
 		ASSERT_EQ(0, trigger(self->fd, user, 1));
 		ASSERT_EQ(0, turn(self->fd, self->bell, &self->ring, &t));
 	}
@@ -307,7 +307,7 @@ TEST_F_TIMEOUT(nested, aio_that_tells_the_queue_it_polls, LIMIT)
 	ASSERT_LT(0, user);
 	ASSERT_LT(0, add_fd(self->fd, self->bell, KNELL_OPF_EDGE, EPOLLIN));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, poll_often, &p));
-	for (i = 0; i < 3000; i++) {
+	for (i = 0; i < rounds(3000); i++) {
 		ASSERT_EQ(0, aio_poll(ctx, self->fd, self->bell));
 		ASSERT_EQ(0, trigger(self->fd, user, 1));
 		while (take(self->fd, &ev) == 1) {
@@ -324,7 +324,7 @@ TEST_F_TIMEOUT(nested, aio_that_tells_the_queue_it_polls, LIMIT)
 		bells += ev.type == KNELL_EV_FD;
 	__atomic_store_n(&p.stop, 1, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
-	EXPECT_EQ(3000, users);
+	EXPECT_EQ(rounds(3000), users);
 	EXPECT_LT(0, bells);
 	syscall(SYS_io_destroy, ctx);
 }
@@ -349,7 +349,7 @@ static void *ring_one_half(void *arg)
 	user = add_watch(h->own, op_user(1));
 	h->failed = aio_open(&ctx) || user < 0 ||
 		    add_fd(h->other, h->bell, KNELL_OPF_EDGE, EPOLLIN) < 0;
-	for (i = 0; i < 3000 && !h->failed; i++) {
+	for (i = 0; i < rounds(3000) && !h->failed; i++) {
 		h->failed = aio_poll(ctx, h->own, h->bell) || trigger(h->own, user, 1);
 		while (take(h->own, &ev) == 1)
 			;
@@ -402,7 +402,7 @@ TEST_F_TIMEOUT(nested, pollers_hear_of_it, LIMIT)
 	ASSERT_EQ(0, epoll_ctl(ep, EPOLL_CTL_ADD, self->fd, &e));
 	watch = add_fd(self->fd, self->bell, KNELL_OPF_EDGE, EPOLLIN);
 	ASSERT_LT(0, watch);
-	for (i = 0; i < 1000; i++) {
+	for (i = 0; i < rounds(1000); i++) {
 		w.rung = 0;
 		w.cpu = i / 2 % 2;
 		ASSERT_EQ(0, pthread_create(&thread, NULL, write_often, &w));
@@ -443,7 +443,7 @@ static uint32_t many_watches[FILES];
 /* Were a single wake lost, this would not end. */
 TEST_F_TIMEOUT(nested, edges_from_another_cpu, LIMIT)
 {
-	struct writer w = { .fds = many_fds, .nr = FILES, .rounds = 60000, .cpu = 1 };
+	struct writer w = { .fds = many_fds, .nr = FILES, .rounds = rounds(60000), .cpu = 1 };
 	uint64_t seq = 0, heard = 0;
 	struct knell_event ev[32];
 	pthread_t thread;
@@ -453,7 +453,7 @@ TEST_F_TIMEOUT(nested, edges_from_another_cpu, LIMIT)
 	EXPECT_EQ(FILES, nr_watches(self->fd));
 	pin_to_cpu(0);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, write_often, &w));
-	while (heard < 60000) {
+	while (heard < rounds(60000)) {
 		n = wait_events(self->fd, ev, 32, KNELL_FOREVER);
 		ASSERT_LT(0, n);
 		for (i = 0; i < n; i++) {
@@ -464,7 +464,7 @@ TEST_F_TIMEOUT(nested, edges_from_another_cpu, LIMIT)
 		}
 	}
 	pthread_join(thread, NULL);
-	EXPECT_EQ(60000, heard);
+	EXPECT_EQ(rounds(60000), heard);
 	/* What is left was told of before. */
 	while (take(self->fd, ev) == 1)
 		EXPECT_EQ(0, drain_eventfd(many_fds[ev[0].token]));
@@ -472,7 +472,7 @@ TEST_F_TIMEOUT(nested, edges_from_another_cpu, LIMIT)
 
 TEST_F_TIMEOUT(nested, armed_again_by_the_call_that_reads, LIMIT)
 {
-	struct writer w = { .fds = many_fds, .nr = FILES, .rounds = 60000, .cpu = 1 };
+	struct writer w = { .fds = many_fds, .nr = FILES, .rounds = rounds(60000), .cpu = 1 };
 	struct knell_event ev[32];
 	struct knell_op ops[32];
 	struct knell_submit s = {
@@ -486,7 +486,7 @@ TEST_F_TIMEOUT(nested, armed_again_by_the_call_that_reads, LIMIT)
 	ASSERT_EQ(0, open_many(self->fd, many_fds, many_watches, FILES, 0));
 	pin_to_cpu(0);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, write_often, &w));
-	while (heard < 60000) {
+	while (heard < rounds(60000)) {
 		n = ioctl(self->fd, KNELL_IOC_SUBMIT, &s);
 		ASSERT_LT(0, n);
 		for (i = 0; i < n; i++) {
@@ -496,7 +496,7 @@ TEST_F_TIMEOUT(nested, armed_again_by_the_call_that_reads, LIMIT)
 		s.nr_ops = n;
 	}
 	pthread_join(thread, NULL);
-	EXPECT_EQ(60000, heard);
+	EXPECT_EQ(rounds(60000), heard);
 }
 
 struct reader {
@@ -511,7 +511,7 @@ static void *read_often(void *arg)
 	struct knell_event ev[4];
 	int i, n;
 
-	while (__atomic_load_n(r->heard, __ATOMIC_RELAXED) < 40000) {
+	while (__atomic_load_n(r->heard, __ATOMIC_RELAXED) < rounds(40000)) {
 		n = wait_events(r->fd, ev, 4, clock_ns(CLOCK_MONOTONIC) + 100 * NSEC_PER_MSEC);
 		if (n < 0)
 			r->failed = 1;
@@ -524,7 +524,7 @@ static void *read_often(void *arg)
 
 TEST_F_TIMEOUT(nested, many_readers, LIMIT)
 {
-	struct writer w = { .fds = many_fds, .nr = 100, .rounds = 40000, .cpu = 1 };
+	struct writer w = { .fds = many_fds, .nr = 100, .rounds = rounds(40000), .cpu = 1 };
 	struct reader r[4];
 	pthread_t threads[5];
 	uint64_t heard = 0;
@@ -540,7 +540,7 @@ TEST_F_TIMEOUT(nested, many_readers, LIMIT)
 		pthread_join(threads[i], NULL);
 	for (i = 0; i < 4; i++)
 		EXPECT_EQ(0, r[i].failed);
-	EXPECT_EQ(40000, heard);
+	EXPECT_EQ(rounds(40000), heard);
 }
 
 /* Watches come and go, and are changed, while their files wake. */
@@ -563,7 +563,7 @@ TEST_F_TIMEOUT(nested, add_mod_and_del_under_wakes, LIMIT)
 		many_fds[i] = new_eventfd();
 	pin_to_cpu(0);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, write_often, &w));
-	for (i = 0; i < 15000; i++) {
+	for (i = 0; i < rounds(15000); i++) {
 		r = next_random(&seed);
 		if (!watch[r % 16]) {
 			handle = add_fd(self->fd, many_fds[r % 16], flags[r >> 8 & 3], EPOLLIN);
@@ -607,7 +607,7 @@ TEST_F_TIMEOUT(nested, a_queue_closed_under_wakes, LIMIT)
 		many_fds[i] = new_eventfd();
 	pin_to_cpu(0);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, write_often, &w));
-	for (i = 0; i < 1000; i++) {
+	for (i = 0; i < rounds(1000); i++) {
 		fd = knell_open(O_NONBLOCK);
 		ASSERT_LE(0, fd);
 		ep = epoll_create1(EPOLL_CLOEXEC);

@@ -16,7 +16,7 @@
 #define SERVICES	50
 #define RUNS		2048	/* of one service, more than there will be */
 #define TIMERS		20
-#define KILLS		(500 / SLOW)
+#define KILLS		(500 / (SLOW > FEWER ? SLOW : FEWER))
 #define KILLS_PIDFD	(60 / SLOW)	/* of the manager without knell */
 
 /* In the ledger beside a status, so that 0 is none. */

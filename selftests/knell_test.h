@@ -18,6 +18,15 @@
 #define NSEC_PER_SEC	1000000000ULL
 #define NSEC_PER_MSEC	1000000ULL
 
+/*
+ * How often a race is run that is run @n times by itself: less often by FEWER, which the Makefile of
+ * this directory is told. Never 0 times, unless @n is less than FEWER.
+ */
+#ifndef FEWER
+#define FEWER		1
+#endif
+#define rounds(n)	((n) / FEWER)
+
 static inline int knell_open(int flags)
 {
 	return open(KNELL_DEVICE, O_RDWR | O_CLOEXEC | flags);

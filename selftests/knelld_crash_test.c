@@ -641,7 +641,7 @@ TEST_F_TIMEOUT(knelld, the_state_file_is_of_another_version, LIMIT_S)
 
 /* Over and over */
 
-#define NR_KILLS	200
+#define NR_KILLS	rounds(200)
 
 /* Each run leaves a line before it ends; each end has one in the log. */
 TEST_F_TIMEOUT(knelld, killed_two_hundred_times, LIMIT_S)

@@ -9,6 +9,15 @@
 
 #include "knelld_test.h"
 
+/* QEMU's arm64 machine does not sleep: its processes stand still, its clocks go on. */
+#ifdef __aarch64__
+#define SLEEP	"s2idle"
+#define DEEP	false
+#else
+#define SLEEP	"deep"
+#define DEEP	true
+#endif
+
 #define WAKE_S	9	/* WakeSystem=yes, of CLOCK_BOOTTIME */
 #define PLAIN_S	12	/* of CLOCK_MONOTONIC, which stands still meanwhile */
 #define SLEPT_S	4	/* at least: the rest of WAKE_S is for going to sleep */
@@ -91,7 +100,7 @@ TEST_F_TIMEOUT(knelld, timers_over_a_sleep, LIMIT_S)
 	char keys[128];
 	time_t due;
 
-	ASSERT_EQ(0, write_file("/sys/power/mem_sleep", "deep"));
+	ASSERT_EQ(0, write_file("/sys/power/mem_sleep", SLEEP));
 	snprintf(keys, sizeof(keys), "OnActiveSec=%ds\nWakeSystem=yes", WAKE_S);
 	timer(self, "wake", keys);
 	snprintf(keys, sizeof(keys), "OnActiveSec=%ds", PLAIN_S);
@@ -109,17 +118,21 @@ TEST_F_TIMEOUT(knelld, timers_over_a_sleep, LIMIT_S)
 	after = now();
 	TH_LOG("asleep for %llu ms", (after.boot - after.mono - before.boot + before.mono) /
 	       NSEC_PER_MSEC);
-	EXPECT_LE(before.boot - before.mono + SLEPT_S * NSEC_PER_SEC, after.boot - after.mono);
+	if (DEEP)
+		EXPECT_LE(before.boot - before.mono + SLEPT_S * NSEC_PER_SEC,
+			  after.boot - after.mono);
 	/* By nobody else: it is awake no earlier than the timer says. */
 	EXPECT_LE(before.boot + WAKE_S * NSEC_PER_SEC, after.boot + NSEC_PER_SEC);
 	ASSERT_TRUE(when(self, "wake", &wake));
 	EXPECT_LE(before.boot + WAKE_S * NSEC_PER_SEC, wake.boot);
-	EXPECT_GT(before.mono + WAKE_S * NSEC_PER_SEC, wake.mono);
+	if (DEEP)
+		EXPECT_GT(before.mono + WAKE_S * NSEC_PER_SEC, wake.mono);
 	ASSERT_TRUE(when(self, "day", &day));
 	EXPECT_LE(due * NSEC_PER_SEC, day.real);
 	ASSERT_TRUE(when(self, "plain", &plain));
 	EXPECT_LE(before.mono + PLAIN_S * NSEC_PER_SEC, plain.mono);
-	EXPECT_LE(before.boot + (PLAIN_S + SLEPT_S) * NSEC_PER_SEC, plain.boot);
+	if (DEEP)
+		EXPECT_LE(before.boot + (PLAIN_S + SLEPT_S) * NSEC_PER_SEC, plain.boot);
 	EXPECT_FALSE(has(self, "wakeday.service"));
 	EXPECT_FALSE(has(self, "WakeSystem=: the machine cannot be woken"));
 	ASSERT_EQ(0, stop(self));

@@ -14,8 +14,8 @@
 
 #define CPUS		4	/* the runner makes as many */
 #define READERS		3
-#define EVENTS		400	/* of each writer */
-#define HOPS		1500	/* of the baton */
+#define EVENTS		rounds(400)	/* of each writer */
+#define HOPS		rounds(1500)	/* of the baton */
 #define TIMERS		8	/* armed at a time */
 #define ARMINGS		500
 #define MAX_RECORDS	10000	/* that one may read */

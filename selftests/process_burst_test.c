@@ -12,7 +12,7 @@
 #include "process_test.h"
 
 /* Of each variant: 20,000 with each SIGCHLD, 20,000 with each buffer. */
-#define EXITS		10000
+#define EXITS		rounds(10000)
 #define MOST		250	/* in one burst */
 #define STACK_SIZE	4096
 

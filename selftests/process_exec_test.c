@@ -16,7 +16,7 @@
 /* The harness makes a fixture's setup and teardown global. */
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 
-#define EXECS		3000
+#define EXECS		rounds(3000)
 #define LAST_STATUS	7
 #define ENV_LEFT	"KNELL_EXECS_LEFT"
 

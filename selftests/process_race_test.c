@@ -218,19 +218,19 @@ static void race_all(struct __test_metadata *_metadata, int queue, unsigned int 
 TEST_F_TIMEOUT(race, add_and_sa_nocldwait, LIMIT)
 {
 	catch_signal(SIGCHLD, SIG_DFL, SA_NOCLDWAIT);
-	race_all(_metadata, self->queue, 10000, false);
+	race_all(_metadata, self->queue, rounds(10000), false);
 }
 
 TEST_F_TIMEOUT(race, add_and_sigchld_ignored, LIMIT)
 {
 	catch_signal(SIGCHLD, SIG_IGN, 0);
-	race_all(_metadata, self->queue, 8000, false);
+	race_all(_metadata, self->queue, rounds(8000), false);
 }
 
 TEST_F_TIMEOUT(race, add_by_pidfd_and_sa_nocldwait, LIMIT)
 {
 	catch_signal(SIGCHLD, SIG_DFL, SA_NOCLDWAIT);
-	race_all(_metadata, self->queue, 5000, true);
+	race_all(_metadata, self->queue, rounds(5000), true);
 }
 
 /* Reaps all children there are, until told that there will be no more. */
@@ -249,7 +249,7 @@ TEST_F_TIMEOUT(race, add_and_wait4_in_a_thread, LIMIT)
 	pthread_t thread;
 	struct race race;
 
-	race_init(&race, self->queue, 10000);
+	race_init(&race, self->queue, rounds(10000));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, reaper, &over));
 	race_run(_metadata, &race, false);
 	atomic_store(&over, 1);
@@ -288,7 +288,7 @@ TEST_F_TIMEOUT(race, add_and_wait4_in_another_process, LIMIT)
 	struct race race;
 	pid_t forker;
 
-	race_init(&race, self->queue, 5000);
+	race_init(&race, self->queue, rounds(5000));
 	forker = fork();
 	ASSERT_LE(0, forker);
 	if (!forker)
@@ -319,7 +319,7 @@ TEST_F_TIMEOUT(race, add_and_wait4_in_another_process, LIMIT)
 struct ambush {
 	atomic_int guess;
 	atomic_int ran;
-	unsigned int killed, unborn, bad;
+	unsigned int rounds, killed, unborn, bad;
 };
 
 static struct ambush *ambush;
@@ -461,9 +461,12 @@ static void *fork_under_fire(void *arg)
 {
 	const struct forker *forker = arg;
 	pid_t last = own_tid();
+	unsigned int i;
 
-	for (unsigned int i = 0; i < EARLY_ROUNDS; i++)
+	/* In few rounds it may never have come in time: then more. */
+	for (i = 0; i < rounds(EARLY_ROUNDS) || (!ambush->killed && i < EARLY_ROUNDS); i++)
 		fork_once(forker, i, &last);
+	ambush->rounds = i;
 	return NULL;
 }
 
@@ -523,7 +526,7 @@ TEST_F_TIMEOUT(early, killed_at_birth, LIMIT)
 		run_namespace(&forker, variant->thread);
 	EXPECT_EQ(0, reap(pid));
 	TH_LOG("%u of %u killed, %u of them before their first instruction", ambush->killed,
-	       EARLY_ROUNDS, ambush->unborn);
+	       ambush->rounds, ambush->unborn);
 	EXPECT_EQ(0, ambush->bad);
 	EXPECT_LT(0, ambush->killed);
 }
@@ -843,7 +846,7 @@ TEST_F_TIMEOUT(race, next_in_two_threads_at_once, LIMIT)
 	struct duel duel;
 	pthread_t thread;
 
-	duel_init(&duel, self->queue, 1000);
+	duel_init(&duel, self->queue, rounds(1000));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, arm_and_fork, &duel));
 	for (unsigned int i = 0; i < duel.rounds; i++) {
 		pthread_barrier_wait(&duel.start);
@@ -895,7 +898,7 @@ TEST_F_TIMEOUT(race, del_races_fork, LIMIT)
 	struct duel duel;
 	pthread_t thread;
 
-	duel_init(&duel, self->queue, 1500);
+	duel_init(&duel, self->queue, rounds(1500));
 	atomic_store(&duel.victim, -1);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, spoiler, &duel));
 	for (unsigned int i = 0; i < duel.rounds; i++) {
@@ -923,7 +926,7 @@ TEST_F_TIMEOUT(race, close_races_fork, LIMIT)
 	pthread_t thread;
 
 	race_init(&child, self->queue, 1);
-	duel_init(&duel, self->queue, 1500);
+	duel_init(&duel, self->queue, rounds(1500));
 	ASSERT_EQ(0, pthread_create(&thread, NULL, spoiler, &duel));
 	for (unsigned int i = 0; i < duel.rounds; i++) {
 		int queue = knell_open(0);
@@ -979,7 +982,7 @@ TEST_F_TIMEOUT(race, forker_is_killed, LIMIT)
 	struct knell_event ev;
 
 	ASSERT_EQ(0, prctl(PR_SET_CHILD_SUBREAPER, 1));
-	for (int i = 0; i < 300; i++) {
+	for (int i = 0; i < rounds(300); i++) {
 		unsigned int reported = 0, want = 1 + next_random(&seed) % 8;
 		pid_t pid;
 
@@ -1067,7 +1070,7 @@ TEST_F_TIMEOUT(race, self_many_times, LIMIT)
 	struct knell_event ev;
 
 	catch_signal(SIGCHLD, SIG_DFL, SA_NOCLDWAIT);
-	for (int i = 0; i < 2000; i++) {
+	for (int i = 0; i < rounds(2000); i++) {
 		pid_t pid = fork();
 
 		ASSERT_LE(0, pid);

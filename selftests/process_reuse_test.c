@@ -237,7 +237,7 @@ static void write_sysctl(struct __test_metadata *_metadata, const char *path, co
  * Pids go round in hundreds: victims, watched and shot at by handle for long
  * after their death, and bystanders who get the same numbers.
  */
-#define VICTIMS		3000
+#define VICTIMS		rounds(3000)
 #define RING		64
 #define PID_MAX		400
 
@@ -410,7 +410,7 @@ TEST_F_TIMEOUT(reuse, self_twice, LIMIT)
 /* The child is known from its fork on, not only once it runs. */
 TEST_F_TIMEOUT(reuse, newborn_twice, LIMIT)
 {
-	for (int i = 0; i < 300; i++) {
+	for (int i = 0; i < rounds(300); i++) {
 		pid_t pid;
 
 		ASSERT_LT(0, add_next(self->queue, 1));
@@ -514,7 +514,7 @@ TEST_F_TIMEOUT(reuse, kill_by_state, LIMIT)
 /* A child that is killed by handle as soon as there is one. */
 TEST_F_TIMEOUT(reuse, kill_of_the_newborn, LIMIT)
 {
-	for (int i = 0; i < 300; i++) {
+	for (int i = 0; i < rounds(300); i++) {
 		int64_t watch = add_next(self->queue, 1);
 		pid_t pid;
 

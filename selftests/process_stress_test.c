@@ -15,7 +15,7 @@
 
 #define WORKERS		3
 #define READERS		2
-#define CHILDREN	1000	/* of each worker */
+#define CHILDREN	rounds(1000)	/* of each worker */
 #define LIVE		16	/* of them at a time */
 #define TOTAL		(WORKERS * CHILDREN)
 #define BELL		(~0ULL)

@@ -6,12 +6,13 @@
  *
  * runner-limit: 900
  * runner-smp: 4
+ * runner-smp-arm64: 2
  */
 #include "kselftest_harness.h"
 
 #include "tree_test.h"
 
-#define BOMB		2000	/* births of a bomb */
+#define BOMB		rounds(2000)	/* births of a bomb */
 #define STACK_SIZE	8192
 
 /**
@@ -445,26 +446,26 @@ static void bomb_of_threads(struct __test_metadata *_metadata, int fd, int birth
 
 TEST_F_TIMEOUT(forks, threads_vfork, LIMIT)
 {
-	bomb_of_threads(_metadata, self->fd, 1200, vfork_and_exit);
+	bomb_of_threads(_metadata, self->fd, rounds(1200), vfork_and_exit);
 }
 
 TEST_F_TIMEOUT(forks, threads_fork, LIMIT)
 {
-	bomb_of_threads(_metadata, self->fd, 300, fork_and_exit);
+	bomb_of_threads(_metadata, self->fd, rounds(300), fork_and_exit);
 }
 
 TEST_F_TIMEOUT(forks, threads_clone_vm, LIMIT)
 {
-	bomb_of_threads(_metadata, self->fd, 800, clone_vm_and_wait);
+	bomb_of_threads(_metadata, self->fd, rounds(800), clone_vm_and_wait);
 }
 
 TEST_F_TIMEOUT(forks, threads_posix_spawn, LIMIT)
 {
-	bomb_of_threads(_metadata, self->fd, 160, spawn_again);
+	bomb_of_threads(_metadata, self->fd, rounds(160), spawn_again);
 }
 
 /* Each thread's next process, all at once: each tree gets its own. */
-#define ROUNDS		40
+#define ROUNDS		rounds(40)
 
 struct armed {
 	struct bomb *b;
@@ -717,7 +718,7 @@ static void hand_on(void *arg)
 
 TEST_F_TIMEOUT(forks, hand_on_and_leave, LIMIT)
 {
-	enum { BIRTHS = 1000 };
+	enum { BIRTHS = rounds(1000) };
 	int64_t tree = add_tree(self->fd, KNELL_OPF_REPORT_FORK | KNELL_OPF_ACK, 1);
 	struct bomb *b = new_bomb(BIRTHS);
 	struct tally t = { };

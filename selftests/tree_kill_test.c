@@ -446,17 +446,17 @@ FIXTURE_VARIANT(bomb) {
 	bool close;	/* by KILL_ON_CLOSE */
 };
 
-FIXTURE_VARIANT_ADD(bomb, multiply) { .fn = fork_and_multiply, .rounds = 200 };
-FIXTURE_VARIANT_ADD(bomb, leave) { .fn = fork_and_leave, .rounds = 200 };
-FIXTURE_VARIANT_ADD(bomb, siblings) { .fn = fork_siblings, .rounds = 60 };
-FIXTURE_VARIANT_ADD(bomb, wait) { .fn = fork_and_wait, .rounds = 40, .flags = REPORTS };
-FIXTURE_VARIANT_ADD(bomb, threads) { .fn = fork_in_threads, .rounds = 40, .flags = REPORTS };
-FIXTURE_VARIANT_ADD(bomb, nested) { .fn = fork_and_nest, .rounds = 40, .flags = REPORTS };
+FIXTURE_VARIANT_ADD(bomb, multiply) { .fn = fork_and_multiply, .rounds = rounds(200) };
+FIXTURE_VARIANT_ADD(bomb, leave) { .fn = fork_and_leave, .rounds = rounds(200) };
+FIXTURE_VARIANT_ADD(bomb, siblings) { .fn = fork_siblings, .rounds = rounds(60) };
+FIXTURE_VARIANT_ADD(bomb, wait) { .fn = fork_and_wait, .rounds = rounds(40), .flags = REPORTS };
+FIXTURE_VARIANT_ADD(bomb, threads) { .fn = fork_in_threads, .rounds = rounds(40), .flags = REPORTS };
+FIXTURE_VARIANT_ADD(bomb, nested) { .fn = fork_and_nest, .rounds = rounds(40), .flags = REPORTS };
 FIXTURE_VARIANT_ADD(bomb, close_leave) {
-	.fn = fork_and_leave, .rounds = 60, .flags = KNELL_OPF_KILL_ON_CLOSE, .close = true,
+	.fn = fork_and_leave, .rounds = rounds(60), .flags = KNELL_OPF_KILL_ON_CLOSE, .close = true,
 };
 FIXTURE_VARIANT_ADD(bomb, close_multiply) {
-	.fn = fork_and_multiply, .rounds = 40, .flags = KNELL_OPF_KILL_ON_CLOSE, .close = true,
+	.fn = fork_and_multiply, .rounds = rounds(40), .flags = KNELL_OPF_KILL_ON_CLOSE, .close = true,
 };
 
 FIXTURE_SETUP(bomb)
@@ -546,7 +546,7 @@ static void manage_bomb(void *arg)
 
 TEST_F_TIMEOUT(kill, nested, LIMIT)
 {
-	for (int round = 0; round < 30; round++) {
+	for (int round = 0; round < rounds(30); round++) {
 		int64_t outer = add_tree(self->fd, KNELL_OPF_ACK, 0);
 		struct party *p = new_party(self->fd, outer);
 		bool all = round & 1;
@@ -600,7 +600,7 @@ static void *kill_again(void *arg)
 TEST_F_TIMEOUT(kill, two_at_once, LIMIT)
 {
 	catch_signal(SIGCHLD, SIG_DFL, SA_NOCLDWAIT);
-	for (int round = 0; round < 40; round++) {
+	for (int round = 0; round < rounds(40); round++) {
 		int64_t tree = add_tree(self->fd, 0, 1);
 		struct party *p = new_party(self->fd, tree);
 		struct tally t = { };
@@ -629,7 +629,7 @@ TEST_F_TIMEOUT(kill, del_right_after, LIMIT)
 {
 	catch_signal(SIGCHLD, SIG_DFL, SA_NOCLDWAIT);
 	ASSERT_EQ(0, prctl(PR_SET_CHILD_SUBREAPER, 1));
-	for (int round = 0; round < 60; round++) {
+	for (int round = 0; round < rounds(60); round++) {
 		int64_t tree = add_tree(self->fd, 0, 1);
 		struct party *p = new_party(self->fd, tree);
 		struct knell_op op[2] = { op_kill(tree, SIGKILL), op_del(tree) };
@@ -667,7 +667,7 @@ static void fork_until_told(void *arg)
 
 TEST_F_TIMEOUT(kill, del_while_they_fork, LIMIT)
 {
-	for (int round = 0; round < 30; round++) {
+	for (int round = 0; round < rounds(30); round++) {
 		int64_t tree = add_tree(self->fd, REPORTS, 1);
 		struct party *p = new_party(self->fd, tree);
 		int forks;
@@ -1549,7 +1549,7 @@ TEST_F_TIMEOUT(kill, close_by_a_user_of_roots_queue, LIMIT)
  * one that all share, fork into them, kill, DEL, read and close at random.
  */
 #define WORKERS		4
-#define STEPS		300
+#define STEPS		rounds(300)
 #define TREES		6
 
 struct stress {

@@ -13,6 +13,7 @@
 #define POWER		"/sys/power/"
 #define DELAY		"/sys/module/suspend/parameters/pm_test_delay"
 #define SOURCES		"/sys/kernel/debug/wakeup_sources"
+#define NODE		"/proc/device-tree/knell"
 
 /* The module anew, with or without a wakeup source. */
 static int reload(const char *options)
@@ -103,18 +104,25 @@ static int suspend(void)
 	return write_file(POWER "state", "freeze");
 }
 
+static bool has_source(int fd)
+{
+	return queue_info(fd).features & KNELL_FEAT_WAKEUP;
+}
+
+/* Where the machine has a device tree, that says so (dts/knell-qemu-virt.dtso) and need not be told. */
 TEST_F_TIMEOUT(wakeup, needs_a_source, LIMIT)
 {
+	bool by_tree = !access(NODE "/wakeup-source", F_OK);
 	struct knell_op op = op_alarm(0);
 
-	EXPECT_TRUE(queue_info(self->fd).features & KNELL_FEAT_WAKEUP);
+	EXPECT_TRUE(has_source(self->fd));
 	close(self->fd);
 	ASSERT_EQ(0, reload(""));
 	self->fd = knell_open(O_NONBLOCK);
 	ASSERT_LE(0, self->fd);
-	EXPECT_FALSE(queue_info(self->fd).features & KNELL_FEAT_WAKEUP);
-	EXPECT_EQ(-EOPNOTSUPP, submit_op(self->fd, &op));
-	EXPECT_EQ(-1, source_column(1));
+	EXPECT_EQ(by_tree, has_source(self->fd));
+	EXPECT_EQ(by_tree ? 0 : -EOPNOTSUPP, submit_op(self->fd, &op));
+	EXPECT_EQ(by_tree, source_column(1) >= 0);
 }
 
 static int add_without(int fd, int cap)

@@ -4,7 +4,7 @@
 # goes down by reboot(2), by a panic, and for good: what the box says of that each time. tree_init is
 # what runs in it. For arm64 alone: Debian's x86-64 kernel knows no device tree.
 #
-# usage: tree.sh DIR KNELLCTL	(DIR has initrd.tree; prints TAP, the machine's logs are in DIR/tree)
+# usage: tree.sh DIR	(DIR has initrd.tree; prints TAP, the machine's logs are in DIR/tree)
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -12,14 +12,13 @@ qemu=$here/../qemu
 # shellcheck source=selftests/qemu/tap.sh disable=SC1091
 . "$qemu/tap.sh"
 export KNELL_RUNNER="${KNELL_RUNNER:-$$}" KNELL_OVERLAYS="$here/bad.dtso"
-dir=$(cd "$1" && pwd) knellctl=$2
+dir=$(cd "$1" && pwd)
 out=$dir/tree
 
-# found N FILTER: is it so of the image that the guest has found in its box after N boots?
+# found N FILTER: is it so of what the guest has found in its box after N boots?
 found()
 {
-	tr -d '\r' <"$out/result" | sed -n "s/^found $1 //p" | head -n 1 | base64 -d | gzip -d >"$out/box.$1"
-	"$knellctl" blackbox --json "$out/box.$1" >"$out/box.$1.json"
+	tr -d '\r' <"$out/result" | sed -n "s/^found $1 //p" | head -n 1 >"$out/box.$1.json"
 	jq -e "$2" "$out/box.$1.json" || { echo "after $1 boots: not $2"; return 1; }
 }
 

@@ -135,6 +135,8 @@ static bool settled(fixture *self)
 	while (!strstr(ask(self, "ListJobs", "", ""), "\"jobs\":[]"))
 		if (!look_again(end))
 			return false;
+	/* Of a turn the answer comes first, and then its lines: the next turn has both behind it. */
+	ask(self, "ListJobs", "", "");
 	while (read_within(self, 0))
 		;
 	return true;

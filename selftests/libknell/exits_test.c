@@ -147,7 +147,7 @@ static void room_for_zombies(unsigned int nr)
 /* By the kernel backend all of them, by the other one what an emulator does in that time. */
 static unsigned int storm_size(enum knell_backend backend)
 {
-	return backend == KNELL_BACKEND_KERNEL ? 10000 : times(10000);
+	return backend == KNELL_BACKEND_KERNEL ? 10000 / FEWER : times(10000);
 }
 
 LOOP_TEST(exits, t30_storm)

@@ -40,7 +40,7 @@ unsigned int times(unsigned int n)
 	if (divide)
 		by = atoi(divide);
 	else if (!access("/dev/knell", F_OK))
-		by = 8;
+		by = 8 * FEWER;
 	return by > 1 && n >= by ? n / by : n;
 }
 

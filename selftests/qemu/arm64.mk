@@ -19,6 +19,11 @@ export PKG_CONFIG_SYSROOT_DIR := $(root)
 KDIR ?= $(shell ARCH=arm64 KNELL_BUILD=$(KNELL_BUILD) $(qemu)/kernel.sh kdir)
 kmod := $(KNELL_BUILD)/kmod
 kbuild_flags := ARCH=arm64 CROSS_COMPILE=$(cross)
+# What races is emulated in the memory order of this machine: a round more would show what it has shown
+# on this one.
+export FEWER ?= 4
+# Its CPUs wait for each other whenever a page table changes, and for those of the other guests.
+export SLOW ?= 3
 # What is fetched is for this machine's build, too.
 deps_env := KNELL_BUILD= ARCH=
 deps := arm64

@@ -14,7 +14,7 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 out=$1
-append="loglevel=5 page_poison=1 slub_debug=FZPU ${FULL:+FULL=$FULL} ${APPEND:-}"
+append="loglevel=5 page_poison=1 slub_debug=FZPU ${FULL:+FULL=$FULL} ${FEWER:+FEWER=$FEWER} ${APPEND:-}"
 
 # Runs what is listed in $out/left and leaves there what was not reached.
 boot_once()

@@ -9,8 +9,9 @@
 # Two boots of the guest are there at a time (share.awk tells what is in which), and two tests of
 # this machine, which wait more than they work and give way to the guests; a suite is built when its
 # first test is to be run. What takes longest comes first (costs.sh). What a boot has said comes in
-# one piece at its end. Where ARCH is another machine's (arch.sh) there is little but the guests. When
-# all of libknell's programs were selected, its lines that have run, here or there, are counted.
+# one piece at its end. Where ARCH is another machine's (arch.sh) there is little but the guests, so
+# that there are three of them. When all of libknell's programs were selected, its lines that have run,
+# here or there, are counted.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -18,7 +19,8 @@ build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
 # shellcheck source=selftests/qemu/arch.sh
 . "$here/arch.sh"
 out=$build/check
-guest=1
+guest=1 guests=2
+[ -z "$foreign" ] || guests=3
 export KNELL_BUILD="$build" KNELL_RUNNER=$$
 
 if [ "${1:-}" = -h ]; then
@@ -55,7 +57,7 @@ make_boots()
 	: >"$out/boots"
 	[ -s "$out/programs" ] || return 0
 	"$here/guest-root.sh"
-	awk -v size=400 -f "$here/share.awk" "$here/costs" "$out/programs" >"$out/shares"
+	awk -v size=400 -f "$here/share.awk" "$here/$costs" "$out/programs" >"$out/shares"
 	for nr in $(cut -d ' ' -f 1 "$out/shares" | uniq); do
 		mkdir "$out/guest-$nr"
 		sed -n "s/^$nr //p" "$out/shares" >"$out/guest-$nr/programs"
@@ -66,13 +68,13 @@ make_boots()
 # The tests of this machine, what takes longest first, otherwise as they come.
 make_jobs()
 {
-	awk 'FNR == NR { cost[$1] = $2; next } { print cost[$1] + 0, $0 }' "$here/costs" "$out/suites" |
+	awk 'FNR == NR { cost[$1] = $2; next } { print cost[$1] + 0, $0 }' "$here/$costs" "$out/suites" |
 		sort -s -k 1,1nr | cut -d ' ' -f 2- >"$out/jobs"
 }
 
 run_all()
 {
-	xargs -r -P 2 -L 1 "$here/job.sh" "$out" <"$out/boots" &
+	xargs -r -P "$guests" -L 1 "$here/job.sh" "$out" <"$out/boots" &
 	boots=$!
 	xargs -r -P 2 -L 1 "$here/job.sh" "$out" <"$out/jobs" || lost=1
 	wait $boots || lost=1

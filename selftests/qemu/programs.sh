@@ -4,7 +4,7 @@
 # wants: 300 and 2, unless a line "runner-limit: SECONDS" or "runner-smp: CPUS" in the program's
 # source says otherwise; SLOW times as many seconds and SMP CPUs where these are set. Of knelld and
 # of Varlink, one thread each, it is 1: QEMU has a third less to do where there is no second one to
-# agree with.
+# agree with. "runner-smp-ARCH: CPUS" is for that machine alone.
 #
 # usage: programs.sh [NAME...]
 # A NAME selects NAME_test, NAME_test.sh and all whose names begin with NAME_, or nothing; none: all
@@ -35,7 +35,8 @@ list()
 			seconds=$(($(wants "$program" limit 300) * ${SLOW:-1}))
 			cpus=2
 			case $program in knelld_*|varlink_*) cpus=1 ;; esac
-			echo "$program $seconds ${SMP:-$(wants "$program" smp $cpus)}" ;;
+			echo "$program $seconds ${SMP:-$(wants "$program" "smp-${ARCH:-x86_64}" \
+				"$(wants "$program" smp $cpus)")}" ;;
 		esac
 	done
 }
