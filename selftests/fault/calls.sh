@@ -12,6 +12,7 @@
 set -eu
 
 dir=$1 knelld=$2 knellctl=$3 calls=$4 nr=${5:-1000000} seed=${6:-1} only=${7:-}
+units='flaky.service long.service fifo.service tick.timer door.socket fifo.socket'
 here=$(cd "$(dirname "$0")" && pwd)
 
 
@@ -99,7 +100,9 @@ use_again()
 # How processes ended, of which those that said that they ran are a part.
 all_ends_are_known()
 {
-	ctl stop flaky.service long.service fifo.service tick.timer door.socket fifo.socket || true
+	# It may be now that it fails.
+	# shellcheck disable=SC2086 # a list
+	ctl stop $units || ctl stop $units || true
 	await known
 }
 
