@@ -78,6 +78,9 @@ static DEFINE_SPINLOCK(knell_monitor_lock);
 static struct knell_book *knell_book;
 static struct knell_book *knell_books;
 
+/* How many were lost, if that could not be told yet. The worker's */
+static u32 knell_monitor_untold;
+
 /**
  * knell_monitor_heard() - has the group a member? Any context
  */
@@ -218,8 +221,9 @@ static void knell_monitor_work(struct work_struct *work)
 				book->lost++;
 			cond_resched();
 		}
-		if (book->lost)
-			knell_monitor_send(NULL, book->lost);
+		knell_monitor_untold += book->lost;
+		if (knell_monitor_untold && knell_monitor_send(NULL, knell_monitor_untold))
+			knell_monitor_untold = 0;
 		book->lost = 0;
 		book->nr = 0;
 	}

@@ -104,6 +104,12 @@ static void *knell_dump_put(struct sk_buff *skb, struct netlink_callback *cb, u8
 			   &knell_nl_family, NLM_F_MULTI, cmd);
 }
 
+/* A message did not fit: it is for the next part, unless it has had all of this one. */
+static int knell_dump_part(struct sk_buff *skb)
+{
+	return skb->len ?: -EMSGSIZE;
+}
+
 /* A message is whole, or it was never begun: then 0 if it is not needed, else @err. */
 static int knell_dump_end(struct sk_buff *skb, struct netlink_callback *cb, void *hdr, int err)
 {
@@ -145,7 +151,7 @@ static int knell_dump_queues_begin(struct netlink_callback *cb)
  * @skb: to be filled
  * @cb: the dump
  *
- * Return: more than 0 if there is more to tell; 0; -EINVAL, -ENOMEM
+ * Return: more than 0 if there is more to tell; 0; -EINVAL, -EMSGSIZE, -ENOMEM
  */
 int knell_nl_dump_queues(struct sk_buff *skb, struct netlink_callback *cb)
 {
@@ -163,7 +169,7 @@ int knell_nl_dump_queues(struct sk_buff *skb, struct netlink_callback *cb)
 		err = knell_dump_queue(skb, cb, queue, &dump->asker);
 		knell_queue_put(queue);
 		if (err)
-			return skb->len;
+			return knell_dump_part(skb);
 		dump->id = id;
 		cond_resched();
 	}
@@ -219,7 +225,7 @@ static int knell_dump_watches_begin(struct netlink_callback *cb)
  * @skb: to be filled
  * @cb: the dump
  *
- * Return: more than 0 if there is more to tell; 0; -EINVAL, -ENOENT, -EPERM, -ENOMEM
+ * Return: more than 0 if there is more to tell; 0; -EINVAL, -EMSGSIZE, -ENOENT, -EPERM, -ENOMEM
  */
 int knell_nl_dump_watches(struct sk_buff *skb, struct netlink_callback *cb)
 {
@@ -233,11 +239,11 @@ int knell_nl_dump_watches(struct sk_buff *skb, struct netlink_callback *cb)
 	for (dump = knell_dump_of(cb); dump->pos < dump->nr; dump->pos++) {
 		hdr = knell_dump_put(skb, cb, KNELL_CMD_WATCH_GET);
 		if (!hdr)
-			return skb->len;
+			return knell_dump_part(skb);
 		err = knell_nl_put_watch(skb, dump->queue, dump->handles[dump->pos],
 					 &dump->asker, &cb->seq);
 		if (knell_dump_end(skb, cb, hdr, err))
-			return skb->len;
+			return knell_dump_part(skb);
 		cond_resched();
 	}
 	return 0;
@@ -342,7 +348,7 @@ static int knell_dump_member(struct sk_buff *skb, struct netlink_callback *cb,
  * @skb: to be filled
  * @cb: the dump
  *
- * Return: more than 0 if there is more to tell; 0; -EINVAL, -ENOENT, -EPERM, -ENOMEM
+ * Return: more than 0 if there is more to tell; 0; -EINVAL, -EMSGSIZE, -ENOENT, -EPERM, -ENOMEM
  */
 int knell_nl_dump_members(struct sk_buff *skb, struct netlink_callback *cb)
 {
@@ -354,7 +360,7 @@ int knell_nl_dump_members(struct sk_buff *skb, struct netlink_callback *cb)
 		return err;
 	for (dump = knell_dump_of(cb); dump->pos < dump->nr; dump->pos++) {
 		if (knell_dump_member(skb, cb, dump))
-			return skb->len;
+			return knell_dump_part(skb);
 		cb->seq = knell_dump_members_now(dump);
 		cond_resched();
 	}

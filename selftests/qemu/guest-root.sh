@@ -4,7 +4,8 @@
 # knelld. The list of what init is to run is appended to it for each boot, with the programs that it
 # names, which are in /tests (run-list.sh).
 #
-# What a test program finds there: /dev/knell, the module as $KNELL_KO (/lib/knell.ko) and a plain
+# What a test program finds there: /dev/knell, the module as $KNELL_KO (/lib/knell.ko), its fault build
+# (../fault) as /lib/knell-fault.ko, and a plain
 # insmod as /sbin/insmod (by its full path: busybox's shell has its own), knelld as $KNELLD
 # (/sbin/knelld), knellctl as /sbin/knellctl and, with shared libraries, as /usr/bin/knellctl, a fresh
 # tmpfs on /tmp, /run and /dev/shm; /gcov, where what gcov counts outlives them; /proc, /sys, cgroup2,
@@ -36,6 +37,10 @@ chmod 1777 "$root/gcov"
 cp "$build/qemu/init" "$root/init"
 cp "$build/qemu/insmod" "$root/sbin/insmod"
 [ ! -e "$module" ] || stripped "$module" "$root/lib/knell.ko"
+[ ! -e "$build/fault/sites" ] || {
+	stripped "$build/fault/knell.ko" "$root/lib/knell-fault.ko"
+	cp "$build/fault/sites" "$root/lib/knell-fault.sites"
+}
 [ ! -e "$build/knelld-static" ] || stripped "$build/knelld-static" "$root/sbin/knelld"
 [ ! -e "$build/knellctl-static" ] || stripped "$build/knellctl-static" "$root/sbin/knellctl"
 if [ -e "$build/knellctl" ]; then

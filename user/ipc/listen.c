@@ -361,7 +361,9 @@ static int open_fifo(const char *who, const struct socket *c, const struct liste
 	fd = err ? -1 : open(l->address, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW);
 	if (fd < 0)
 		return err ? err : -errno;
-	if (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode))
+	if (fstat(fd, &st) < 0)
+		err = -errno;
+	else if (!S_ISFIFO(st.st_mode))
 		err = -EEXIST;
 	else if (st.st_uid == geteuid() && (st.st_mode & 0777) != c->mode)
 		err = fchmod(fd, c->mode) < 0 ? -errno : 0;

@@ -464,6 +464,8 @@ int main(int argc, char **argv)
 	int err;
 
 	mem_short = tell_short;
+	/* An answer lacks nothing. */
+	json_set_alloc_funcs(xmalloc, free);
 	parse_options(argc, argv);
 	if (check_only) {
 		err = manager_check();

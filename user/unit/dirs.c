@@ -319,6 +319,13 @@ static void follow_aliases(struct unit_dirs *d)
 	}
 }
 
+/* Not there is no error. */
+static void say_unread(struct unit_dirs *d, const char *path, int err)
+{
+	if (err != ENOENT && err != ENOTDIR)
+		say(&d->opt, SAY_ERROR, path, 0, "cannot be read: %s", strerror(err));
+}
+
 static void scan_dir(struct unit_dirs *d, size_t dir)
 {
 	char *path = rooted(d, d->dirs.v[dir]);
@@ -330,8 +337,8 @@ static void scan_dir(struct unit_dirs *d, size_t dir)
 		d->nr = before;
 		say(&d->opt, SAY_ERROR, path, 0, "more than %u names; nothing of it is used",
 		    DIR_ENTRIES_MAX);
-	} else if (ret < 0 && ret != -ENOENT && ret != -ENOTDIR) {
-		say(&d->opt, SAY_ERROR, path, 0, "cannot be read: %s", strerror(-ret));
+	} else if (ret < 0) {
+		say_unread(d, path, -ret);
 	}
 	free(path);
 }
@@ -369,7 +376,9 @@ static void open_dirs(struct unit_dirs *d, const struct unit_options *opt)
 	for (size_t i = 0; i < d->dirs.nr; i++) {
 		char *path = rooted(d, d->dirs.v[i]);
 
-		if (!stat(path, &st))
+		if (stat(path, &st) < 0)
+			say_unread(d, path, errno);
+		else
 			d->ids[i] = (struct dir_id){ .dev = st.st_dev, .ino = st.st_ino };
 		free(path);
 	}

@@ -54,11 +54,11 @@ char *file_text(int dirfd, const char *name, size_t *len)
 	fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0)
 		return NULL;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		errno = EINVAL;
-	else
+	err = fstat(fd, &st) < 0 ? errno : S_ISREG(st.st_mode) ? 0 : EINVAL;
+	if (!err) {
 		text = read_all(fd, len);
-	err = errno;
+		err = errno;
+	}
 	close(fd);
 	errno = err;
 	return text;

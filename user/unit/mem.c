@@ -19,6 +19,15 @@ static void wait_for_memory(void)
 	nanosleep(&second, NULL);
 }
 
+void *xmalloc(size_t size)
+{
+	void *p;
+
+	while (!(p = malloc(size ? size : 1)))
+		wait_for_memory();
+	return p;
+}
+
 void *xcalloc(size_t nr, size_t size)
 {
 	void *p;

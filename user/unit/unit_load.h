@@ -169,6 +169,7 @@ char *file_text(int dirfd, const char *name, size_t *len);
 uint64_t text_hash(const char *text, size_t len);
 
 /* Memory: mem.c; never NULL, as a supervisor waits for memory rather than die */
+void *xmalloc(size_t size);
 void *xcalloc(size_t nr, size_t size);
 void *xgrow(void *p, size_t nr, size_t size);
 char *xstrdup(const char *s);
