@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Packs the test guest into build/guest/base.cpio: busybox, our init and insmod, the module,
+# Packs the test guest into build/guest/base.cpio (guest-KREL): busybox, our init and insmod, the module,
 # knelld. The list of what init is to run is appended to it for each boot, with the programs that it
 # names, which are in /tests (run-list.sh).
 #
@@ -17,7 +17,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
 # shellcheck source=selftests/qemu/arch.sh
 . "$here/arch.sh"
-root=$build/guest/root
+[ -z "${KREL:-}" ] || [ -n "${KERNEL:-}" ] || module=$("$here/kernel.sh" ko)
+guest=$build/guest${KREL:+-$KREL}
+root=$guest/root
 
 # What is for a debugger would only take the guest time to unpack.
 stripped()
@@ -55,4 +57,4 @@ END
 mkdir -p "$root/home/tester"
 [ ! -x "$build/selftests/examples_test.sh" ] || "$here/examples.sh" "$root"
 echo '127.0.0.1 localhost' >"$root/etc/hosts"
-"$here/mkinitramfs.sh" "$root" >"$build/guest/base.cpio"
+"$here/mkinitramfs.sh" "$root" >"$guest/base.cpio"
