@@ -114,9 +114,22 @@ the_family_loads_the_module()
 	return "$status"
 }
 
+# An older kernel lets everybody join any group: the family has none.
+can()
+{
+	case $1 in
+	listeners_do_not_hold_it)
+		case $(uname -r) in 5.*) return 1 ;; esac ;;
+	esac
+}
+
 run()
 {
 	nr=$((nr + 1))
+	if ! can "$1"; then
+		echo "ok $nr netlink_module.$1 # SKIP the kernel has no groups that only some may join"
+		return
+	fi
 	if "$1"; then
 		echo "ok $nr netlink_module.$1"
 	else

@@ -529,8 +529,11 @@ TEST_F(netlink, requests_that_are_malformed)
 	r = nl_request(nl->family, KNELL_CMD_QUEUE_GET, NLM_F_ACK);
 	r.g.reserved = 1;
 	nl_put_u64(&r, KNELL_A_QUEUE_ID, self->id);
-	EXPECT_EQ(-EINVAL, nl_talk(nl, &r, NULL, NULL));
-	EXPECT_STRNE("", nl->text);
+	/* It is the kernel that looks, since 6.1. */
+	if (!kernel_before(6, 1)) {
+		EXPECT_EQ(-EINVAL, nl_talk(nl, &r, NULL, NULL));
+		EXPECT_STRNE("", nl->text);
+	}
 	/* Nothing may follow the attributes. */
 	r = nl_request(nl->family, KNELL_CMD_QUEUE_GET, NLM_F_ACK);
 	nl_put_u64(&r, KNELL_A_QUEUE_ID, self->id);
