@@ -51,7 +51,7 @@ apt_own()
 # The newest release of this series and flavour that there is.
 newest()
 {
-	apt_own apt-cache --names-only search "^linux-headers-$series[.]" | cut -d ' ' -f 1 |
+	apt_own apt-cache --names-only search "^linux-headers-${series}[.]" | cut -d ' ' -f 1 |
 		sed -n "s/^linux-headers-\([0-9.]*\(-[0-9]*\)\{0,1\}\([+~][^-]*\)\{0,1\}$flavour-$machine\)$/\1/p" |
 		sort -V | tail -n 1
 }
