@@ -9,6 +9,7 @@
 #include <linux/magic.h>
 #include <linux/sysfs.h>
 #include <linux/uio.h>
+#include <linux/workqueue.h>
 #include <net/genetlink.h>
 
 /* KNELL_HAVE_*: what compat.sh has found. */
@@ -89,6 +90,13 @@ static inline struct nlattr **knell_dump_attrs(struct netlink_callback *cb)
 #define knell_bin_attribute	const struct bin_attribute
 #else
 #define knell_bin_attribute	struct bin_attribute
+#endif
+
+/* 6.17 wants to be told where work is done, which 7.x warns for want of. */
+#ifndef KNELL_HAVE_WQ_PERCPU
+#define WQ_PERCPU		0
+#define system_percpu_wq	system_wq
+#define system_dfl_wq		system_unbound_wq
 #endif
 
 /* Embedded kernels may have no cgroups. Under RCU. */

@@ -68,6 +68,18 @@ int probe(struct genl_family *family)
 }
 END
 
+# 6.17
+has WQ_PERCPU "$@" <<'END'
+#include <linux/workqueue.h>
+struct workqueue_struct *probe(struct work_struct *work);
+struct workqueue_struct *probe(struct work_struct *work)
+{
+	queue_work(system_dfl_wq, work);
+	queue_work(system_percpu_wq, work);
+	return alloc_workqueue("probe", WQ_PERCPU, 0);
+}
+END
+
 # 6.16
 has CONST_BIN_ATTRIBUTE "$@" <<'END'
 #include <linux/sysfs.h>
