@@ -115,18 +115,15 @@ the_family_loads_the_module()
 }
 
 # An older kernel lets everybody join any group: the family has none.
-can()
+lacks()
 {
-	case $1 in
-	listeners_do_not_hold_it)
-		case $(uname -r) in 5.*) return 1 ;; esac ;;
-	esac
+	[ "$1" = listeners_do_not_hold_it ] && uname -r | grep -q '^5[.]'
 }
 
 run()
 {
 	nr=$((nr + 1))
-	if ! can "$1"; then
+	if lacks "$1"; then
 		echo "ok $nr netlink_module.$1 # SKIP the kernel has no groups that only some may join"
 		return
 	fi
