@@ -46,7 +46,7 @@ kbuild()
 	if [ -n "$toolchain" ]; then
 		echo "$(dirname "$0")/in-root.sh $root make -C /usr/src/linux-headers-$krel M=/$place/kmod"
 	else
-		echo "make -C $root/usr/src/linux-headers-$krel M=$root/$place/kmod CC=gcc"
+		echo "make -C $root/usr/src/linux-headers-$krel M=$root/$place/kmod CC=${CROSS_COMPILE:-}gcc"
 	fi
 }
 
