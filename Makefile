@@ -8,8 +8,8 @@
 #				the machine, too), of knelld, knellctl and what they are made of;
 #				TESTS="timer unit knelld_exec" only these (selftests/host.mk has
 #				more on those that are run here),
-#				KREL=RELEASE on another kernel of Debian's, or KREL=6.12 on the
-#				newest of that series: "make deps" gets its image and headers,
+#				KREL=6.12 on the newest of that series that Debian has, 6.12-rt with
+#				PREEMPT_RT, 6.12@trixie of that Debian (selftests/qemu/krel.sh);
 #				KERNEL=IMAGE KDIR=DIR on one of your own, DIR where it was built;
 #				SLOW=N gives all N times as long, FULL=1 has knelld_scale at its
 #				full size, SMP=CPUS, MEMORY=MB,
@@ -17,6 +17,8 @@
 #				nothing else to do, selftests/qemu/costs.sh notes what took how long
 #				ARCH=arm64 on Debian's arm64 kernel, emulated, in build/arm64: all that
 #				runs in a guest, races with a quarter of their rounds, FEWER=1 with all
+#	make check-kernels	does so on each of Debian's kernels that knell is for, what a guest
+#				runs of it; KERNELS="5.10 7.3" only these, TESTS as above
 #	make bench		counts instructions, system calls and bytes, BENCH="fd kill" only these
 #	make lint		W=1, sparse, coccinelle, checkpatch, gcc -fanalyzer, clang-tidy,
 #				shellcheck, the manual, spelling, licences, what make install installs
@@ -42,13 +44,17 @@ ifeq ($(ARCH),arm64)
 include $(qemu)/arm64.mk
 endif
 
+ifneq ($(KREL),)
+include $(qemu)/krel.mk
+endif
+
 # Asked when they are needed: on a fresh machine "deps" has to come first.
 KDIR ?= $(shell $(qemu)/kernel.sh kdir)
 PREFIX ?= /usr/local
 mandir ?= $(PREFIX)/share/man
 INSTALL ?= install
 
-kbuild = $(MAKE) -C $(KDIR) M=$(kmod) $(kbuild_flags) $(if $(WERROR),KCFLAGS=-Werror) $(if $(W),W=$(W))
+kbuild = $(or $(krel_make),$(MAKE) -C $(KDIR) M=$(kmod)) $(kbuild_flags) $(if $(WERROR),KCFLAGS=-Werror) $(if $(W),W=$(W))
 
 module:
 	+$(kbuild) modules
@@ -102,6 +108,9 @@ check: deps
 	@$(MAKE) --no-print-directory $(if $(few),few,all selftests)
 	@$(qemu)/check.sh $(TESTS)
 
+check-kernels:
+	@$(qemu)/check-kernels.sh $(KERNELS)
+
 include selftests/bench/bench.mk
 
 bench:
@@ -137,9 +146,9 @@ modules_install: module
 
 clean:
 	[ ! -d $(KDIR) ] || $(kbuild) clean
-	rm -rf $(filter-out $(addprefix $(build)/,daemons debs debian debian-arm64 kernel kernel-files kselftest prometheus python tracers ynl),$(wildcard $(build)/*))
+	rm -rf $(filter-out $(addprefix $(build)/,daemons debs debian% kernel kernel-files kselftest prometheus python tracers ynl),$(wildcard $(build)/*))
 
 distclean: clean
 	rm -rf $(build)
 
-.PHONY: all module libknell unit varlink knelld knellctl knelld-static knellctl-static selftests few dtbs deps run check bench docs netlink lint lint-seeds install modules_install clean distclean
+.PHONY: all module libknell unit varlink knelld knellctl knelld-static knellctl-static selftests few dtbs deps run check check-kernels bench docs netlink lint lint-seeds install modules_install clean distclean

@@ -14,7 +14,6 @@
 #include <linux/crc32.h>
 #include <linux/irq_work.h>
 #include <linux/mm.h>
-#include <linux/panic_notifier.h>
 #include <linux/reboot.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -25,6 +24,7 @@
 #include <linux/knell_blackbox.h>
 
 #include "blackbox.h"
+#include "compat.h"
 #include "observe.h"
 #include "queue.h"
 

@@ -9,9 +9,17 @@
 #include <linux/magic.h>
 #include <linux/sysfs.h>
 #include <linux/uio.h>
+#include <linux/workqueue.h>
 #include <net/genetlink.h>
 
-/* 6.13 brought hrtimer_setup(), 6.15 took hrtimer_init() away; Kbuild looks which it is. */
+/* KNELL_HAVE_*: what compat.sh has found. */
+#include "compat_have.h"
+
+#ifdef KNELL_HAVE_PANIC_NOTIFIER_H
+#include <linux/panic_notifier.h>
+#endif
+
+/* 6.13 brought hrtimer_setup(), 6.15 took hrtimer_init() away. */
 #ifndef KNELL_HAVE_HRTIMER_SETUP
 static inline void hrtimer_setup(struct hrtimer *timer,
 				 enum hrtimer_restart (*function)(struct hrtimer *),
@@ -26,6 +34,23 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 #ifndef PID_FS_MAGIC
 #define PID_FS_MAGIC	0x50494446
 #endif
+
+/* 5.16 let others than FUSE know it. */
+#ifndef FUSE_SUPER_MAGIC
+#define FUSE_SUPER_MAGIC	0x65735546
+#endif
+
+/* 6.0: a piece of user memory without the vector that it is the only one of, @iov otherwise. */
+static inline void knell_iter_to_user(struct iov_iter *to, struct iovec *iov, void __user *buf,
+				      size_t len)
+{
+#ifdef KNELL_HAVE_ITER_UBUF
+	iov_iter_ubuf(to, ITER_DEST, buf, len);
+#else
+	*iov = (struct iovec){ .iov_base = buf, .iov_len = len };
+	iov_iter_init(to, READ, iov, 1, len);
+#endif
+}
 
 /* 6.2 and the stable series: a wake that an io_uring caused. */
 #ifndef EPOLL_URING_WAKE
@@ -43,11 +68,11 @@ static inline struct nlattr **knell_dump_attrs(struct netlink_callback *cb)
 }
 
 /* 6.9 tells a family of who is about to join its groups. */
-#ifdef KNELL_TELLS_GENL_BIND
-#define KNELL_HAVE_GENL_BIND		1
+#ifdef KNELL_HAVE_GENL_BIND
+#define KNELL_TELLS_GENL_BIND		1
 #define KNELL_GENL_BIND(function)	.bind = (function),
 #else
-#define KNELL_HAVE_GENL_BIND		0
+#define KNELL_TELLS_GENL_BIND		0
 #define KNELL_GENL_BIND(function)
 #endif
 
@@ -60,11 +85,18 @@ static inline struct nlattr **knell_dump_attrs(struct netlink_callback *cb)
 #define KNELL_MCGRP_ADMIN(group)	{ .name = (group) }
 #endif
 
-/* 6.16: what a binary attribute's functions are given is constant. Kbuild looks. */
+/* 6.16: what a binary attribute's functions are given is constant. */
 #ifdef KNELL_HAVE_CONST_BIN_ATTRIBUTE
 #define knell_bin_attribute	const struct bin_attribute
 #else
 #define knell_bin_attribute	struct bin_attribute
+#endif
+
+/* 6.17 wants to be told where work is done, which 7.x warns for want of. */
+#ifndef KNELL_HAVE_WQ_PERCPU
+#define WQ_PERCPU		0
+#define system_percpu_wq	system_wq
+#define system_dfl_wq		system_unbound_wq
 #endif
 
 /* Embedded kernels may have no cgroups. Under RCU. */

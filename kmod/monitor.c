@@ -233,7 +233,7 @@ static DECLARE_WORK(knell_monitor_worker, knell_monitor_work);
 
 static void knell_monitor_kick(struct irq_work *work)
 {
-	queue_work(system_unbound_wq, &knell_monitor_worker);
+	queue_work(system_dfl_wq, &knell_monitor_worker);
 }
 
 /* Outside of the locks that hooks are called with. */

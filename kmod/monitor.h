@@ -24,7 +24,7 @@ bool knell_monitor_heard(void);
  */
 static inline bool knell_monitored(void)
 {
-	if (KNELL_HAVE_GENL_BIND && !static_branch_unlikely(&knell_monitor_used))
+	if (KNELL_TELLS_GENL_BIND && !static_branch_unlikely(&knell_monitor_used))
 		return false;
 	return knell_monitor_heard();
 }

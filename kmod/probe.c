@@ -18,6 +18,7 @@
 #include <linux/tracepoint.h>
 #include <linux/workqueue.h>
 
+#include "compat.h"
 #include "fork.h"
 #include "member.h"
 #include "probe.h"
@@ -130,7 +131,7 @@ int knell_probes_get(void)
 void knell_probes_put(void)
 {
 	if (atomic_dec_and_test(&knell_probes_users))
-		mod_delayed_work(system_wq, &knell_probes_work, KNELL_PROBES_LINGER);
+		mod_delayed_work(system_percpu_wq, &knell_probes_work, KNELL_PROBES_LINGER);
 }
 
 static void __init knell_probes_find(struct tracepoint *tracepoint, void *data)

@@ -6,6 +6,7 @@
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 
+#include "compat.h"
 #include "file.h"
 #include "observe.h"
 #include "queue.h"
@@ -233,13 +234,14 @@ static long knell_submit_events(struct knell_file *file, const struct knell_subm
 	size_t room = min_t(size_t, submit->nr_events, MAX_RW_COUNT / size) * size;
 	u64 deadline = submit->deadline_ns;
 	struct iov_iter to;
+	struct iovec iov;
 	ssize_t ret;
 
 	if (!room)
 		return 0;
 	if (deadline != KNELL_FOREVER)
 		deadline = max(knell_timens_to_host(CLOCK_MONOTONIC, deadline), 0LL);
-	iov_iter_ubuf(&to, ITER_DEST, u64_to_user_ptr(submit->events), room);
+	knell_iter_to_user(&to, &iov, u64_to_user_ptr(submit->events), room);
 	ret = knell_file_read(file, &to, wait, deadline);
 	if (ret == -ERESTARTSYS && submit->ops_done)
 		ret = 0;

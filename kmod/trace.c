@@ -4,3 +4,6 @@
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
+
+static_assert(sizeof_field(struct knell_op, tree.label) == KNELL_TRACE_TEXT);
+static_assert(sizeof_field(struct knell_name, name) == KNELL_TRACE_TEXT);

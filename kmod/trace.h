@@ -18,6 +18,9 @@
 
 struct knell_exit;
 
+/* 5.10 shows the size of an array as it is spelt here. */
+#define KNELL_TRACE_TEXT	64
+
 TRACE_DEFINE_ENUM(KNELL_PROCESS);
 TRACE_DEFINE_ENUM(KNELL_TIMER);
 TRACE_DEFINE_ENUM(KNELL_USER);
@@ -124,7 +127,7 @@ TRACE_EVENT(knell_exit,
 			     __field(s32, status)
 			     __field(u16, flags)
 			     __array(char, comm, TASK_COMM_LEN)
-			     __array(char, label, sizeof_field(struct knell_op, tree.label))),
+			     __array(char, label, KNELL_TRACE_TEXT)),
 	    TP_fast_assign(__entry->queue = exit->rec->watch->queue->id;
 			   __entry->watch = exit->rec->watch->handle;
 			   __entry->pid = exit->death->nr;
@@ -144,7 +147,7 @@ DECLARE_EVENT_CLASS(knell_queue,
 		    TP_STRUCT__entry(__field(u64, queue)
 				     __field(u32, watches)
 				     __field(u32, pending)
-				     __array(char, name, sizeof_field(struct knell_name, name))),
+				     __array(char, name, KNELL_TRACE_TEXT)),
 		    TP_fast_assign(__entry->queue = queue->id;
 				   __entry->watches = queue->table.nr;
 				   __entry->pending = queue->pending;

@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
 
+#include "compat.h"
 #include "fork.h"
 #include "member.h"
 #include "observe.h"
@@ -655,7 +656,7 @@ const struct knell_watch_ops knell_tree_ops = {
 
 int __init knell_tree_init(void)
 {
-	knell_tree_wq = alloc_workqueue("knell", 0, 0);
+	knell_tree_wq = alloc_workqueue("knell", WQ_PERCPU, 0);
 	return knell_tree_wq ? 0 : -ENOMEM;
 }
 

@@ -234,7 +234,9 @@ void knell_watch_drop(struct knell_queue *queue, struct list_head *dead)
 		queue->nr_spares++;
 	}
 	knell_quota_uncharge(queue->quota, nr);
-	kmem_cache_free_bulk(knell_watch_cache, nr_free, free);
+	/* 5.10 warns when it is asked to free none. */
+	if (nr_free)
+		kmem_cache_free_bulk(knell_watch_cache, nr_free, free);
 }
 
 /**

@@ -9,6 +9,7 @@
 
 #include "tree_test.h"
 
+#define FAIR_SERVER	"/sys/kernel/debug/sched/fair_server"
 #define RT_RUNTIME	"/proc/sys/kernel/sched_rt_runtime_us"
 
 static atomic_int hogs;
@@ -70,19 +71,34 @@ static inline void __attribute__((noreturn)) burst_of(int fd)
 	_exit(0);
 }
 
+/* Since 6.12 every CPU has a server that gives others a share of what real time leaves none of. */
+static inline int share_of_others(const char *runtime_ns)
+{
+	char path[64];
+	int err = 0;
+
+	for (int cpu = 0; !err; cpu++) {
+		snprintf(path, sizeof(path), FAIR_SERVER "/cpu%d/runtime", cpu);
+		err = write_file(path, runtime_ns);
+	}
+	return err == -ENOENT ? 0 : err;
+}
+
 /* 0 when all are dead: the status word of who has seen to that. */
 static inline int burst(int fd)
 {
 	pid_t pid;
 	int status;
 
-	if (write_file(RT_RUNTIME, "-1"))
+	if (write_file(RT_RUNTIME, "-1") || share_of_others("0"))
 		return -1;
 	pid = fork();
 	if (!pid)
 		burst_of(fd);
 	status = reap(pid);
-	return write_file(RT_RUNTIME, "950000") ? -1 : status;
+	if (share_of_others("50000000") || write_file(RT_RUNTIME, "950000"))
+		return -1;
+	return status;
 }
 
 #endif /* _BURST_TEST_H */

@@ -175,6 +175,8 @@ TEST_F_TIMEOUT(nested, a_ring_that_tells_the_queue_it_polls, LIMIT)
 	int64_t watch;
 
 	catch_signal(SIGCHLD, SIG_DFL, SA_NOCLDWAIT);
+	if (kernel_before(6, 1))
+		SKIP(return, "the kernel has no ring that defers");
 	ASSERT_EQ(0, ring_open(&self->ring, self->bell));
 	ASSERT_EQ(1, ring_poll(&self->ring, self->fd));
 	for (i = 0; i < 2; i++) {
@@ -232,6 +234,8 @@ TEST_F_TIMEOUT(nested, a_ring_and_a_writer_on_another_cpu, LIMIT)
 	int i;
 
 	pin_to_cpu(0);
+	if (kernel_before(6, 1))
+		SKIP(return, "the kernel has no ring that defers");
 	ASSERT_EQ(0, ring_open(&self->ring, self->bell));
 	ASSERT_EQ(1, ring_poll(&self->ring, self->fd));
 	user = add_watch(self->fd, op_user(1));
@@ -343,14 +347,19 @@ static void *ring_one_half(void *arg)
 	struct half *h = arg;
 	aio_context_t ctx;
 	int64_t user;
-	int i;
+	int i, err;
 
 	pin_to_cpu(h->cpu);
 	user = add_watch(h->own, op_user(1));
 	h->failed = aio_open(&ctx) || user < 0 ||
 		    add_fd(h->other, h->bell, KNELL_OPF_EDGE, EPOLLIN) < 0;
 	for (i = 0; i < rounds(3000) && !h->failed; i++) {
-		h->failed = aio_poll(ctx, h->own, h->bell) || trigger(h->own, user, 1);
+		/* What has come is on its way through a worker of the kernel's, at times. */
+		while ((err = aio_poll(ctx, h->own, h->bell)) == -EAGAIN) {
+			aio_take(ctx);
+			sched_yield();
+		}
+		h->failed = err || trigger(h->own, user, 1);
 		while (take(h->own, &ev) == 1)
 			;
 		aio_take(ctx);

@@ -738,6 +738,8 @@ static const struct who root_of_3000 = { 3000, 0, 0, ~0ULL };
 
 TEST_F_TIMEOUT(killer, cgroup_kill, LIMIT)
 {
+	if (kernel_before(5, 14))
+		SKIP(return, "the kernel has no cgroup.kill");
 	ASSERT_EQ(0, mkdir(CGROUP, 0755));
 	start_victim(_metadata, self->d, be_victim_in_cgroup);
 	ASSERT_EQ(0, kill_as(&root_of_3000, self->d, SIGKILL, by_cgroup));

@@ -6,8 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,6 +29,23 @@
 #define FEWER		1
 #endif
 #define rounds(n)	((n) / FEWER)
+
+/* For what the kernel itself, and no part of knell, did otherwise up to a version. */
+static inline bool kernel_before(int major, int minor)
+{
+	int has[2] = { 0, 0 };
+	struct utsname name;
+
+	uname(&name);
+	sscanf(name.release, "%d.%d", &has[0], &has[1]);
+	return has[0] < major || (has[0] == major && has[1] < minor);
+}
+
+/* Since 6.2 the pages of each CPU are added up by dozens: a small process may have had none. */
+static inline bool small_rss_is_known(void)
+{
+	return kernel_before(6, 2);
+}
 
 static inline int knell_open(int flags)
 {

@@ -339,13 +339,13 @@ TEST_F_TIMEOUT(netlink_dump, members_while_they_fork, LIMIT)
 	for (int i = 0; i < 100; i++)
 		pids[i] = spawn_member(self->fd, tree, i < 2 ? fork_for_ever : wait_at_gate, &gate);
 	qsort(pids, 100, sizeof(pids[0]), by_number);
-	for (int i = 0; i < ROUNDS; i++) {
+	/* A dump in between is rare, and has to come. */
+	for (int i = 0; i < ROUNDS || !interrupted; i++) {
 		begin(&self->nl, self->told, KNELL_A_MEMBER_PID, false);
 		ASSERT_EQ(0, nl_members(&self->nl, self->id, tree, hear_item, self->told));
 		ASSERT_TRUE(is_sound(self->told, pids, 100));
 		interrupted += !!(self->nl.flags & NLM_F_DUMP_INTR);
 	}
-	EXPECT_LT(0, interrupted);
 	op = op_kill(tree, SIGKILL);
 	EXPECT_LE(100, submit_op(self->fd, &op));
 	reap_all();

@@ -114,9 +114,19 @@ the_family_loads_the_module()
 	return "$status"
 }
 
+# An older kernel lets everybody join any group: the family has none.
+lacks()
+{
+	[ "$1" = listeners_do_not_hold_it ] && uname -r | grep -q '^5[.]'
+}
+
 run()
 {
 	nr=$((nr + 1))
+	if lacks "$1"; then
+		echo "ok $nr netlink_module.$1 # SKIP the kernel has no groups that only some may join"
+		return
+	fi
 	if "$1"; then
 		echo "ok $nr netlink_module.$1"
 	else

@@ -585,8 +585,11 @@ TEST_F(netlink, requests_that_are_no_attributes)
 	}
 	r.g.reserved = 1;
 	nl_put_u64(&r, KNELL_A_QUEUE_ID, self->id);
-	EXPECT_EQ(-EINVAL, nl_talk(nl, &r, NULL, NULL));
-	EXPECT_STRNE("", nl->text);
+	/* It is the kernel that looks, since 6.1. */
+	if (!kernel_before(6, 1)) {
+		EXPECT_EQ(-EINVAL, nl_talk(nl, &r, NULL, NULL));
+		EXPECT_STRNE("", nl->text);
+	}
 }
 
 /* The core knows no words for a command that a family does not have. */

@@ -83,14 +83,17 @@ static void check_record(struct __test_metadata *_metadata, struct target *t,
 	EXPECT_EQ(t->token, ev->token);
 	EXPECT_LT(t->seq, ev->seq);
 	EXPECT_EQ(t->pid, ev->exit.pid);
-	EXPECT_EQ(status, ev->exit.status);
+	/* With WNOWAIT 5.10 tells of the leader alone; reap() is asked, too. */
+	if (!kernel_before(6, 1))
+		EXPECT_EQ(status, ev->exit.status);
 	EXPECT_EQ(getuid(), ev->exit.uid);
 	EXPECT_EQ(0, ev->exit.members);
 	EXPECT_LE(t->born[0], ev->exit.start_ns);
 	EXPECT_GE(t->born[1], ev->exit.start_ns);
 	EXPECT_LE(ev->exit.start_ns, ev->time_ns);
 	EXPECT_GE(clock_ns(CLOCK_MONOTONIC), ev->time_ns);
-	EXPECT_LT(0, ev->exit.maxrss_kb);
+	if (small_rss_is_known())
+		EXPECT_LT(0, ev->exit.maxrss_kb);
 	EXPECT_LT(0, ev->exit.minflt);
 	EXPECT_EQ(0, ev->exit.killer_pid);
 	EXPECT_EQ(0, ev->exit.killer_uid);
@@ -999,7 +1002,8 @@ static void check_rights(struct __test_metadata *_metadata, struct target *t,
 {
 	EXPECT_EQ(status ? 0 : KNELL_EVF_NOSTATUS, ev->flags);
 	EXPECT_EQ(status ? 3 << 8 : 0, ev->exit.status);
-	EXPECT_EQ(status, ev->exit.maxrss_kb > 0);
+	if (!status || small_rss_is_known())
+		EXPECT_EQ(status, ev->exit.maxrss_kb > 0);
 	EXPECT_EQ(status, ev->exit.minflt > 0);
 	if (!status)
 		EXPECT_EQ(0, ev->exit.utime_ns | ev->exit.stime_ns | ev->exit.majflt |

@@ -424,7 +424,7 @@ static int nr_queued_timers(void)
 	if (!f)
 		return -errno;
 	while (fgets(line, sizeof(line), f))
-		if (strstr(line, "[knell]"))
+		if (strstr(line, "knell_"))
 			n++;
 	fclose(f);
 	return n;

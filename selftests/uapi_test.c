@@ -360,7 +360,8 @@ TEST_F_TIMEOUT(uapi, bytes_of_an_exit, LIMIT)
 	EXPECT_EQ(0, get(&ev, 44, 4));
 	EXPECT_LE(before, get(&ev, 48, 8));
 	EXPECT_GE(died, get(&ev, 48, 8));
-	EXPECT_LT(0, get(&ev, 72, 8));
+	if (small_rss_is_known())
+		EXPECT_LT(0, get(&ev, 72, 8));
 	EXPECT_LT(0, get(&ev, 80, 4));
 	EXPECT_EQ(0, get(&ev, 112, 8));
 	EXPECT_EQ(0, get(&ev, 120, 8));

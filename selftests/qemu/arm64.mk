@@ -32,7 +32,7 @@ module: module-copy
 
 module-copy:
 	@mkdir -p $(build)/kmod
-	@cp -rpu kmod/Kbuild $(filter-out %.mod.c,$(wildcard kmod/*.[ch])) kmod/uapi $(build)/kmod/
+	@cp -rpu kmod/Kbuild kmod/compat.sh $(filter-out %.mod.c %/compat_have.h,$(wildcard kmod/*.[ch])) kmod/uapi $(build)/kmod/
 	@cp -pu VERSION $(build)/
 
 .PHONY: module-copy

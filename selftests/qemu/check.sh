@@ -9,16 +9,16 @@
 # Two boots of the guest are there at a time (share.awk tells what is in which), and two tests of
 # this machine, which wait more than they work and give way to the guests; a suite is built when its
 # first test is to be run. What takes longest comes first (costs.sh). What a boot has said comes in
-# one piece at its end. Where ARCH is another machine's (arch.sh) there is little but the guests, so
-# that there are three of them. When all of libknell's programs were selected, its lines that have run,
-# here or there, are counted.
+# one piece at its end. Where ARCH is another machine's (arch.sh), or KREL another kernel's, there is
+# little but the guests; for ARCH there are three of them. When all of libknell's programs were
+# selected, its lines that have run, here or there, are counted.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
 # shellcheck source=selftests/qemu/arch.sh
 . "$here/arch.sh"
-out=$build/check
+out=$build/check${KREL:+-$KREL}
 guest=1 guests=2
 [ -z "$foreign" ] || guests=3
 export KNELL_BUILD="$build" KNELL_RUNNER=$$
@@ -110,7 +110,7 @@ show_failed()
 # Of libknell's lines. The guest's counts come over its serial port, from libknell/zlines_test.sh.
 coverage()
 {
-	[ -s "$out/programs" ] && [ -z "$foreign" ] || return 0
+	[ -s "$out/programs" ] && [ -z "$foreign${KREL:-}" ] || return 0
 	all=$(find "$build/selftests" -name 'libknell_*_test*' -perm /111 | wc -l)
 	[ "$all" -gt 0 ] && [ "$(grep -c '^libknell_' "$out/programs")" -eq "$all" ] || return 0
 	mkdir -p "$out/gcov"

@@ -73,6 +73,13 @@ daemons_packages=$(sed 's/#.*//' <<-'END'
 END
 )
 
+# The kernels that KREL names.
+krel_packages=$(sed 's/#.*//' <<-'END'
+	pahole			# their build wants the module's types,
+	mmdebstrap		# and some of it a newer Debian
+END
+)
+
 arm64_packages=$(sed 's/#.*//' <<-'END'
 	gcc-aarch64-linux-gnu	# compiles the module and the programs,
 	libc6-dev-arm64-cross	# these with
@@ -122,23 +129,6 @@ apt_install()
 	need_root "$@"
 	echo "deps: installing $*"
 	apt_get install "$@" || { apt_get update || true; apt_get install "$@"; }
-}
-
-# The headers of another kernel: of the newest that there is, if KREL is a series.
-headers()
-{
-	[ -n "${KREL:-}" ] && [ -z "${KERNEL:-}" ] || return 0
-	[ ! -d "$("$here/kernel.sh" kdir 2>/dev/null)" ] || return 0
-	case $KREL in
-	*-*) package=linux-headers-$KREL ;;
-	*) package=$(apt-cache pkgnames "linux-headers-$KREL." | grep -v -e -rt- -e -cloud- |
-		grep -e '-amd64$' | sort -V | tail -n 1) ;;
-	esac
-	if [ -z "$package" ]; then
-		echo "deps: there are no packages linux-headers-$KREL.*-amd64: are its lists there (backports)?" >&2
-		exit 1
-	fi
-	apt_install "$package"
 }
 
 # Downloads the image's package of this kernel and unpacks it to build/kernel, with the modules that
@@ -259,12 +249,16 @@ set -- $(missing $packages $([ "${1:-}" != lint ] || echo $lint_packages) \
 	$([ "${1:-}" != bench ] || echo $bench_packages) \
 	$([ "${1:-}" != daemons ] || echo $daemons_packages) \
 	$([ "${1:-}" != arm64 ] || echo $arm64_packages) \
+	$([ -z "${KREL:-}" ] || echo $krel_packages) \
 	$([ "${1:-}" != netlink ] && [ "${1:-}" != lint ] || echo $netlink_packages))
 if [ $# -gt 0 ]; then
 	apt_install "$@"
 fi
-[ "$wanted" = arm64 ] || headers
-[ "$wanted" = arm64 ] || image
+if [ -n "${KREL:-}" ] && [ -z "${KERNEL:-}" ]; then
+	ARCH=$([ "$wanted" != arm64 ] || echo arm64) "$here/debian-kernel.sh"
+elif [ "$wanted" != arm64 ]; then
+	image
+fi
 kernel_files
 prometheus
 [ "$wanted" = arm64 ] || "$here/../tracers/fetch.sh"

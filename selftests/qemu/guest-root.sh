@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Packs the test guest into build/guest/base.cpio: busybox, our init and insmod, the module,
+# Packs the test guest into build/guest/base.cpio (guest-KREL): busybox, our init and insmod, the module,
 # knelld. The list of what init is to run is appended to it for each boot, with the programs that it
 # names, which are in /tests (run-list.sh).
 #
 # What a test program finds there: /dev/knell, the module as $KNELL_KO (/lib/knell.ko), its fault build
-# (../fault) as /lib/knell-fault.ko, and a plain
-# insmod as /sbin/insmod (by its full path: busybox's shell has its own), knelld as $KNELLD
+# (../fault) as /lib/knell-fault.ko, and a plain insmod as /sbin/insmod (by its full path: busybox's shell
+# has its own), knelld as $KNELLD
 # (/sbin/knelld), knellctl as /sbin/knellctl and, with shared libraries, as /usr/bin/knellctl, a fresh
 # tmpfs on /tmp, /run and /dev/shm; /gcov, where what gcov counts outlives them; /proc, /sys, cgroup2,
 # debugfs and tracefs mounted where they belong; the users root, nobody and tester (1000), each with its
@@ -22,7 +22,9 @@ build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
 . "$here/libraries.sh"
 # Of packages that were unpacked, where the machine's own libraries are not these.
 tree=$foreign
-root=$build/guest/root
+[ -z "${KREL:-}" ] || [ -n "${KERNEL:-}" ] || module=$("$here/kernel.sh" ko)
+guest=$build/guest${KREL:+-$KREL}
+root=$guest/root
 
 # What is for a debugger would only take the guest time to unpack.
 stripped()
@@ -70,4 +72,4 @@ END
 mkdir -p "$root/home/tester"
 [ ! -x "$build/selftests/examples_test.sh" ] || "$here/examples.sh" "$root"
 echo '127.0.0.1 localhost' >"$root/etc/hosts"
-"$here/mkinitramfs.sh" "$root" >"$build/guest/base.cpio"
+"$here/mkinitramfs.sh" "$root" >"$guest/base.cpio"

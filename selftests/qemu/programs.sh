@@ -8,7 +8,8 @@
 #
 # usage: programs.sh [NAME...]
 # A NAME selects NAME_test, NAME_test.sh and all whose names begin with NAME_, or nothing; none: all
-# programs. ROOM_NAME_test is NAME_test.c of the directory ROOM.
+# programs. ROOM_NAME_test is NAME_test.c of the directory ROOM. Two names are not of programs: "kmod"
+# selects those of the module's own tests, "guest" all.
 set -eu
 
 selftests=$(cd "$(dirname "$0")/.." && pwd)
@@ -41,7 +42,21 @@ list()
 	done
 }
 
+# The module's own are in no room, and need no more than the module.
+of_kmod()
+{
+	case $1 in knelld_*|knellctl_*|embed_*|examples_*) return 1 ;; esac
+	[ -e "$selftests/$1" ] || [ -e "$selftests/$1.c" ]
+}
+
 [ $# -gt 0 ] || set -- ''
 for name in "$@"; do
-	list "$name"
+	case $name in
+	guest) list '' ;;
+	kmod)
+		list '' | while read -r program rest; do
+			! of_kmod "$program" || echo "$program $rest"
+		done ;;
+	*) list "$name" ;;
+	esac
 done | awk '!seen[$0]++'

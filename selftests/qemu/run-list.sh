@@ -31,7 +31,7 @@ done
 while read -r program _; do
 	add_program "$program"
 done <"$dir/list/etc/programs"
-"$here/mkinitramfs.sh" "$dir/list" | cat "$build/guest/base.cpio" - >"$dir/initrd"
+"$here/mkinitramfs.sh" "$dir/list" | cat "$build/guest${KREL:+-$KREL}/base.cpio" - >"$dir/initrd"
 rm -rf "$dir/list/tests"
 : >"$dir/result"
 "$here/boot.sh" "$@" "$dir" &

@@ -4,8 +4,8 @@
 # times as many seconds where that is set. ../host.mk tells what a suite is.
 #
 # usage: suites.sh [NAME...]
-# Where ARCH says that another machine than this one is to be tested (arch.sh), only those are listed
-# that boot machines of their own, of that kind too: "archs := ARCH..." in their Makefile.
+# Where ARCH says that another machine than this one is to be tested (arch.sh), only those are
+# listed that boot machines of their own, of that kind too: "archs := ARCH..." in their Makefile.
 #
 # A NAME selects the suite of that name, or, as SUITE_TEST, that test and all whose names begin with
 # TEST- or TEST_; none: all.
@@ -16,6 +16,8 @@ build=${KNELL_BUILD:-$(cd "$selftests/.." && pwd)/build}
 # shellcheck source=selftests/qemu/arch.sh
 . "$selftests/qemu/arch.sh"
 
+# These know one kernel.
+[ -z "${KREL:-}" ] || exit 0
 for makefile in "$selftests"/*/Makefile; do
 	grep -q '^list:' "$makefile" || continue
 	[ -z "$foreign" ] || grep -q "^archs := .*\<$ARCH\>" "$makefile" || continue
