@@ -17,6 +17,10 @@
 #				nothing else to do, selftests/qemu/costs.sh notes what took how long
 #				ARCH=arm64 on Debian's arm64 kernel, emulated, in build/arm64: what
 #				runs in a guest
+#	make check-debug	runs what of it runs in a guest on kernels that watch themselves, which
+#				are built once, an hour's work: KASAN, lockdep and more, then KCSAN;
+#				TESTS, APPEND as above, KINDS="memory" or "races" one kernel only,
+#				SLOW=5 if not told; SEEDS=1 shows that each detector detects
 #	make bench		counts instructions, system calls and bytes, BENCH="fd kill" only these
 #	make lint		W=1, sparse, coccinelle, checkpatch, gcc -fanalyzer, clang-tidy,
 #				shellcheck, the manual, spelling, licences, what make install installs
@@ -40,6 +44,9 @@ all: module libknell unit knelld knellctl
 
 ifeq ($(ARCH),arm64)
 include $(qemu)/arm64.mk
+endif
+ifdef KNELL_DEBUG
+include selftests/debug/debug.mk
 endif
 
 # Asked when they are needed: on a fresh machine "deps" has to come first.
@@ -100,7 +107,11 @@ few: module
 
 check: deps
 	@$(MAKE) --no-print-directory $(if $(few),few,all selftests)
-	@$(qemu)/check.sh $(TESTS)
+	@$(qemu)/check.sh $(check_flags) $(TESTS)
+
+check-debug:
+	@$(qemu)/deps.sh debug
+	@selftests/debug/check.sh $(TESTS)
 
 include selftests/bench/bench.mk
 
@@ -142,4 +153,4 @@ clean:
 distclean: clean
 	rm -rf $(build)
 
-.PHONY: all module libknell unit varlink knelld knellctl knelld-static knellctl-static selftests few dtbs deps run check bench docs netlink lint lint-seeds install modules_install clean distclean
+.PHONY: all module libknell unit varlink knelld knellctl knelld-static knellctl-static selftests few dtbs deps run check check-debug bench docs netlink lint lint-seeds install modules_install clean distclean
