@@ -19,6 +19,10 @@
 #				runs in a guest, races with a quarter of their rounds, FEWER=1 with all
 #	make check-kernels	does so on each of Debian's kernels that knell is for, what a guest
 #				runs of it; KERNELS="5.10 7.3" only these, TESTS as above
+#	make check-debug	runs what of it runs in a guest on kernels that watch themselves, which
+#				are built once, an hour's work: KASAN, lockdep and more, then KCSAN;
+#				TESTS, APPEND as above, KINDS="memory" or "races" one kernel only,
+#				SLOW=5 if not told; SEEDS=1 shows that each detector detects
 #	make bench		counts instructions, system calls and bytes, BENCH="fd kill" only these
 #	make lint		W=1, sparse, coccinelle, checkpatch, gcc -fanalyzer, clang-tidy,
 #				shellcheck, the manual, spelling, licences, what make install installs
@@ -42,6 +46,9 @@ all: module libknell unit knelld knellctl
 
 ifeq ($(ARCH),arm64)
 include $(qemu)/arm64.mk
+endif
+ifdef KNELL_DEBUG
+include selftests/debug/debug.mk
 endif
 
 ifneq ($(KREL),)
@@ -106,7 +113,11 @@ few: module
 
 check: deps
 	@$(MAKE) --no-print-directory $(if $(few),few,all selftests)
-	@$(qemu)/check.sh $(TESTS)
+	@$(qemu)/check.sh $(check_flags) $(TESTS)
+
+check-debug:
+	@$(qemu)/deps.sh debug
+	@selftests/debug/check.sh $(TESTS)
 
 check-kernels:
 	@$(qemu)/check-kernels.sh $(KERNELS)
@@ -151,4 +162,4 @@ clean:
 distclean: clean
 	rm -rf $(build)
 
-.PHONY: all module libknell unit varlink knelld knellctl knelld-static knellctl-static selftests few dtbs deps run check check-kernels bench docs netlink lint lint-seeds install modules_install clean distclean
+.PHONY: all module libknell unit varlink knelld knellctl knelld-static knellctl-static selftests few dtbs deps run check check-debug check-kernels bench docs netlink lint lint-seeds install modules_install clean distclean

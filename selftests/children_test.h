@@ -61,7 +61,7 @@ static inline void next_death(struct __test_metadata *_metadata, FIXTURE_DATA(ch
 	EXPECT_LT(self->seq, ev->seq);
 	self->seq = ev->seq;
 	EXPECT_GE(before + PATIENCE, ev->time_ns);
-	EXPECT_LT(ev->exit.start_ns, ev->time_ns);
+	EXPECT_LE(ev->exit.start_ns, ev->time_ns);
 	EXPECT_EQ(status, ev->exit.status);
 	EXPECT_EQ(0, ev->exit.members);
 	EXPECT_EQ(0, ev->exit.killer_pid);

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck disable=SC2034,SC2154 # who sources it has "build", and a use for what is here
 # Which machine is emulated: x86-64, or arm64 where ARCH says so. All that differs between them is
-# here, in arm64.mk and in debian-arm64.sh. To be sourced, when "build" is set.
+# here, in arm64.mk and in debian-arm64.sh. To be sourced, when "build" is set. KNELL_MODULE is the module
+# where it is not built in its place.
 
 case ${ARCH:-x86_64} in
 x86|x86_64|amd64)
 	ARCH=x86_64 foreign=
-	module=$build/../kmod/knell.ko
+	module=${KNELL_MODULE:-$build/../kmod/knell.ko}
 	busybox=/bin/busybox
 	# Two serial ports: the kernel's, and ours, which init.c calls by its name.
 	qemu='qemu-system-x86_64 -M q35' cpu=max counting_cpu=qemu64

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # "make ARCH=arm64": all goes to build/arm64, cross-compiled, with libraries that debian-arm64.sh has
-# fetched. The module is built in a copy of its sources, for its objects are put beside them.
+# fetched. The module is built in a copy of its sources (copy.mk).
 
 build := build/arm64
 export KNELL_BUILD := $(CURDIR)/$(build)
@@ -28,11 +28,4 @@ export SLOW ?= 3
 deps_env := KNELL_BUILD= ARCH=
 deps := arm64
 
-module: module-copy
-
-module-copy:
-	@mkdir -p $(build)/kmod
-	@cp -rpu kmod/Kbuild kmod/compat.sh $(filter-out %.mod.c %/compat_have.h,$(wildcard kmod/*.[ch])) kmod/uapi $(build)/kmod/
-	@cp -pu VERSION $(build)/
-
-.PHONY: module-copy
+include $(qemu)/copy.mk

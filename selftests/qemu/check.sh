@@ -3,8 +3,9 @@
 # Runs the test programs in the guest (boots.sh), and beside it the suites of this machine
 # (../host.mk), and counts their results; "N passed, N failed" comes last.
 #
-# usage: check.sh [-h] [NAME...]	(programs.sh and suites.sh tell what a name selects; none: all)
+# usage: check.sh [-h|-g] [NAME...]	(programs.sh and suites.sh tell what a name selects; none: all)
 #   -h   only what runs on this machine
+#   -g   only what runs in the guest, and in one guest at a time
 #
 # Two boots of the guest are there at a time (share.awk tells what is in which), and two tests of
 # this machine, which wait more than they work and give way to the guests; a suite is built when its
@@ -19,7 +20,7 @@ build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
 # shellcheck source=selftests/qemu/arch.sh
 . "$here/arch.sh"
 out=$build/check${KREL:+-$KREL}
-guest=1 guests=2
+guest=1 host=1 guests=2
 [ -z "$foreign" ] || guests=3
 export KNELL_BUILD="$build" KNELL_RUNNER=$$
 
@@ -27,6 +28,9 @@ if [ "${1:-}" = -h ]; then
 	shift
 	out=$build/check-host
 	guest=
+elif [ "${1:-}" = -g ]; then
+	shift
+	host='' guests=1
 fi
 rm -rf "$out"
 mkdir -p "$out/host"
@@ -39,12 +43,12 @@ select_tests()
 	: >"$out/suites.all"
 	for name in "$@"; do
 		[ -z "$guest" ] || "$here/programs.sh" "$name" >"$out/programs.now"
-		"$here/suites.sh" ${name:+"$name"} >"$out/suites.now"
+		[ -z "$host" ] || "$here/suites.sh" ${name:+"$name"} >"$out/suites.now"
 		if ! cat "$out"/*.now | grep -q .; then
 			echo "check.sh: there is no test ${name:-at all}" >&2
 			exit 1
 		fi
-		cat "$out/suites.now" >>"$out/suites.all"
+		[ -z "$host" ] || cat "$out/suites.now" >>"$out/suites.all"
 		[ -z "$guest" ] || cat "$out/programs.now" >>"$out/programs.all"
 	done
 	awk '!seen[$1]++' "$out/programs.all" >"$out/programs"
@@ -110,7 +114,7 @@ show_failed()
 # Of libknell's lines. The guest's counts come over its serial port, from libknell/zlines_test.sh.
 coverage()
 {
-	[ -s "$out/programs" ] && [ -z "$foreign${KREL:-}" ] || return 0
+	[ -s "$out/programs" ] && [ -z "$foreign${KREL:-}" ] && [ -n "$host" ] || return 0
 	all=$(find "$build/selftests" -name 'libknell_*_test*' -perm /111 | wc -l)
 	[ "$all" -gt 0 ] && [ "$(grep -c '^libknell_' "$out/programs")" -eq "$all" ] || return 0
 	mkdir -p "$out/gcov"

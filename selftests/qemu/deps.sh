@@ -3,7 +3,7 @@
 # Installs what is missing to build and to test; does nothing, quickly, when all is there. A bare
 # Debian 12 with git and make is enough to begin with.
 #
-# usage: deps.sh [lint|bench|daemons|netlink|arm64]	(also what only these need)
+# usage: deps.sh [lint|bench|daemons|netlink|arm64|debug]	(also what only these need)
 #
 # The kernel that is booted is unpacked under build/ and not installed: the machine's own boot is
 # none of our business, and in a chroot the image's hooks could not run. What is extracted from
@@ -87,6 +87,16 @@ arm64_packages=$(sed 's/#.*//' <<-'END'
 	libc6-dev-armhf-cross	# their libc
 	qemu-system-arm		# the machine to boot
 	device-tree-compiler	# its device tree, with ours merged into it
+END
+)
+
+debug_packages=$(sed 's/#.*//' <<-'END'
+	linux-source-6.1	# the kernel, and what it is built with:
+	flex
+	bison
+	bc
+	libelf-dev
+	libssl-dev
 END
 )
 
@@ -250,6 +260,7 @@ set -- $(missing $packages $([ "${1:-}" != lint ] || echo $lint_packages) \
 	$([ "${1:-}" != daemons ] || echo $daemons_packages) \
 	$([ "${1:-}" != arm64 ] || echo $arm64_packages) \
 	$([ -z "${KREL:-}" ] || echo $krel_packages) \
+	$([ "${1:-}" != debug ] || echo $debug_packages) \
 	$([ "${1:-}" != netlink ] && [ "${1:-}" != lint ] || echo $netlink_packages))
 if [ $# -gt 0 ]; then
 	apt_install "$@"
@@ -272,4 +283,7 @@ arm64)
 	"$here/debian-arm64.sh"
 	mkdir -p "$build/arm64"
 	ln -sfn ../kselftest "$build/arm64/kselftest" ;;
+debug)
+	mkdir -p "$build/debug"
+	ln -sfn ../kselftest "$build/debug/kselftest" ;;
 esac

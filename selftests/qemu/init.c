@@ -12,7 +12,9 @@
  *
  * so no program's output can be taken for a line of this file, and a run that did not get to its
  * end has no DONE. The module is inserted before each program if it is not there (a program may
- * have removed it), and removed at the end, which tells whether anything held on to it.
+ * have removed it), and removed at the end, which tells whether anything held on to it. Where the
+ * kernel has kmemleak, what nothing points at any more is looked for before that, when the module's
+ * functions have names yet, and after it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,6 +38,10 @@
 #define MODULE		"knell"
 #define MODULE_FILE	"/lib/knell.ko"
 #define PROGRAM_LIST	"/etc/programs"
+#define KMEMLEAK	"/sys/kernel/debug/kmemleak"
+#define LOCKDEP		"/proc/lockdep_stats"
+/* kmemleak does not tell of what is younger than five seconds. */
+#define LEAK_AGE	6
 /* An arm64 machine's first port is no 8250. */
 #ifdef __aarch64__
 #define RESULT_PORT	"/dev/ttyS0"
@@ -104,23 +110,17 @@ static void __attribute__((format(printf, 1, 2))) report(const char *fmt, ...)
 		write_all(result_port, line, (size_t)len < sizeof(line) ? (size_t)len : sizeof(line) - 1);
 }
 
-static bool has_slept(void)
-{
-	struct timespec boot, mono;
-
-	clock_gettime(CLOCK_MONOTONIC, &mono);
-	clock_gettime(CLOCK_BOOTTIME, &boot);
-	return boot.tv_sec > mono.tv_sec + 1;
-}
-
 static void __attribute__((noreturn)) power_off(void)
 {
 	/* The port has a buffer, and the machine goes at once. */
 	if (result_port >= 0)
 		tcdrain(result_port);
 	sync();
-	/* QEMU's machine cannot be switched off any more once it has slept; boot.sh has -no-reboot. */
-	reboot(has_slept() ? RB_AUTOBOOT : RB_POWER_OFF);
+	/*
+	 * QEMU's machine cannot be switched off any more once it has slept, and by a kernel without
+	 * ACPI never; boot.sh has -no-reboot.
+	 */
+	reboot(RB_AUTOBOOT);
 	_exit(1);
 }
 
@@ -224,6 +224,71 @@ static void unload_module(void)
 	report("    %sok 1 the module can be removed and leaves nothing behind%s%s\n",
 	       ok ? "" : "not ", ok ? "" : ": ", ok ? "" : strerror(errno));
 	report("END rmmod %s %d 0\n", tainted() != taint ? "taint" : "exit", ok ? 0 : 1);
+}
+
+static int tell_kmemleak(const char *command)
+{
+	int fd = open(KMEMLEAK, O_WRONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	n = write(fd, command, strlen(command));
+	close(fd);
+	return n < 0 ? -1 : 0;
+}
+
+/* All that kmemleak has to say; how many lines these were. */
+static int report_leaks(void)
+{
+	FILE *f = fopen(KMEMLEAK, "re");
+	char line[256];
+	int lines = 0;
+
+	if (!f)
+		return 1;
+	for (; fgets(line, sizeof(line), f); lines++)
+		report("    # %s", line);
+	fclose(f);
+	return lines;
+}
+
+/*
+ * A test of its own, too. What has changed since the last look is not told of, so @looks is 2 at
+ * first. A look takes a minute.
+ */
+static void find_leaks(const char *when, int looks)
+{
+	bool ok = true;
+
+	if (access(KMEMLEAK, W_OK))
+		return;
+	mark_console("kmemleak");
+	report("RUN kmemleak-%s 600\n    1..1\n", when);
+	sleep(LEAK_AGE);
+	while (looks--)
+		ok &= !tell_kmemleak("scan");
+	ok &= !report_leaks();
+	report("    %sok 1 nothing has leaked\n", ok ? "" : "not ");
+	report("END kmemleak-%s exit %d 0\n", when, ok ? 0 : 1);
+	tell_kmemleak("clear");
+}
+
+/* lockdep tells of one fault, if it is one of the kernel's own, and is off from there on. */
+static void check_lockdep(void)
+{
+	FILE *f = fopen(LOCKDEP, "re");
+	char line[256];
+	bool on = false;
+
+	if (!f)
+		return;
+	while (fgets(line, sizeof(line), f))
+		on |= strstr(line, "debug_locks:") && strchr(line, '1');
+	fclose(f);
+	report("RUN lockdep 60\n    1..1\n");
+	report("    %sok 1 locks were watched to the end\n", on ? "" : "not ");
+	report("END lockdep exit %d 0\n", on ? 0 : 1);
 }
 
 static void relay_line(struct relay *r)
@@ -401,7 +466,10 @@ int main(void)
 		give_up(PROGRAM_LIST);
 	while (fgets(line, sizeof(line), list))
 		run_line(line, sigfd);
+	find_leaks("before-rmmod", 2);
 	unload_module();
+	find_leaks("after-rmmod", 1);
+	check_lockdep();
 	report("DONE\n");
 	power_off();
 }
