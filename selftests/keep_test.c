@@ -31,7 +31,7 @@ FIXTURE_TEARDOWN(keep)
 {
 	close(self->fd);
 	EXPECT_EQ(0, drop_queue(NAME));
-	EXPECT_EQ(0, module_refs());
+	EXPECT_EQ(0, module_refs_after_all(0));
 }
 
 /* fork(), whose result is in shared memory: the child does not write it. */
@@ -648,7 +648,7 @@ FIXTURE_TEARDOWN(rights)
 	EXPECT_EQ(0, as_who(&user_1000, drop_own, NULL));
 	EXPECT_EQ(0, drop_queue(NAME));
 	close(self->fd);
-	EXPECT_EQ(0, module_refs());
+	EXPECT_EQ(0, module_refs_after_all(0));
 	chmod(KNELL_DEVICE, 0600);
 }
 

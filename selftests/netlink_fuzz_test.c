@@ -209,7 +209,7 @@ FIXTURE_TEARDOWN(netlink_fuzz)
 	open_gate(self->gate, MEMBERS);
 	reap_all();
 	close(self->fd);
-	EXPECT_EQ(0, module_refs());
+	EXPECT_EQ(0, module_refs_after_all(0));
 }
 
 TEST_F_TIMEOUT(netlink_fuzz, malformed_messages, 1700 * SLOW)

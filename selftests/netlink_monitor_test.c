@@ -48,7 +48,7 @@ FIXTURE_TEARDOWN(netlink_monitor)
 	close(self->nl.fd);
 	close(self->fd);
 	EXPECT_EQ(0, drop_queue(NAME));
-	EXPECT_EQ(0, module_refs());
+	EXPECT_EQ(0, module_refs_after_all(0));
 }
 
 static void hear_event(const struct nl_message *m, void *arg)

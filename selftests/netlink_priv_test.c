@@ -88,7 +88,7 @@ FIXTURE_TEARDOWN(netlink_priv)
 	close(self->fd[1]);
 	EXPECT_EQ(0, drop_queue(NAME));
 	EXPECT_EQ(0, chmod(KNELL_DEVICE, 0600));
-	EXPECT_EQ(0, module_refs());
+	EXPECT_EQ(0, module_refs_after_all(0));
 }
 
 static void note(struct cell *c, struct nl *nl, int err)

@@ -26,7 +26,7 @@ FIXTURE_TEARDOWN(netlink)
 	close(self->nl.fd);
 	close(self->fd);
 	EXPECT_EQ(0, drop_queue(NAME));
-	EXPECT_EQ(0, module_refs());
+	EXPECT_EQ(0, module_refs_after_all(0));
 }
 
 /* --- queues */

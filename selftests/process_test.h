@@ -436,4 +436,14 @@ static inline long module_refs(void)
 	return refs;
 }
 
+/* The last of a tree is seen to be dead before its reference is put; what the refs are after all. */
+static inline long module_refs_after_all(long expected)
+{
+	uint64_t until = clock_ns(CLOCK_MONOTONIC) + 20 * SLOW * NSEC_PER_SEC;
+
+	while (module_refs() != expected && clock_ns(CLOCK_MONOTONIC) < until)
+		sched_yield();
+	return module_refs();
+}
+
 #endif /* _PROCESS_TEST_H */

@@ -57,7 +57,8 @@ lint_packages=$(sed 's/#.*//' <<-'END'
 	device-tree-compiler	# its overlays
 	codespell		# words that are none
 	reuse			# every file's licence
-	coccinelle		# the kernel's semantic patches
+	coccinelle		# the kernel's semantic patches,
+	libpython3.11		# some of which are in Python
 END
 )
 
