@@ -213,40 +213,52 @@ with_shared_libraries()
 	return "$status"
 }
 
-# Who does not read for a while is told, and told anew how all queues are.
-a_listener_that_sleeps()
+# Whether CHECK holds while somebody listens whose socket may have room for so many BYTES.
+with_room()
 {
 	room=$(cat /proc/sys/net/core/rmem_max)
-	echo 4096 >/proc/sys/net/core/rmem_max
-	listen || return
-	kill -STOP "$listener"
-	for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
-		"$knellctl" --socket="$dir/control" start once || return
-	done
-	kill -CONT "$listener"
-	heard '"kind":"lost","by":"reader"' && heard '"kind":"queue","queue":{.*"name":"ctl_test"'
-	status=$?
+	echo "$1" >/proc/sys/net/core/rmem_max
+	listen && "$2" && status=0 || status=1
 	echo "$room" >/proc/sys/net/core/rmem_max
-	kill "$listener"
+	# It may be stopped.
+	kill -9 "$listener"
 	wait "$listener" 2>/dev/null
 	exec 4<&-
 	return "$status"
 }
 
+# Of a loss that is told in such words, and anew of how all queues are.
+heard_of_loss()
+{
+	heard "\"kind\":\"lost\",$1" &&
+		heard '"kind":"queue","queue":{.*"name":"ctl_test"'
+}
+
+sleep_over_starts()
+{
+	kill -STOP "$listener"
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
+		"$knellctl" --socket="$dir/control" start once || return
+	done
+	kill -CONT "$listener"
+	heard_of_loss '"by":"reader"'
+}
+
+# Who does not read for a while is told, and told anew how all queues are.
+a_listener_that_sleeps()
+{
+	with_room 4096 sleep_over_starts
+}
+
+burst_of_deaths()
+{
+	"$helper" burst && heard_of_loss '"by":"module","lost":[1-9]'
+}
+
 # What the module itself could not tell of is said likewise.
 a_module_that_has_no_room()
 {
-	room=$(cat /proc/sys/net/core/rmem_max)
-	echo 16777216 >/proc/sys/net/core/rmem_max
-	listen || return
-	"$helper" burst || return
-	heard '"kind":"lost","by":"module","lost":[1-9]' && heard '"kind":"queue","queue":{.*"name":"ctl_test"'
-	status=$?
-	echo "$room" >/proc/sys/net/core/rmem_max
-	kill "$listener"
-	wait "$listener" 2>/dev/null
-	exec 4<&-
-	return "$status"
+	with_room 16777216 burst_of_deaths
 }
 
 # Begins to change a queue, DUMPS dumps of it between two changes.
