@@ -54,6 +54,9 @@ endif
 ifneq ($(KREL),)
 include $(qemu)/krel.mk
 endif
+ifdef copy_to
+include $(qemu)/copy.mk
+endif
 
 # Asked when they are needed: on a fresh machine "deps" has to come first.
 KDIR ?= $(shell $(qemu)/kernel.sh kdir)

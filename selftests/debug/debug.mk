@@ -15,4 +15,4 @@ check_flags := -g
 deps_env := KNELL_BUILD=
 deps := debug
 
-include $(qemu)/copy.mk
+copy_to := $(kmod)

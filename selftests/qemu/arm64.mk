@@ -28,4 +28,4 @@ export SLOW ?= 3
 deps_env := KNELL_BUILD= ARCH=
 deps := arm64
 
-include $(qemu)/copy.mk
+copy_to := $(kmod)
