@@ -14,7 +14,9 @@
 #				SLOW=N gives all N times as long, FULL=1 has knelld_scale at its
 #				full size, SMP=CPUS, MEMORY=MB,
 #				APPEND="OPTION..."; after one of everything, on a machine with
-#				nothing else to do, selftests/qemu/costs.sh notes what took how long
+#				nothing else to do, selftests/qemu/costs.sh notes what took how long;
+#				what fails beside others and passes when run again, alone, is told as
+#				"unstable", of three tests at most, RETRY=N of N
 #				ARCH=arm64 on Debian's arm64 kernel, emulated, in build/arm64: all that
 #				runs in a guest, races with a quarter of their rounds, FEWER=1 with all
 #	make check-kernels	does so on each of Debian's kernels that knell is for, what a guest

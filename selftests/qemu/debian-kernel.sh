@@ -30,8 +30,10 @@ sources()
 {
 	keys='[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]'
 	main=$(mirror bookworm) security=$(mirror bookworm-security)
+	main=${main%/}
 	echo "deb $keys $main $debian main"
-	[ -z "$security" ] || echo "deb $keys $security $debian-security main"
+	# Of Debian 12 it has the newer series alone. A machine that does not ask for it finds it beside the other.
+	echo "deb $keys ${security:-$main-security} $debian-security main"
 	[ "$suite" = "$debian" ] || echo "deb $keys $main $suite main"
 }
 
