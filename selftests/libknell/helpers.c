@@ -334,9 +334,10 @@ void cb_nothing(struct knell_loop *l, const struct knell_call *call, void *arg)
 
 void burn(uint64_t ns)
 {
-	uint64_t end = clock_ns(CLOCK_THREAD_CPUTIME_ID) + ns;
+	uint64_t end = clock_ns(CLOCK_THREAD_CPUTIME_ID) + ns, late = clock_ns(CLOCK_MONOTONIC) + ns;
 
-	while (clock_ns(CLOCK_THREAD_CPUTIME_ID) < end)
+	/* A kernel that could not calibrate the TSC, as in a busy emulator, counts CPU time too fast or too slowly. */
+	while (clock_ns(CLOCK_THREAD_CPUTIME_ID) < end || clock_ns(CLOCK_MONOTONIC) < late)
 		;
 }
 

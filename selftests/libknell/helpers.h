@@ -90,7 +90,7 @@ static inline void sleep_ns(uint64_t ns)
 	nanosleep(&ts, NULL);
 }
 
-/* Lets this thread use that much CPU time. */
+/* Lets this thread use that much CPU time at least, and be that long about it. */
 void burn(uint64_t ns);
 
 pid_t own_tid(void);
