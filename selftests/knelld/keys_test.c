@@ -232,6 +232,7 @@ TEST_F_TIMEOUT(knelld, how_those_of_a_success_start, LIMIT_S)
 	EXPECT_TRUE(asked(self, "StartUnits", "good.service", "\"done\""));
 	ASSERT_TRUE(told(self, "next.service: started"));
 	ASSERT_TRUE(told(self, "other.service: stopped"));
+	ASSERT_TRUE(told(self, "third.service: stopped"));
 	EXPECT_TRUE(is(self, "next.service", "active"));
 	EXPECT_TRUE(is(self, "third.service", "inactive"));
 	ENDS;
