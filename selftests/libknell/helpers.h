@@ -61,6 +61,10 @@ extern atomic_ulong sleeping_calls;
 /* The allocation after so many others fails, and if @for_good all that follow; -1: none. */
 void fail_allocation(long after, bool for_good);
 bool allocation_failed(void);
+/* The system call after so many others that may fail with @error does; -1: none. Of one thread. */
+void fail_call(long after, int error);
+/* Its name; NULL: there were fewer. */
+const char *failed_call(void);
 /* As many next pthread_create() fail with EAGAIN. */
 extern atomic_int fail_threads;
 extern atomic_int threads_created;

@@ -21,12 +21,20 @@
 #include "internal.h"
 
 #define TOLD_MIN	64
+/* As soon as that, if /proc could not be read for want of something. */
+#define AGAIN_NS	(10 * NSEC_PER_MSEC)
 
 typedef void each_fn(struct knell_loop *l, pid_t pid);
 
 /*
  * Who they are
  */
+
+/* There is no /proc, or who was looked for is gone: it will not be otherwise for being tried again. */
+static bool is_final(int err)
+{
+	return err == -ENOENT || err == -ESRCH || err == -ENOTDIR || err == -EACCES || err == -EPERM;
+}
 
 static int each_in(struct knell_loop *l, const char *path, each_fn *fn)
 {
@@ -56,18 +64,21 @@ static int each_once(struct knell_loop *l, each_fn *fn)
 {
 	DIR *dir = opendir("/proc/self/task");
 	char path[sizeof("/proc/self/task//children") + 20];
+	int ret, err = dir ? -ENOENT : -errno;
 	const struct dirent *d;
-	int err = dir ? -ENOENT : -errno;
 
 	if (!dir)
 		return err;
-	while ((d = readdir(dir))) {
+	while ((errno = 0, d = readdir(dir))) {
 		if (*d->d_name == '.' || strlen(d->d_name) > 20)
 			continue;
 		strcpy(stpcpy(stpcpy(path, "/proc/self/task/"), d->d_name), "/children");
-		if (!each_in(l, path, fn))
-			err = 0;
+		ret = each_in(l, path, fn);
+		if (ret ? !is_final(ret) : is_final(err))
+			err = ret;
 	}
+	if (errno)
+		err = -errno;
 	closedir(dir);
 	return err;
 }
@@ -128,6 +139,11 @@ static int told_sweep(struct knell_loop *l)
 	return 0;
 }
 
+static void look_again(struct knell_loop *l)
+{
+	l->sources.look_again = clock_raw() + AGAIN_NS;
+}
+
 static uint64_t boottime(void)
 {
 	struct timespec ts;
@@ -171,8 +187,11 @@ void children_note(struct knell_loop *l, const struct knell_child *end)
 		told_add(l, end->pid, end->exit_ns + boottime_ahead());
 }
 
-/* When a process was made, to a clock tick; KNELL_NEVER: it cannot be known. */
-static uint64_t made_at(pid_t pid)
+/*
+ * When a process was made, to a clock tick; KNELL_NEVER: it cannot be known, or only when it is asked
+ * again, which it will be.
+ */
+static uint64_t made_at(struct knell_loop *l, pid_t pid)
 {
 	char path[32], buf[1024], *p;
 	unsigned long long ticks;
@@ -181,10 +200,11 @@ static uint64_t made_at(pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return KNELL_NEVER;
-	n = read(fd, buf, sizeof(buf) - 1);
-	close(fd);
+	n = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
+	if (n < 0 && !is_final(-errno))
+		look_again(l);
+	if (fd >= 0)
+		close(fd);
 	if (n <= 0)
 		return KNELL_NEVER;
 	buf[n] = '\0';
@@ -199,7 +219,7 @@ static uint64_t made_at(pid_t pid)
 }
 
 /* A zombie of that pid: is it the one that was told of, or a later process? */
-static bool was_told(const struct knell_loop *l, pid_t pid)
+static bool was_told(struct knell_loop *l, pid_t pid)
 {
 	const struct sources *ss = &l->sources;
 	const struct told *t = ss->room_told ? told_place(ss->told, ss->room_told, pid) : NULL;
@@ -207,7 +227,7 @@ static bool was_told(const struct knell_loop *l, pid_t pid)
 
 	if (!t || !t->pid)
 		return false;
-	made = made_at(pid);
+	made = made_at(l, pid);
 	return made == KNELL_NEVER || made <= t->ended;
 }
 
@@ -273,11 +293,35 @@ static void look_at(struct knell_loop *l, pid_t pid)
 		l->sources.rescan = true;
 }
 
+/* Nothing else may tell of whom this has missed. */
+static void look_at_all(struct knell_loop *l)
+{
+	int err;
+
+	l->sources.look_again = 0;
+	err = each_child(l, look_at);
+	if (err && !is_final(err))
+		look_again(l);
+}
+
 void children_look(struct knell_loop *l)
 {
 	l->sources.rescan = false;
 	l->stats.count.rescans++;
-	each_child(l, look_at);
+	look_at_all(l);
+}
+
+void children_look_again(struct knell_loop *l)
+{
+	if (clock_raw() < l->sources.look_again)
+		return;
+	l->sources.look_again = 0;
+	if (!l->sources.children)
+		return;
+	if (l->ops->id == KNELL_BACKEND_PIDFD)
+		children_rescan(l);
+	else
+		l->sources.rescan = true;
 }
 
 void children_left(struct knell_loop *l, pid_t pid)
@@ -418,7 +462,7 @@ static void look_for_ended(struct knell_loop *l)
 	while (!l->sources.nr_suspects && has_ended(l, P_ALL, 0, WNOWAIT, &end)) {
 		if (!reaps || source_find(l, end.pid) || was_told(l, end.pid) ||
 		    found(l, &end, false)) {
-			each_child(l, look_at);
+			look_at_all(l);
 			children_judge(l);
 			return;
 		}
@@ -460,5 +504,6 @@ void children_forget(struct knell_loop *l)
 	ss->told = NULL;
 	ss->suspect = NULL;
 	ss->nr_told = ss->room_told = ss->nr_suspects = ss->room_suspects = 0;
+	ss->look_again = 0;
 	ss->rescan = false;
 }

@@ -339,6 +339,7 @@ struct sources {
 
 	bool orphans;			/* this process is given some */
 	bool rescan;			/* the children are to be looked through */
+	uint64_t look_again;		/* when, CLOCK_MONOTONIC, if they could not be; 0: they could */
 	bool fresh;			/* there are suspects since the queue was last looked at */
 	struct told *told;		/* by pid, open addressing */
 	size_t nr_told, room_told;	/* a power of two */
@@ -409,6 +410,7 @@ void children_left(struct knell_loop *l, pid_t pid);
 /* Kernel's records, of any watch: no suspect any more. */
 void children_heard(struct knell_loop *l, pid_t pid, uint64_t start_ns);
 void children_look(struct knell_loop *l);	/* for suspects */
+void children_look_again(struct knell_loop *l);	/* if it is time to */
 void children_judge(struct knell_loop *l);	/* all that was pending then was heard since */
 void children_forget(struct knell_loop *l);	/* the task is gone */
 

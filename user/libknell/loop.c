@@ -516,6 +516,13 @@ static void step(struct knell_loop *l)
 	clock_step(l);
 }
 
+static uint64_t deadline(struct knell_loop *l)
+{
+	uint64_t until = clock_deadline(l), again = l->sources.look_again;
+
+	return unlikely(again) && again < until ? again : until;
+}
+
 static int collect(struct knell_loop *l, bool wait)
 {
 	uint64_t until = 0;
@@ -526,12 +533,14 @@ static int collect(struct knell_loop *l, bool wait)
 	posts_drain(l);
 	if (unlikely(l->clock.advancing))
 		step(l);
+	if (unlikely(l->sources.look_again))
+		children_look_again(l);
 	if (wait && !anything_ready(l)) {
 		err = look_before_advance(l, &advanced);
 		if (err)
 			return err;
 		if (!advanced && !has_come(l))
-			until = clock_deadline(l);
+			until = deadline(l);
 	}
 	err = until ? sleep_until(l, until) : ask(l, 0);
 	if (err)
@@ -662,7 +671,7 @@ void loop_tell(struct knell_loop *l)
 	may_sleep(l);
 	clock_update(l);
 	if (!anything_ready(l) && !has_come(l))
-		until = clock_deadline(l);
+		until = deadline(l);
 	l->ops->flush(l, until);
 }
 
