@@ -83,13 +83,13 @@ use()
 	ctl reload long || true
 	ctl list --json || true
 	knock
-	ctl stop fifo.service || true
 	ctl start tick.service || true
 }
 
-# The same, and it can.
+# The same, and it can. Who has been woken by a FIFO, and has not read, would be woken again.
 use_again()
 {
+	ctl stop fifo.socket fifo.service || return
 	ctl daemon-reload && ctl restart tick.timer door.socket fifo.socket || return
 	ctl start once tick.service && ctl restart long flaky && ctl reload long || return
 	[ -p "$dir/fifo" ] && [ -S "$dir/door" ] || return
@@ -234,8 +234,12 @@ errnos()
 	fork|clone) echo 11 12 ;;
 	open|openat|fopen|opendir|inotify_init1|socket|eventfd|epoll_create1|timerfd_create|pipe2|memfd_create|syscall)
 		echo 4 12 24 5 ;;
-	dup2|fcntl) echo 4 24 ;;
-	*) echo 12 5 28 ;;
+	dup2) echo 4 ;;
+	# To have another number for a descriptor there may be none.
+	fcntl) echo 24 ;;
+	# What makes or writes something wants room for it.
+	bind|mkdir|mkdirat|rename|symlink|inotify_add_watch|epoll_ctl) echo 12 5 28 ;;
+	*) echo 12 5 ;;
 	esac
 }
 
