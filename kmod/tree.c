@@ -469,14 +469,16 @@ static bool knell_label_ok(const char label[64])
 static struct knell_tree *knell_tree_new(struct knell_watch *watch, const struct knell_op *op)
 {
 	struct knell_tree *tree = kzalloc(sizeof(*tree), GFP_KERNEL_ACCOUNT);
+	int err = 0;
 
 	if (!tree)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	knell_record_init(&tree->exit.rec, watch, KNELL_EV_EXIT);
-	if (op->flags & (KNELL_OPF_REPORT_FORK | KNELL_OPF_REPORT_EXIT) &&
-	    knell_reserve_init(&tree->reserve, watch)) {
+	if (op->flags & (KNELL_OPF_REPORT_FORK | KNELL_OPF_REPORT_EXIT))
+		err = knell_reserve_init(&tree->reserve, watch);
+	if (err) {
 		kfree(tree);
-		return NULL;
+		return ERR_PTR(err);
 	}
 	INIT_LIST_HEAD(&tree->members);
 	INIT_LIST_HEAD(&tree->lingering);
@@ -507,9 +509,9 @@ static int knell_tree_add(struct knell_watch *watch, const struct knell_op *op)
 	if (err)
 		return err;
 	tree = knell_tree_new(watch, op);
-	if (!tree) {
+	if (IS_ERR(tree)) {
 		knell_probes_put();
-		return -ENOMEM;
+		return PTR_ERR(tree);
 	}
 	container_of(watch, struct knell_tree_watch, watch)->tree = tree;
 	watch->state = KNELL_ARMED;
