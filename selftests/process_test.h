@@ -438,10 +438,14 @@ static inline int copy_file(const char *from, const char *to, mode_t mode)
 	return n ? -1 : 0;
 }
 
-/* The module anew, with these parameters: 0 or -errno. */
-static inline int reload_module(const char *options)
+static inline const char *module_file(void)
 {
-	const char *ko = getenv("KNELL_KO") ?: "/lib/knell.ko";
+	return getenv("KNELL_KO") ?: "/lib/knell.ko";
+}
+
+/* The module anew, of this file and with these parameters: 0 or -errno. */
+static inline int reload_from(const char *ko, const char *options)
+{
 	int fd, err;
 
 	if (syscall(SYS_delete_module, "knell", O_NONBLOCK) && errno != ENOENT)
@@ -450,6 +454,11 @@ static inline int reload_module(const char *options)
 	err = syscall(SYS_finit_module, fd, options, 0) ? -errno : 0;
 	close(fd);
 	return err;
+}
+
+static inline int reload_module(const char *options)
+{
+	return reload_from(module_file(), options);
 }
 
 /* How many hold the module, -1 if that can't be told. */

@@ -330,7 +330,7 @@ struct knell_submit {
  * @id: this queue's, never used again while the module is loaded
  * @features: 1ULL << enum knell_type for each type there is, KNELL_FEAT_*
  * @max_watches: quota of the user who opened the queue; ENOSPC beyond, except
- *	for callers with CAP_SYS_RESOURCE. CHILDREN, and TREE with REPORT, count for more
+ *	for callers with CAP_SYS_RESOURCE. TREE and CHILDREN count for more
  * @watches: there are in this queue
  * @pending: records that wait to be read
  * @reserved: 0
