@@ -15,10 +15,10 @@
 #define SAYS(cond, what)							\
 	((cond) || (fprintf(stderr, "# %s:%d: %s: not so: %s\n", __FILE__, __LINE__, what, #cond), 0))
 
-/* Of addresses of the kernel's; -errno of 64 bits is none. */
+/* Of addresses of the kernel's, with page tables of five levels, too; -errno of 64 bits is none. */
 static inline bool is_address(uint64_t word)
 {
-	return word >= 0xffff800000000000ULL && word < 0xfffffffffffff000ULL;
+	return word >= 0xff00000000000000ULL && word < 0xfffffffffffff000ULL;
 }
 
 static inline bool is_zero(const void *mem, size_t size)
