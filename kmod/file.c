@@ -11,6 +11,7 @@
  * the old file is revoked: the commit does nothing, and what was on its way goes
  * to the new one.
  */
+#include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/module.h>
@@ -25,6 +26,7 @@
 #include "keep.h"
 #include "observe.h"
 #include "queue.h"
+#include "quota.h"
 #include "timens.h"
 
 static_assert(sizeof(struct knell_event) == 128);
@@ -394,23 +396,31 @@ static long knell_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
  * knell_file_new() - a file that its queue does not serve yet. May sleep
  * @queue: whose reference becomes the file's
  *
- * Return: the file, or NULL for want of memory
+ * Return: the file; -ENOSPC the user who opened the queue has too many, -ENOMEM
  */
 struct knell_file *knell_file_new(struct knell_queue *queue)
 {
 	struct knell_file *file;
+	int err;
 
+	err = knell_quota_charge(queue->quota, KNELL_QUOTA_FILES, 1);
+	if (err)
+		return ERR_PTR(err);
 	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
 	if (!file)
-		return NULL;
+		goto err_quota;
 	file->bounce = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!file->bounce) {
-		kfree(file);
-		return NULL;
-	}
+	if (!file->bounce)
+		goto err_file;
 	mutex_init(&file->reader);
 	file->queue = queue;
 	return file;
+
+err_file:
+	kfree(file);
+err_quota:
+	knell_quota_uncharge(queue->quota, KNELL_QUOTA_FILES, 1);
+	return ERR_PTR(-ENOMEM);
 }
 
 /**
@@ -420,6 +430,7 @@ struct knell_file *knell_file_new(struct knell_queue *queue)
 void knell_file_free(struct knell_file *file)
 {
 	free_page((unsigned long)file->bounce);
+	knell_quota_uncharge(file->queue->quota, KNELL_QUOTA_FILES, 1);
 	knell_queue_put(file->queue);
 	kfree(file);
 }
@@ -427,22 +438,24 @@ void knell_file_free(struct knell_file *file)
 static int knell_open(struct inode *inode, struct file *filp)
 {
 	struct knell_queue *queue = knell_queue_new();
+	struct knell_file *file;
 	int err;
 
 	if (!queue)
 		return -ENOMEM;
-	/* Nobody knows the queue yet. */
-	queue->file = knell_file_new(queue);
-	if (!queue->file) {
+	file = knell_file_new(queue);
+	if (IS_ERR(file)) {
 		knell_queue_put(queue);
-		return -ENOMEM;
+		return PTR_ERR(file);
 	}
+	/* Nobody knows the queue yet. */
+	queue->file = file;
 	err = knell_queue_publish(queue);
 	if (err) {
-		knell_file_free(queue->file);
+		knell_file_free(file);
 		return err;
 	}
-	filp->private_data = queue->file;
+	filp->private_data = file;
 	return stream_open(inode, filp);
 }
 

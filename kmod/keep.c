@@ -150,12 +150,12 @@ static int knell_keep_on(struct knell_queue *queue, struct knell_keep *keep)
 		return -EPERM;
 	if (queue->keep)
 		return -EBUSY;
-	err = knell_quota_charge_kept(queue->quota);
+	err = knell_quota_charge(queue->quota, KNELL_QUOTA_KEPT, 1);
 	if (err)
 		return err;
 	err = knell_keep_insert(keep);
 	if (err) {
-		knell_quota_uncharge_kept(queue->quota);
+		knell_quota_uncharge(queue->quota, KNELL_QUOTA_KEPT, 1);
 		return err;
 	}
 	/* No file need be open from here on. */
@@ -175,7 +175,7 @@ static void knell_keep_forget(struct knell_queue *queue)
 	hash_del(&keep->node);
 	mutex_unlock(&knell_keep_mutex);
 	queue->keep = NULL;
-	knell_quota_uncharge_kept(queue->quota);
+	knell_quota_uncharge(queue->quota, KNELL_QUOTA_KEPT, 1);
 	knell_keep_free(keep);
 	module_put(THIS_MODULE);
 }
@@ -284,9 +284,9 @@ static int knell_keep_open(struct knell_queue *queue, const char *name)
 	struct file *filp;
 	int fd, err;
 
-	if (!file) {
+	if (IS_ERR(file)) {
 		knell_queue_put(queue);
-		return -ENOMEM;
+		return PTR_ERR(file);
 	}
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0) {
@@ -318,8 +318,8 @@ static int knell_keep_open(struct knell_queue *queue, const char *name)
  * @size: what the caller takes its size to be
  *
  * Return: a descriptor; -ENOENT no queue of that name, -EPERM neither like its
- * opener nor CAP_SYS_ADMIN, -EBUSY its holder lives; -EINVAL, -E2BIG, -EFAULT,
- * -ENOMEM, -EMFILE, -ENFILE, -ESTALE
+ * opener nor CAP_SYS_ADMIN, -EBUSY its holder lives, -ENOSPC its opener has too
+ * many files; -EINVAL, -E2BIG, -EFAULT, -ENOMEM, -EMFILE, -ENFILE, -ESTALE
  */
 long knell_attach(struct knell_file *door, void __user *arg, size_t size)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Quota: watches and kept queues are counted against the uid that opened the queue, and in each
- * user namespace above against the owner of the one below, so that namespaces
+ * Quota: watches, open files and kept queues are counted against the uid that opened the queue,
+ * and in each user namespace above against the owner of the one below, so that namespaces
  * are no way around it. This is what ucounts does, whose functions are not for
  * modules.
  */
@@ -24,8 +24,7 @@
  * @ns: namespace, referenced
  * @uid: user
  * @refs: queues and namespaces below; knell_quota_mutex
- * @watches: there are
- * @kept: queues
+ * @used: of what there is, by enum knell_quota_kind
  */
 struct knell_quota {
 	struct hlist_node node;
@@ -33,8 +32,7 @@ struct knell_quota {
 	struct user_namespace *ns;
 	kuid_t uid;
 	unsigned int refs;
-	atomic_long_t watches;
-	atomic_long_t kept;
+	atomic_long_t used[KNELL_QUOTA_KINDS];
 };
 
 /* covers knell_quotas and who refers to whom */
@@ -45,6 +43,10 @@ static unsigned long max_user_watches;
 module_param(max_user_watches, ulong, 0644);
 MODULE_PARM_DESC(max_user_watches,
 		 "watches that one user may have (default: as many as 4% of the memory hold)");
+
+static unsigned long max_user_queues = 1024;
+module_param(max_user_queues, ulong, 0644);
+MODULE_PARM_DESC(max_user_queues, "queues that one user may have open (default: 1024)");
 
 static unsigned long max_user_kept = 64;
 module_param(max_user_kept, ulong, 0644);
@@ -151,76 +153,58 @@ void knell_quota_put(struct knell_quota *quota)
 	mutex_unlock(&knell_quota_mutex);
 }
 
+static unsigned long knell_quota_limit(enum knell_quota_kind kind)
+{
+	switch (kind) {
+	case KNELL_QUOTA_FILES:
+		return READ_ONCE(max_user_queues);
+	case KNELL_QUOTA_KEPT:
+		return READ_ONCE(max_user_kept);
+	default:
+		return knell_quota_max();
+	}
+}
+
 static void knell_quota_uncharge_below(struct knell_quota *quota, const struct knell_quota *end,
-				       unsigned int nr)
+				       enum knell_quota_kind kind, unsigned int nr)
 {
 	for (; quota != end; quota = quota->parent)
-		atomic_long_sub(nr, &quota->watches);
+		atomic_long_sub(nr, &quota->used[kind]);
 }
 
 /**
- * knell_quota_charge() - count one watch more. Any context
+ * knell_quota_charge() - count some more. Any context
  * @quota: the user
+ * @kind: of what
+ * @nr: how many
  *
  * Return: 0, or -ENOSPC if he or one above is at the quota and the caller has no CAP_SYS_RESOURCE
  */
-int knell_quota_charge(struct knell_quota *quota)
+int knell_quota_charge(struct knell_quota *quota, enum knell_quota_kind kind, unsigned int nr)
 {
-	unsigned long max = knell_quota_max();
+	unsigned long max = knell_quota_limit(kind);
 	struct knell_quota *level;
 
 	for (level = quota; level; level = level->parent) {
-		if (atomic_long_inc_return(&level->watches) <= max)
+		if (atomic_long_add_return(nr, &level->used[kind]) <= max)
 			continue;
 		if (capable(CAP_SYS_RESOURCE))
 			continue;
-		knell_quota_uncharge_below(quota, level->parent, 1);
+		knell_quota_uncharge_below(quota, level->parent, kind, nr);
 		return -ENOSPC;
 	}
 	return 0;
 }
 
 /**
- * knell_quota_uncharge() - count some watches less. Any context
+ * knell_quota_uncharge() - count some less. Any context
  * @quota: the user
+ * @kind: of what
  * @nr: how many
  */
-void knell_quota_uncharge(struct knell_quota *quota, unsigned int nr)
+void knell_quota_uncharge(struct knell_quota *quota, enum knell_quota_kind kind, unsigned int nr)
 {
-	knell_quota_uncharge_below(quota, NULL, nr);
-}
-
-/**
- * knell_quota_charge_kept() - count one kept queue more. Any context
- * @quota: the user
- *
- * Return: as knell_quota_charge()
- */
-int knell_quota_charge_kept(struct knell_quota *quota)
-{
-	unsigned long max = READ_ONCE(max_user_kept);
-	struct knell_quota *level, *end;
-
-	for (level = quota; level; level = level->parent) {
-		if (atomic_long_inc_return(&level->kept) <= max)
-			continue;
-		if (capable(CAP_SYS_RESOURCE))
-			continue;
-		for (end = level->parent; quota != end; quota = quota->parent)
-			atomic_long_dec(&quota->kept);
-		return -ENOSPC;
-	}
-	return 0;
-}
-
-/**
- * knell_quota_uncharge_kept() - count one kept queue less. Any context
- * @quota: the user
- */
-void knell_quota_uncharge_kept(struct knell_quota *quota)
-{
-	for (; quota; quota = quota->parent)
-		atomic_long_dec(&quota->kept);
+	knell_quota_uncharge_below(quota, NULL, kind, nr);
 }
 
 /* 4 % of the memory is what epoll gives each user too, fs/eventpoll.c. */

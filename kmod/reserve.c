@@ -12,23 +12,39 @@
 
 #include "observe.h"
 #include "queue.h"
+#include "quota.h"
 #include "reserve.h"
+
+/* What a reserve counts for: its memory, as many watches as that would hold. */
+#define KNELL_RESERVE_UNITS	DIV_ROUND_UP(KNELL_RESERVE * sizeof(struct knell_report), \
+					     KNELL_WATCH_SIZE)
+
+static struct knell_queue *knell_reserve_queue(struct knell_reserve *reserve)
+{
+	return reserve->lost.watch->queue;
+}
 
 /**
  * knell_reserve_init() - make the records. May sleep
  * @reserve: zeroed
  * @watch: whose
  *
- * Return: 0, -ENOMEM
+ * Return: 0, -ENOSPC at the user's quota, -ENOMEM
  */
 int knell_reserve_init(struct knell_reserve *reserve, struct knell_watch *watch)
 {
+	struct knell_quota *quota = watch->queue->quota;
 	struct knell_report *report;
-	int i;
+	int i, err;
 
+	err = knell_quota_charge(quota, KNELL_QUOTA_WATCHES, KNELL_RESERVE_UNITS);
+	if (err)
+		return err;
 	reserve->reports = kvcalloc(KNELL_RESERVE, sizeof(*report), GFP_KERNEL_ACCOUNT);
-	if (!reserve->reports)
+	if (!reserve->reports) {
+		knell_quota_uncharge(quota, KNELL_QUOTA_WATCHES, KNELL_RESERVE_UNITS);
 		return -ENOMEM;
+	}
 	for (i = 0; i < KNELL_RESERVE; i++) {
 		report = &reserve->reports[i];
 		knell_record_init(&report->rec, watch, 0);
@@ -45,7 +61,11 @@ int knell_reserve_init(struct knell_reserve *reserve, struct knell_watch *watch)
  */
 void knell_reserve_free(struct knell_reserve *reserve)
 {
+	if (!reserve->reports)
+		return;
 	kvfree(reserve->reports);
+	knell_quota_uncharge(knell_reserve_queue(reserve)->quota, KNELL_QUOTA_WATCHES,
+			     KNELL_RESERVE_UNITS);
 }
 
 /**
@@ -55,11 +75,6 @@ void knell_reserve_free(struct knell_reserve *reserve)
 size_t knell_reserve_bytes(const struct knell_reserve *reserve)
 {
 	return reserve->reports ? KNELL_RESERVE * sizeof(*reserve->reports) : 0;
-}
-
-static struct knell_queue *knell_reserve_queue(struct knell_reserve *reserve)
-{
-	return reserve->lost.watch->queue;
 }
 
 /* A report that finds no place. */

@@ -2,7 +2,8 @@
 /*
  * Tracepoints knell:*, for perf and trace-cmd; knell(4) tells what they mean. While
  * they are off each is a no-op instruction; observe.h calls them. pids and uids
- * are those of the initial namespaces, times CLOCK_MONOTONIC of the host.
+ * are those of the initial namespaces, times CLOCK_MONOTONIC of the host. No field
+ * is followed by padding, and text is zero to its end: nobody clears the buffer.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM knell
@@ -60,7 +61,7 @@ DECLARE_EVENT_CLASS(knell_watch,
 		    TP_STRUCT__entry(__field(u64, queue)
 				     __field(u32, watch)
 				     __field(u32, flags)
-				     __field(u16, type)),
+				     __field(u64, type)),
 		    TP_fast_assign(__entry->queue = watch->queue->id;
 				   __entry->watch = watch->handle;
 				   __entry->flags = watch->flags;
@@ -88,9 +89,9 @@ DECLARE_EVENT_CLASS(knell_record,
 				     __field(u64, seq)
 				     __field(u64, age)
 				     __field(u32, watch)
-				     __field(u16, type)
-				     __field(u16, ev)
-				     __field(u16, flags)),
+				     __field(u32, type)
+				     __field(u32, ev)
+				     __field(u32, flags)),
 		    TP_fast_assign(__entry->queue = rec->watch->queue->id;
 				   __entry->seq = rec->seq;
 				   __entry->age = ktime_get_mono_fast_ns() - rec->time;
@@ -125,7 +126,7 @@ TRACE_EVENT(knell_exit,
 			     __field(pid_t, pid)
 			     __field(u32, uid)
 			     __field(s32, status)
-			     __field(u16, flags)
+			     __field(u64, flags)
 			     __array(char, comm, TASK_COMM_LEN)
 			     __array(char, label, KNELL_TRACE_TEXT)),
 	    TP_fast_assign(__entry->queue = exit->rec->watch->queue->id;
@@ -135,8 +136,8 @@ TRACE_EVENT(knell_exit,
 			   __entry->status = exit->death->status;
 			   __entry->flags = exit->rec->evflags;
 			   memcpy(__entry->comm, exit->task->comm, TASK_COMM_LEN);
-			   strscpy(__entry->label, exit->label, sizeof(__entry->label));),
-	    TP_printk("queue=%llu watch=%u pid=%d comm=%s uid=%u status=0x%x flags=0x%x label=%s",
+			   strscpy_pad(__entry->label, exit->label, sizeof(__entry->label));),
+	    TP_printk("queue=%llu watch=%u pid=%d comm=%s uid=%u status=0x%x flags=0x%llx label=%s",
 		      __entry->queue, __entry->watch, __entry->pid, __entry->comm,
 		      __entry->uid, __entry->status, __entry->flags, __entry->label)
 );
@@ -151,7 +152,7 @@ DECLARE_EVENT_CLASS(knell_queue,
 		    TP_fast_assign(__entry->queue = queue->id;
 				   __entry->watches = queue->table.nr;
 				   __entry->pending = queue->pending;
-				   strscpy(__entry->name, name, sizeof(__entry->name));),
+				   strscpy_pad(__entry->name, name, sizeof(__entry->name));),
 		    TP_printk("queue=%llu name=%s watches=%u pending=%u", __entry->queue,
 			      __entry->name, __entry->watches, __entry->pending)
 );
@@ -175,7 +176,7 @@ TRACE_EVENT(knell_lost,
 	    TP_STRUCT__entry(__field(u64, queue)
 			     __field(u32, watch)
 			     __field(u32, lost)
-			     __field(u16, type)),
+			     __field(u64, type)),
 	    TP_fast_assign(__entry->queue = watch->queue->id;
 			   __entry->watch = watch->handle;
 			   __entry->lost = lost;

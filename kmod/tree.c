@@ -20,6 +20,7 @@
 #include "observe.h"
 #include "probe.h"
 #include "queue.h"
+#include "quota.h"
 #include "tree.h"
 
 /**
@@ -54,6 +55,9 @@ static DEFINE_SPINLOCK(knell_join_lock);
 /* Its own, so that knell_tree_exit() can wait for what is in it. */
 static struct workqueue_struct *knell_tree_wq;
 
+/* What a tree counts for beside its watch. */
+#define KNELL_TREE_UNITS	DIV_ROUND_UP(sizeof(struct knell_tree), KNELL_WATCH_SIZE)
+
 static struct knell_tree *to_tree(struct knell_watch *watch)
 {
 	return container_of(watch, struct knell_tree_watch, watch)->tree;
@@ -68,6 +72,7 @@ static void knell_tree_free(struct knell_tree *tree)
 	if (tree->trusted_ns)
 		put_user_ns(tree->trusted_ns);
 	knell_probes_put();
+	knell_quota_uncharge(tree->queue->quota, KNELL_QUOTA_WATCHES, KNELL_TREE_UNITS);
 	knell_queue_put(tree->queue);
 	kfree_rcu(tree, rcu);
 	if (pins)
@@ -468,16 +473,23 @@ static bool knell_label_ok(const char label[64])
 
 static struct knell_tree *knell_tree_new(struct knell_watch *watch, const struct knell_op *op)
 {
-	struct knell_tree *tree = kzalloc(sizeof(*tree), GFP_KERNEL_ACCOUNT);
+	struct knell_quota *quota = watch->queue->quota;
+	struct knell_tree *tree;
+	int err;
 
+	err = knell_quota_charge(quota, KNELL_QUOTA_WATCHES, KNELL_TREE_UNITS);
+	if (err)
+		return ERR_PTR(err);
+	err = -ENOMEM;
+	tree = kzalloc(sizeof(*tree), GFP_KERNEL_ACCOUNT);
 	if (!tree)
-		return NULL;
+		goto err_quota;
 	knell_record_init(&tree->exit.rec, watch, KNELL_EV_EXIT);
-	if (op->flags & (KNELL_OPF_REPORT_FORK | KNELL_OPF_REPORT_EXIT) &&
-	    knell_reserve_init(&tree->reserve, watch)) {
-		kfree(tree);
-		return NULL;
-	}
+	err = 0;
+	if (op->flags & (KNELL_OPF_REPORT_FORK | KNELL_OPF_REPORT_EXIT))
+		err = knell_reserve_init(&tree->reserve, watch);
+	if (err)
+		goto err_tree;
 	INIT_LIST_HEAD(&tree->members);
 	INIT_LIST_HEAD(&tree->lingering);
 	INIT_WORK(&tree->work, knell_tree_work);
@@ -491,6 +503,12 @@ static struct knell_tree *knell_tree_new(struct knell_watch *watch, const struct
 		tree->trusted_ns = get_user_ns(current_user_ns());
 	memcpy(tree->label, op->tree.label, sizeof(tree->label));
 	return tree;
+
+err_tree:
+	kfree(tree);
+err_quota:
+	knell_quota_uncharge(quota, KNELL_QUOTA_WATCHES, KNELL_TREE_UNITS);
+	return ERR_PTR(err);
 }
 
 static int knell_tree_add(struct knell_watch *watch, const struct knell_op *op)
@@ -507,9 +525,9 @@ static int knell_tree_add(struct knell_watch *watch, const struct knell_op *op)
 	if (err)
 		return err;
 	tree = knell_tree_new(watch, op);
-	if (!tree) {
+	if (IS_ERR(tree)) {
 		knell_probes_put();
-		return -ENOMEM;
+		return PTR_ERR(tree);
 	}
 	container_of(watch, struct knell_tree_watch, watch)->tree = tree;
 	watch->state = KNELL_ARMED;

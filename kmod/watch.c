@@ -125,7 +125,7 @@ struct knell_watch *knell_watch_new(struct knell_queue *queue, const struct knel
 	int err;
 
 	lockdep_assert_held(&queue->mutex);
-	err = knell_quota_charge(queue->quota);
+	err = knell_quota_charge(queue->quota, KNELL_QUOTA_WATCHES, 1);
 	if (err)
 		return ERR_PTR(err);
 	err = -ENOMEM;
@@ -144,7 +144,7 @@ struct knell_watch *knell_watch_new(struct knell_queue *queue, const struct knel
 err_watch:
 	kmem_cache_free(knell_watch_cache, watch);
 err_quota:
-	knell_quota_uncharge(queue->quota, 1);
+	knell_quota_uncharge(queue->quota, KNELL_QUOTA_WATCHES, 1);
 	return ERR_PTR(err);
 }
 
@@ -233,7 +233,7 @@ void knell_watch_drop(struct knell_queue *queue, struct list_head *dead)
 		list_add(&watch->rec.node, &queue->spares);
 		queue->nr_spares++;
 	}
-	knell_quota_uncharge(queue->quota, nr);
+	knell_quota_uncharge(queue->quota, KNELL_QUOTA_WATCHES, nr);
 	/* 5.10 warns when it is asked to free none. */
 	if (nr_free)
 		kmem_cache_free_bulk(knell_watch_cache, nr_free, free);
@@ -265,7 +265,7 @@ void knell_watch_put(struct knell_watch *watch)
 {
 	if (!refcount_dec_and_test(&watch->refs))
 		return;
-	knell_quota_uncharge(watch->queue->quota, 1);
+	knell_quota_uncharge(watch->queue->quota, KNELL_QUOTA_WATCHES, 1);
 	kmem_cache_free(knell_watch_cache, watch);
 }
 

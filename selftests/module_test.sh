@@ -176,7 +176,8 @@ limit_is_honoured()
 
 limits_are_honoured()
 {
-	limit_is_honoured max_user_watches 1001 && limit_is_honoured max_user_kept 64
+	limit_is_honoured max_user_watches 1001 && limit_is_honoured max_user_kept 64 &&
+		limit_is_honoured max_user_queues 1024
 }
 
 bad_limit_is_refused()
@@ -195,7 +196,8 @@ bad_limit_is_refused()
 
 bad_limits_are_refused()
 {
-	bad_limit_is_refused max_user_watches && bad_limit_is_refused max_user_kept
+	bad_limit_is_refused max_user_watches && bad_limit_is_refused max_user_kept &&
+		bad_limit_is_refused max_user_queues
 }
 
 makes_the_kernel_complain_of_nothing()

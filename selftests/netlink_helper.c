@@ -35,12 +35,6 @@ static void __attribute__((noreturn)) stay(void)
 		pause();
 }
 
-static int join_group(struct nl *nl)
-{
-	return setsockopt(nl->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &nl->group,
-			  sizeof(nl->group)) ? -errno : 0;
-}
-
 /* Of a queue that is closed by then: only the dump knows it any more. */
 static int begin_dump(struct nl *nl)
 {

@@ -23,16 +23,6 @@ FIXTURE(netlink_monitor) {
 	uint64_t id;
 };
 
-static int join_group(struct nl *nl)
-{
-	struct timeval patience = { .tv_sec = PATIENCE / NSEC_PER_SEC };
-
-	if (setsockopt(nl->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)))
-		return -errno;
-	return setsockopt(nl->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &nl->group,
-			  sizeof(nl->group)) ? -errno : 0;
-}
-
 FIXTURE_SETUP(netlink_monitor)
 {
 	ASSERT_EQ(0, nl_open(&self->nl));

@@ -189,23 +189,11 @@ TEST_F(netlink_priv, a_socket_of_another_gives_no_rights)
 
 /* --- namespaces */
 
-static int map_ids(void)
-{
-	int err = write_file("/proc/self/setgroups", "deny");
-
-	if (!err)
-		err = write_file("/proc/self/uid_map", "0 1000 1");
-	return err ? err : setresuid(0, 0, 0) ? -errno : 0;
-}
-
 /* As root of a user namespace that user 1000 has made. */
 static int look_from_user_ns(void *arg)
 {
-	int err;
+	int err = enter_user_ns();
 
-	/* capset(2) has made the process one that may not write its own maps. */
-	prctl(PR_SET_DUMPABLE, 1);
-	err = unshare(CLONE_NEWUSER) ? -errno : map_ids();
 	return err ? err : look(arg);
 }
 
@@ -343,10 +331,8 @@ TEST_F(netlink_priv, drop_by_others)
 
 static int drop_from_user_ns(void *arg)
 {
-	int err;
+	int err = enter_user_ns();
 
-	prctl(PR_SET_DUMPABLE, 1);
-	err = unshare(CLONE_NEWUSER) ? -errno : map_ids();
 	return err ? err : drop(arg);
 }
 

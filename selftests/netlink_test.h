@@ -281,6 +281,17 @@ static inline int nl_open(struct nl *nl)
 	return nl_open_room(nl, sizeof(nl->buf));
 }
 
+/* The monitor's: 0 or -errno. */
+static inline int join_group(struct nl *nl)
+{
+	struct timeval patience = { .tv_sec = PATIENCE / NSEC_PER_SEC };
+
+	if (setsockopt(nl->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)))
+		return -errno;
+	return setsockopt(nl->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &nl->group,
+			  sizeof(nl->group)) ? -errno : 0;
+}
+
 /* --- what the family is asked */
 
 static inline int nl_queue_get(struct nl *nl, uint64_t id, nl_told told, void *arg)

@@ -380,6 +380,21 @@ static inline int as_who(const struct who *who, int (*fn)(void *arg), void *arg)
 	return ret;
 }
 
+/* Root of a user namespace of its own, that user 1000 becomes: 0 or -errno. */
+static inline int enter_user_ns(void)
+{
+	int err;
+
+	/* capset(2) has made the process one that may not write its own maps. */
+	prctl(PR_SET_DUMPABLE, 1);
+	if (unshare(CLONE_NEWUSER))
+		return -errno;
+	err = write_file("/proc/self/setgroups", "deny");
+	if (!err)
+		err = write_file("/proc/self/uid_map", "0 1000 1");
+	return err ? err : setresuid(0, 0, 0) ? -errno : 0;
+}
+
 static const struct who root_all = { 0, 0, 0, ~0ULL };
 static const struct who user_1000 = { 1000, 1000, 1000, 0 };
 
@@ -421,6 +436,29 @@ static inline int copy_file(const char *from, const char *to, mode_t mode)
 	if (out >= 0)
 		close(out);
 	return n ? -1 : 0;
+}
+
+static inline const char *module_file(void)
+{
+	return getenv("KNELL_KO") ?: "/lib/knell.ko";
+}
+
+/* The module anew, of this file and with these parameters: 0 or -errno. */
+static inline int reload_from(const char *ko, const char *options)
+{
+	int fd, err;
+
+	if (syscall(SYS_delete_module, "knell", O_NONBLOCK) && errno != ENOENT)
+		return -errno;
+	fd = open(ko, O_RDONLY | O_CLOEXEC);
+	err = syscall(SYS_finit_module, fd, options, 0) ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+static inline int reload_module(const char *options)
+{
+	return reload_from(module_file(), options);
 }
 
 /* How many hold the module, -1 if that can't be told. */

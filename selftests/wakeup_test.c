@@ -15,27 +15,13 @@
 #define SOURCES		"/sys/kernel/debug/wakeup_sources"
 #define NODE		"/proc/device-tree/knell"
 
-/* The module anew, with or without a wakeup source. */
-static int reload(const char *options)
-{
-	const char *ko = getenv("KNELL_KO") ?: "/lib/knell.ko";
-	int fd, err;
-
-	if (syscall(SYS_delete_module, "knell", O_NONBLOCK) && errno != ENOENT)
-		return -errno;
-	fd = open(ko, O_RDONLY | O_CLOEXEC);
-	err = syscall(SYS_finit_module, fd, options, 0) ? -errno : 0;
-	close(fd);
-	return err;
-}
-
 FIXTURE(wakeup) {
 	int fd;
 };
 
 FIXTURE_SETUP(wakeup)
 {
-	ASSERT_EQ(0, reload("wakeup=1"));
+	ASSERT_EQ(0, reload_module("wakeup=1"));
 	ASSERT_EQ(0, write_file(POWER "pm_test", "freezer"));
 	ASSERT_EQ(0, write_file(DELAY, "0"));
 	self->fd = knell_open(O_NONBLOCK);
@@ -46,7 +32,7 @@ FIXTURE_TEARDOWN(wakeup)
 {
 	close(self->fd);
 	EXPECT_EQ(0, write_file(POWER "pm_test", "none"));
-	EXPECT_EQ(0, reload(""));
+	EXPECT_EQ(0, reload_module(""));
 }
 
 static struct knell_op op_alarm(uint32_t flags)
@@ -117,7 +103,7 @@ TEST_F_TIMEOUT(wakeup, needs_a_source, LIMIT)
 
 	EXPECT_TRUE(has_source(self->fd));
 	close(self->fd);
-	ASSERT_EQ(0, reload(""));
+	ASSERT_EQ(0, reload_module(""));
 	self->fd = knell_open(O_NONBLOCK);
 	ASSERT_LE(0, self->fd);
 	EXPECT_EQ(by_tree, has_source(self->fd));

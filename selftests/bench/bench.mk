@@ -5,7 +5,7 @@ BENCH_BUILD  ?= build/bench
 BENCH_CFLAGS ?= -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 
 # In the order in which they run: exits is to find a machine that has done nothing yet.
-bench_kernel := exits fd probes bytes kill observe
+bench_kernel := exits fd probes bytes kill observe scale
 # libknell and its peers.
 bench_loops := timers dispatch children pool blocked
 # knelld and its peers.

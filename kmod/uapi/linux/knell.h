@@ -330,7 +330,7 @@ struct knell_submit {
  * @id: this queue's, never used again while the module is loaded
  * @features: 1ULL << enum knell_type for each type there is, KNELL_FEAT_*
  * @max_watches: quota of the user who opened the queue; ENOSPC beyond, except
- *	for callers with CAP_SYS_RESOURCE
+ *	for callers with CAP_SYS_RESOURCE. TREE and CHILDREN count for more
  * @watches: there are in this queue
  * @pending: records that wait to be read
  * @reserved: 0
@@ -365,7 +365,8 @@ struct knell_info {
  * ATTACH returns a new descriptor, O_CLOEXEC, of the queue of that name, and the
  * caller is its holder; all older ones are revoked: ESTALE, EPOLLERR, EPOLLHUP.
  * Nothing is delivered before a LIST on it has come to the end. It may be called
- * on any queue. ENOENT: there is none, EBUSY: the holder lives and is another.
+ * on any queue. ENOENT: there is none, EBUSY: the holder lives and is another,
+ * ENOSPC: more files than its opener may have open.
  *
  * Both are EPERM for who differs from the opener in effective uid, user
  * namespace or pid namespace and has no CAP_SYS_ADMIN in that user namespace.
