@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A corpus as text: one input a line, of which a backslash, what is no printable ASCII, and a "#"
- * that begins it are \n, \t, \\ or \xNN. Lines that begin with "#" are comments.
+ * A corpus as text: one input a line, of which a backslash, what is no printable ASCII, a "#" that
+ * begins it and a blank that ends it are \n, \t, \\ or \xNN. Lines that begin with "#" are comments.
  *
  * usage: entries unpack DIR <FILE	into a file for each line
  *        entries pack FILE... >FILE	each of these, in the order of their text
@@ -98,6 +98,10 @@ static char *escaped(FILE *from)
 			putc(ch, to);
 	}
 	fclose(to);
+	if (len && text[len - 1] == ' ') {
+		text = realloc(text, len + 4);
+		strcpy(text + len - 1, "\\x20");
+	}
 	return text;
 }
 
