@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A corpus as text: one input a line, of which a backslash, what is no printable ASCII, a "#" that
- * begins it and a blank that ends it are \n, \t, \\ or \xNN. Lines that begin with "#" are comments.
+ * A corpus as text: one input a line, of which a backslash, what is no printable ASCII, a "#"
+ * that begins it and a blank that ends it are \n, \t, \\ or \xNN. What begins with "#" is a
+ * comment.
  *
  * usage: entries unpack DIR <FILE	into a file for each line
  *        entries pack FILE... >FILE	each of these, in the order of their text
