@@ -25,6 +25,8 @@
 #				are built once, an hour's work: KASAN, lockdep and more, then KCSAN;
 #				TESTS, APPEND as above, KINDS="memory" or "races" one kernel only,
 #				SLOW=5 if not told; SEEDS=1 shows that each detector detects
+#	make fuzz		lets libFuzzer try to break what user space reads: RUNS=10000000 executions
+#				of each format, hours; FORMATS="span unit" only these, SEED=7 others
 #	make bench		counts instructions, system calls and bytes, BENCH="fd kill" only these
 #	make lint		W=1, sparse, coccinelle, checkpatch, gcc -fanalyzer, clang-tidy,
 #				shellcheck, the manual, spelling, licences, what make install installs
@@ -127,6 +129,9 @@ check-debug:
 check-kernels:
 	@$(qemu)/check-kernels.sh $(KERNELS)
 
+fuzz: deps
+	@$(MAKE) --no-print-directory -C selftests/fuzz build=$(CURDIR)/$(build) fuzz
+
 include selftests/bench/bench.mk
 
 bench:
@@ -167,4 +172,4 @@ clean:
 distclean: clean
 	rm -rf $(build)
 
-.PHONY: all module libknell unit varlink knelld knellctl knelld-static knellctl-static selftests few dtbs deps run check check-debug check-kernels bench docs netlink lint lint-seeds install modules_install clean distclean
+.PHONY: all module libknell unit varlink knelld knellctl knelld-static knellctl-static selftests few dtbs deps run check check-debug check-kernels fuzz bench docs netlink lint lint-seeds install modules_install clean distclean

@@ -345,6 +345,16 @@ static pid_t asks(fixture *self, const char *name)
 	return pid;
 }
 
+/* Until it is dead it may take a client, and hang up. */
+static void kill_it(pid_t pid)
+{
+	struct pollfd p = { .fd = syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
+
+	kill(pid, SIGKILL);
+	poll(&p, 1, PATIENCE_S * 1000);
+	close(p.fd);
+}
+
 TEST_F_TIMEOUT(knelld, sockets_are_had_again, LIMIT_S)
 {
 	pid_t pid;
@@ -367,7 +377,7 @@ TEST_F_TIMEOUT(knelld, sockets_are_had_again, LIMIT_S)
 	EXPECT_TRUE(sub_becomes(self, "up.socket", "running"));
 	EXPECT_TRUE(sub_becomes(self, "down.socket", "listening"));
 	/* Its socket was taken from it: it is the one that its successor gets. */
-	kill(pid, SIGKILL);
+	kill_it(pid);
 	EXPECT_NE(pid, asks(self, "up.sock"));
 	EXPECT_LT(1, asks(self, "up.sock"));
 	/* Nobody had this one: it is opened anew. */

@@ -188,6 +188,20 @@ TEST_F(notify, what_is_no_good_is_skipped)
 	EXPECT_EQ(NULL, self->seen[ARRAY_SIZE(bad)].n.bad);
 }
 
+TEST_F(notify, what_is_no_good_changes_nothing)
+{
+	const struct seen *s = &self->seen[0];
+
+	sd_notify(0, "MAINPID=22\nMAINPID=0\nWATCHDOG_USEC=5\n"
+		  "WATCHDOG_USEC=99999999999999999999\nERRNO=3\nERRNO=5000");
+	wait_for(self, 1);
+	ASSERT_NE(NULL, s->n.bad);
+	EXPECT_EQ(NOTIFY_MAINPID | NOTIFY_WATCHDOG_USEC | NOTIFY_ERRNO, s->n.set);
+	EXPECT_EQ(22, s->n.main_pid);
+	EXPECT_EQ(5, s->n.watchdog_usec);
+	EXPECT_EQ(3, s->n.err);
+}
+
 TEST_F(notify, a_terminal_is_safe)
 {
 	sd_notify(0, "STATUS=a\x1b[2Jb\rc\x7f" "d\te");

@@ -34,6 +34,8 @@ packages=$(sed 's/#.*//' <<-'END'
 	systemd			# systemd-analyze, systemctl --root: what units are compared with; systemd-notify
 	spin			# a model of the queue is searched through
 	valgrind		# libknell's tests under memcheck
+	clang-14		# the fuzzers of formats,
+	libclang-rt-14-dev	# with its sanitizers and libFuzzer
 	libc6-dbg		# without which valgrind does not know the C library's functions
 	linux-headers-amd64	# to build the module against, and says which kernel
 	gcc-i686-linux-gnu	# 32-bit test programs

@@ -79,22 +79,27 @@ static bool clean_text(char *s)
 	return true;
 }
 
-static bool number(const char *s, uint64_t max, uint64_t *v)
+/* What is none leaves alone what an earlier line has said. */
+static bool number(const char *s, uint64_t min, uint64_t max, uint64_t *v)
 {
+	unsigned long long nr;
 	char *end;
 
 	if (*s < '0' || *s > '9')
 		return false;
 	errno = 0;
-	*v = strtoull(s, &end, 10);
-	return !errno && !*end && *v <= max;
+	nr = strtoull(s, &end, 10);
+	if (errno || *end || nr < min || nr > max)
+		return false;
+	*v = nr;
+	return true;
 }
 
-static bool take_number(const char *s, uint64_t max, int *v)
+static bool take_number(const char *s, uint64_t min, uint64_t max, int *v)
 {
 	uint64_t nr;
 
-	if (!number(s, max, &nr))
+	if (!number(s, min, max, &nr))
 		return false;
 	*v = nr;
 	return true;
@@ -128,10 +133,10 @@ static bool take_text(struct notify *n, char *v, uint32_t bit)
 static bool take_int(struct notify *n, char *v, uint32_t bit)
 {
 	if (bit == NOTIFY_ERRNO)
-		return take_number(v, 4095, &n->err);
+		return take_number(v, 0, 4095, &n->err);
 	if (bit == NOTIFY_EXIT_STATUS)
-		return take_number(v, 255, &n->exit_status);
-	return take_number(v, INT_MAX, &n->main_pid) && n->main_pid > 0;
+		return take_number(v, 0, 255, &n->exit_status);
+	return take_number(v, 1, INT_MAX, &n->main_pid);
 }
 
 static bool take_usec(struct notify *n, char *v, uint32_t bit)
@@ -139,7 +144,7 @@ static bool take_usec(struct notify *n, char *v, uint32_t bit)
 	uint64_t *to = bit == NOTIFY_EXTEND ? &n->extend_usec :
 		       bit == NOTIFY_MONOTONIC ? &n->monotonic_usec : &n->watchdog_usec;
 
-	return number(v, UINT64_MAX, to);
+	return number(v, 0, UINT64_MAX, to);
 }
 
 static bool take_watchdog(struct notify *n, char *v, uint32_t bit)

@@ -229,21 +229,37 @@ void state_begin(const char *name, uint64_t queue)
 	unlink(new);
 }
 
-static bool intact(const struct slot *s)
+/* A ring that is not full yet goes on behind what is in it. */
+static bool history_intact(const struct slot *s)
 {
-	return s->sum == checksum(s) && !s->name[sizeof(s->name) - 1] &&
-	       unit_name_kind(s->name) < UNIT_KINDS && s->result < RESULTS &&
-	       s->exec < EXEC_KINDS && s->type <= TYPE_IDLE && s->kill_mode <= KILL_NONE &&
-	       s->job_type <= JOB_TYPES && s->outcome <= JOB_RESULTS &&
-	       s->nr_history <= HISTORY_MAX && s->history_next < HISTORY_MAX;
+	if (s->nr_history > HISTORY_MAX || s->history_next >= HISTORY_MAX ||
+	    (s->nr_history < HISTORY_MAX && s->history_next != s->nr_history))
+		return false;
+	for (size_t i = 0; i < s->nr_history; i++)
+		if (s->history[i].role >= EXEC_KINDS)
+			return false;
+	return true;
 }
 
-static bool restore(const struct slot *s)
+static bool intact(const struct slot *s)
 {
-	struct unit *u = unit_add(s->name);
+	enum unit_kind kind;
 
-	if (s->state >= u->ops->nr_states)
+	if (s->sum != checksum(s) || s->name[sizeof(s->name) - 1])
 		return false;
+	kind = unit_name_kind(s->name);
+	/* Signals are sent to @pid: below 0 it would be others. */
+	return kind < UNIT_KINDS && !unit_name_is_template(s->name) &&
+	       s->state < unit_ops_of(kind)->nr_states && s->result < RESULTS &&
+	       s->exec < EXEC_KINDS && s->type <= TYPE_IDLE && s->kill_mode <= KILL_NONE &&
+	       s->job_type <= JOB_TYPES && s->outcome <= JOB_RESULTS && s->pid >= 0 &&
+	       (s->job_type != JOB_RELOAD + 1 || unit_ops_of(kind)->reload) && history_intact(s);
+}
+
+static void restore(const struct slot *s)
+{
+	struct unit *u = unit_find(s->name);
+
 	u->state = s->state;
 	u->gone = unit_is_down(u) && s->flags & SLOT_GONE;
 	u->deadline = s->deadline;
@@ -284,10 +300,11 @@ static bool restore(const struct slot *s)
 		u->ops->restore(u, s->own);
 	if (s->job_type)
 		job_restore(u, s->job, s->job_type - 1, s->flags & SLOT_HARD);
-	return true;
 }
 
-/* All or nothing: a unit that is missing would shift the ids of those behind it. */
+/*
+ * All or nothing: a unit that is missing, or there twice, would shift the ids of those behind it.
+ */
 static bool restore_all(const char *text, size_t nr)
 {
 	const struct slot *slots = (const struct slot *)text;
@@ -295,10 +312,15 @@ static bool restore_all(const char *text, size_t nr)
 	for (size_t i = 1; i < nr; i++)
 		if (!intact(&slots[i]))
 			return false;
-	nr_written = nr - 1;
+	for (size_t i = 1; i < nr; i++) {
+		if (unit_add(slots[i].name)->id == i)
+			continue;
+		units_drop();
+		return false;
+	}
 	for (size_t i = 1; i < nr; i++)
-		if (!restore(&slots[i]))
-			return false;
+		restore(&slots[i]);
+	nr_written = nr - 1;
 	return true;
 }
 

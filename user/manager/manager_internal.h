@@ -9,6 +9,8 @@
 
 /* unit.c */
 struct unit *unit_add(const char *name);
+void units_drop(void);
+const struct unit_ops *unit_ops_of(enum unit_kind kind);
 void unit_lost(struct unit *u, enum loaded load);
 void unit_take_latest(struct unit *u);
 void units_reload(void);

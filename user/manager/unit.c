@@ -173,6 +173,19 @@ struct unit *unit_add(const char *name)
 	return u || kind >= UNIT_KINDS ? u : unit_new(name, kind);
 }
 
+/* Of names alone, of which one was there twice: all of them go again. */
+void units_drop(void)
+{
+	while (nr_units)
+		free(units[--nr_units]);
+	nr_names = 0;
+}
+
+const struct unit_ops *unit_ops_of(enum unit_kind kind)
+{
+	return kinds[kind];
+}
+
 static enum loaded loaded_as(enum load load, enum unit_kind kind, const struct unit_file *f)
 {
 	switch (load) {

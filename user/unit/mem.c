@@ -132,9 +132,11 @@ void *arena_alloc(struct arena *a, size_t size)
 {
 	size_t odd = a->left % 8;
 
-	/* Chunks are multiples of 8: what is left tells where it begins. */
-	a->next += odd;
-	a->left -= odd;
+	/* Chunks are multiples of 8: what is left tells where it begins. There may be none yet. */
+	if (odd) {
+		a->next += odd;
+		a->left -= odd;
+	}
 	return take(a, (size + 7) & ~(size_t)7);
 }
 
