@@ -27,6 +27,11 @@
 #				SLOW=5 if not told; SEEDS=1 shows that each detector detects
 #	make fuzz		lets libFuzzer try to break what user space reads: RUNS=10000000 executions
 #				of each format, hours; FORMATS="span unit" only these, SEED=7 others
+#	make coverage		runs the module's tests on a build that tells which edges of its code they
+#				reach: 93 % at least; those of selftests/coverage/quick, FULL=1 all;
+#				TESTS as above
+#	make fuzz-device	the device's fuzzer, guided by that build, on a debug kernel: OPS=2000000,
+#				SEED=1; STOCK=1 on Debian's, BLIND=1 not guided
 #	make bench		counts instructions, system calls and bytes, BENCH="fd kill" only these
 #	make lint		W=1, sparse, coccinelle, checkpatch, gcc -fanalyzer, clang-tidy,
 #				shellcheck, the manual, spelling, licences, what make install installs
@@ -132,6 +137,17 @@ check-kernels:
 fuzz: deps
 	@$(MAKE) --no-print-directory -C selftests/fuzz build=$(CURDIR)/$(build) fuzz
 
+# What runs on the module's coverage build needs no more than the module's tests.
+coverage-programs: deps
+	@$(MAKE) --no-print-directory module
+	@$(MAKE) --no-print-directory -C selftests build=$(CURDIR)/$(build) kmod
+
+coverage: coverage-programs
+	@selftests/coverage/check.sh $(TESTS)
+
+fuzz-device: coverage-programs
+	@OPS=$(OPS) SEED=$(SEED) BLIND=$(BLIND) STOCK=$(STOCK) LOUD=$(LOUD) selftests/coverage/fuzz.sh
+
 include selftests/bench/bench.mk
 
 bench:
@@ -172,4 +188,4 @@ clean:
 distclean: clean
 	rm -rf $(build)
 
-.PHONY: all module libknell unit varlink knelld knellctl knelld-static knellctl-static selftests few dtbs deps run check check-debug check-kernels fuzz bench docs netlink lint lint-seeds install modules_install clean distclean
+.PHONY: all module libknell unit varlink knelld knellctl knelld-static knellctl-static selftests few dtbs deps run check check-debug check-kernels fuzz coverage coverage-programs fuzz-device bench docs netlink lint lint-seeds install modules_install clean distclean

@@ -1133,9 +1133,8 @@ TEST_F_TIMEOUT(clock_step, period_counts_the_step, LIMIT)
 QUEUE_FIXTURE(time_namespace)
 
 /* In a new time namespace from the next fork on; 0 or -errno. */
-static int shift_clocks(void)
+static int shift_clocks(const char *offsets)
 {
-	static const char offsets[] = "monotonic 1000000 0\nboottime 2000000 0\n";
 	ssize_t n;
 	int fd;
 
@@ -1144,9 +1143,9 @@ static int shift_clocks(void)
 	fd = open("/proc/self/timens_offsets", O_WRONLY);
 	if (fd < 0)
 		return -errno;
-	n = write(fd, offsets, sizeof(offsets) - 1);
+	n = write(fd, offsets, strlen(offsets));
 	close(fd);
-	return n == sizeof(offsets) - 1 ? 0 : -EIO;
+	return n == (ssize_t)strlen(offsets) ? 0 : -EIO;
 }
 
 static int check_shifted_timers(int fd)
@@ -1219,6 +1218,29 @@ static int check_shifted_deadline(int fd)
 	return 0;
 }
 
+/* Clocks that are behind those of the world outside, by no more than these have run. */
+static int check_clocks_behind(int fd)
+{
+	struct knell_event ev;
+	uint64_t due;
+	int64_t watch;
+
+	for (int c = 0; c < 2; c++) {
+		due = clock_ns(c ? CLOCK_BOOTTIME : CLOCK_MONOTONIC) + 20 * NSEC_PER_MSEC;
+		watch = add_watch(fd, op_timer(c ? CLOCK_BOOTTIME : CLOCK_MONOTONIC, KNELL_OPF_ABS, due, 0, c));
+		CHECK(watch > 0);
+		CHECK(watch_info(fd, watch).value == due);
+		CHECK(wait_event(fd, &ev) == 1);
+		CHECK(ev.timer.due_ns == due);
+		CHECK(clock_ns(c ? CLOCK_BOOTTIME : CLOCK_MONOTONIC) >= due);
+	}
+	/* Later than that there is nothing: it does not become early. */
+	watch = add_watch(fd, op_timer(CLOCK_MONOTONIC, KNELL_OPF_ABS, S64_MAX, 0, 1));
+	CHECK(watch > 0);
+	CHECK(watch_state(fd, watch) == 1);
+	return check_shifted_deadline(fd);
+}
+
 static int check_shifted_exit(int fd)
 {
 	uint64_t before, born, died;
@@ -1280,6 +1302,18 @@ static int shifted_child(int parents)
 	return 0;
 }
 
+TEST_F_TIMEOUT(time_namespace, clocks_behind, LIMIT)
+{
+	pid_t pid;
+
+	ASSERT_EQ(0, shift_clocks("monotonic -1 0\nboottime -1 0\n"));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid)
+		_exit(check_clocks_behind(self->fd));
+	EXPECT_EQ(0, child_status(pid));
+}
+
 TEST_F_TIMEOUT(time_namespace, every_time_is_the_callers, LIMIT)
 {
 	struct knell_watch_info wi[2];
@@ -1287,7 +1321,7 @@ TEST_F_TIMEOUT(time_namespace, every_time_is_the_callers, LIMIT)
 	uint64_t before = now();
 	pid_t pid;
 
-	ASSERT_EQ(0, shift_clocks());
+	ASSERT_EQ(0, shift_clocks("monotonic 1000000 0\nboottime 2000000 0\n"));
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid)

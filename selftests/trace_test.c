@@ -2,10 +2,11 @@
 /*
  * The tracepoints knell:*, as trace-cmd reads them (an instance of tracefs) and as perf does
  * (perf_event_open): what each says, that it says it once and in which order, and that both can
- * make sense of the format.
+ * make sense of the format; and that programs (bpf) may look on beside them.
  */
 #include "kselftest_harness.h"
 
+#include <linux/bpf.h>
 #include <linux/perf_event.h>
 
 #include "keep_test.h"
@@ -260,6 +261,120 @@ TEST_F_TIMEOUT(trace, perf_counts, LIMIT)
 	ASSERT_EQ((ssize_t)sizeof(count), read(perf, &count, sizeof(count)));
 	EXPECT_EQ(3, count);
 	close(perf);
+}
+
+#define INSN(c, d, s, o, i)	((struct bpf_insn){ .code = (c), .dst_reg = (d), .src_reg = (s), .off = (o), .imm = (i) })
+
+/* A program that adds 1 to what the array @map has at @place. */
+static int load_counter(int map, unsigned int place)
+{
+	struct bpf_insn insns[] = {
+		INSN(BPF_ST | BPF_MEM | BPF_W, BPF_REG_10, 0, -4, place),
+		INSN(BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_2, BPF_REG_10, 0, 0),
+		INSN(BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_2, 0, 0, -4),
+		INSN(BPF_LD | BPF_DW | BPF_IMM, BPF_REG_1, BPF_PSEUDO_MAP_FD, 0, map),
+		INSN(0, 0, 0, 0, 0),
+		INSN(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_map_lookup_elem),
+		INSN(BPF_JMP | BPF_JEQ | BPF_K, BPF_REG_0, 0, 2, 0),
+		INSN(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_1, 0, 0, 1),
+		INSN(BPF_STX | BPF_ATOMIC | BPF_DW, BPF_REG_0, BPF_REG_1, 0, BPF_ADD),
+		INSN(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 0),
+		INSN(BPF_JMP | BPF_EXIT, 0, 0, 0, 0),
+	};
+	union bpf_attr attr = {
+		.prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT,
+		.insns = (uintptr_t)insns,
+		.insn_cnt = sizeof(insns) / sizeof(insns[0]),
+		.license = (uintptr_t)"GPL",
+	};
+
+	return syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+}
+
+static int attach_counter(int map, unsigned int place)
+{
+	union bpf_attr attr = { .raw_tracepoint = {
+		.name = (uintptr_t)names[place],
+		.prog_fd = load_counter(map, place),
+	} };
+	int fd;
+
+	if ((int)attr.raw_tracepoint.prog_fd < 0)
+		return -errno;
+	fd = syscall(SYS_bpf, BPF_RAW_TRACEPOINT_OPEN, &attr, sizeof(attr));
+	close(attr.raw_tracepoint.prog_fd);
+	return fd;
+}
+
+static uint64_t counted(int map, uint32_t place)
+{
+	uint64_t count = 0;
+	union bpf_attr attr = { .map_fd = map, .key = (uintptr_t)&place, .value = (uintptr_t)&count };
+
+	return syscall(SYS_bpf, BPF_MAP_LOOKUP_ELEM, &attr, sizeof(attr)) ? 0 : count;
+}
+
+/* All that there is an event of. */
+static bool all_happens(int fd)
+{
+	int64_t children = add_watch(fd, op_add(KNELL_CHILDREN, 0, 1)), user = add_watch(fd, op_user(1));
+	struct knell_event ev;
+	int again;
+
+	if (trigger(fd, user, 1) || take(fd, &ev) != 1 || del_watch(fd, user))
+		return false;
+	for (int i = 0; i < RESERVE + 2; i++)
+		if (reap(short_lived()))
+			return false;
+	if (del_watch(fd, children) || keep_queue(fd, "looked at"))
+		return false;
+	again = attach(fd, "looked at");
+	if (again < 0 || keep_off(again, "looked at"))
+		return false;
+	close(again);
+	return true;
+}
+
+#define CPUS_MAX	64
+
+/* Of each event tracefs, perf, on all CPUs, and a program of bpf are told, at the same time. */
+TEST_F_TIMEOUT(trace, three_look_on, LIMIT)
+{
+	union bpf_attr array = { .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 8,
+				 .max_entries = NR_NAMES };
+	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr) };
+	int map, bpf[NR_NAMES], perf[NR_NAMES][CPUS_MAX], cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	uint64_t one, told;
+	unsigned int i;
+
+	ASSERT_GE(CPUS_MAX, cpus);
+	map = syscall(SYS_bpf, BPF_MAP_CREATE, &array, sizeof(array));
+	if (map < 0 && errno == ENOSYS)
+		SKIP(return, "no bpf");
+	ASSERT_LE(0, map);
+	for (i = 0; i < NR_NAMES; i++) {
+		bpf[i] = attach_counter(map, i);
+		ASSERT_LE(0, bpf[i]);
+		attr.config = event_id(names[i]);
+		for (int cpu = 0; cpu < cpus; cpu++) {
+			perf[i][cpu] = syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+			ASSERT_LE(0, perf[i][cpu]);
+		}
+	}
+	ASSERT_TRUE(all_happens(self->fd));
+	for (i = 0; i < NR_NAMES; i++) {
+		told = 0;
+		for (int cpu = 0; cpu < cpus; cpu++) {
+			ASSERT_EQ((ssize_t)sizeof(one), read(perf[i][cpu], &one, sizeof(one)));
+			told += one;
+			close(perf[i][cpu]);
+		}
+		EXPECT_LT(0, told);
+		EXPECT_EQ(told, counted(map, i));
+		close(bpf[i]);
+	}
+	EXPECT_EQ(0, strncmp(next_line(self), "knell_watch_add: ", 17));
+	close(map);
 }
 
 /* Whoever reads the raw ring has no C compiler: there is no name left that only knell.h knows. */

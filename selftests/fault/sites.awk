@@ -22,4 +22,4 @@ $2 ~ /^R_/ && $3 ~ /^__wrap_/ {
 	if (!(symbol in free))
 		printf "%s+0x%x %s\n", name, hex(substr($1, 1, length($1) - 1)) + 4 - start, symbol
 }
-BEGIN { free["kfree"]; free["kvfree"]; free["kvfree_call_rcu"]; free["free_pages"] }
+BEGIN { free["kfree"]; free["kvfree"]; free["kvfree_call_rcu"]; free["free_pages"]; free["__sanitizer_cov_trace_pc"] }

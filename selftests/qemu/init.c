@@ -38,6 +38,9 @@
 #define MODULE		"knell"
 #define MODULE_FILE	"/lib/knell.ko"
 #define PROGRAM_LIST	"/etc/programs"
+/* What the module's coverage build needs, and where that tells what it has seen. */
+#define COVERAGE_FILE	"/lib/knell_coverage.ko"
+#define COVERAGE	"/sys/kernel/debug/knell_coverage"
 #define KMEMLEAK	"/sys/kernel/debug/kmemleak"
 #define LOCKDEP		"/proc/lockdep_stats"
 /* kmemleak does not tell of what is younger than five seconds. */
@@ -193,21 +196,26 @@ static bool module_loaded(void)
 	return !access("/sys/module/" MODULE "/refcnt", F_OK);
 }
 
-/* Inserts the module if there is one; true if it need not or could be done. */
-static bool load_module(void)
+static bool insert(const char *file)
 {
-	bool ok;
-	int fd;
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && !syscall(SYS_finit_module, fd, "", 0);
 
-	if (module_loaded() || access(MODULE_FILE, F_OK))
-		return true;
-	fd = open(MODULE_FILE, O_RDONLY | O_CLOEXEC);
-	ok = fd >= 0 && !syscall(SYS_finit_module, fd, "", 0);
 	if (!ok)
-		report("    # insmod %s: %s\n", MODULE_FILE, strerror(errno));
+		report("    # insmod %s: %s\n", file, strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return ok;
+}
+
+/* Inserts the module if there is one; true if it need not or could be done. */
+static bool load_module(void)
+{
+	if (module_loaded() || access(MODULE_FILE, F_OK))
+		return true;
+	if (!access(COVERAGE_FILE, F_OK) && access(COVERAGE, F_OK) && !insert(COVERAGE_FILE))
+		return false;
+	return insert(MODULE_FILE);
 }
 
 /* Removes the module: a test of its own, since what holds on to it or is left behind shows here. */
@@ -289,6 +297,19 @@ static void check_lockdep(void)
 	report("RUN lockdep 60\n    1..1\n");
 	report("    %sok 1 locks were watched to the end\n", on ? "" : "not ");
 	report("END lockdep exit %d 0\n", on ? 0 : 1);
+}
+
+/* Where the module has been, its way out too. */
+static void report_coverage(void)
+{
+	FILE *f = fopen(COVERAGE, "re");
+	char line[LINE_MAX_LEN];
+
+	if (!f)
+		return;
+	while (fgets(line, sizeof(line), f))
+		report("    # coverage: %s", line);
+	fclose(f);
 }
 
 static void relay_line(struct relay *r)
@@ -470,6 +491,7 @@ int main(void)
 	unload_module();
 	find_leaks("after-rmmod", 1);
 	check_lockdep();
+	report_coverage();
 	report("DONE\n");
 	power_off();
 }
