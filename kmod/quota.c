@@ -57,7 +57,8 @@ MODULE_PARM_DESC(max_user_kept, "queues that one user may keep (default: 64)");
  */
 unsigned long knell_quota_max(void)
 {
-	return READ_ONCE(max_user_watches);
+	/* sysfs writes parameters plainly. */
+	return data_race(READ_ONCE(max_user_watches));
 }
 
 static struct hlist_head *knell_quota_bucket(const struct user_namespace *ns, kuid_t uid)
@@ -198,7 +199,7 @@ void knell_quota_uncharge(struct knell_quota *quota, unsigned int nr)
  */
 int knell_quota_charge_kept(struct knell_quota *quota)
 {
-	unsigned long max = READ_ONCE(max_user_kept);
+	unsigned long max = data_race(READ_ONCE(max_user_kept));
 	struct knell_quota *level, *end;
 
 	for (level = quota; level; level = level->parent) {
