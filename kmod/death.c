@@ -19,20 +19,18 @@
 #include "death.h"
 #include "watch.h"
 
-/*
- * Held back by a tracer that is not the parent? As ptrace_reparented(), but under RCU.
- * ADD asks without tasklist_lock: who comes or goes meanwhile wakes when he has gone.
- */
+/* Held back by a tracer that is not the parent? As ptrace_reparented(), but under RCU. */
 static bool knell_traced(struct task_struct *task)
 {
-	return data_race(task->ptrace) &&
-	       !same_thread_group(rcu_dereference(task->real_parent),
-				  data_race(rcu_dereference(task->parent)));
+	struct task_struct *parent = rcu_dereference(task->real_parent);
+
+	/* ADD asks without tasklist_lock: a tracer that comes or goes wakes once it has gone. */
+	return data_race(task->ptrace && !same_thread_group(parent, rcu_dereference(task->parent)));
 }
 
-/* The kernel writes it plainly under tasklist_lock, and reads it without, as here. */
 static int knell_exit_state(const struct task_struct *task)
 {
+	/* The kernel writes it plainly, under tasklist_lock, and reads it without, too. */
 	return data_race(READ_ONCE(task->exit_state));
 }
 

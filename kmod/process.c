@@ -391,8 +391,9 @@ static int knell_process_kill(struct knell_watch *watch, int sig)
 	struct pid *pid = knell_process_target(to_process(watch));
 	int err = -ESRCH;
 
-	/* One byte, without the lock: if it dies now, RCU holds the pid that the hook lets go. */
+	/* If it dies now, RCU holds the pid that the hook lets go. */
 	rcu_read_lock();
+	/* One byte, without the lock. */
 	if (data_race(READ_ONCE(watch->state)) == KNELL_ARMED && pid)
 		err = pid_vnr(pid) ? kill_pid(pid, sig, 0) : -EPERM;
 	rcu_read_unlock();

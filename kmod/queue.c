@@ -109,12 +109,10 @@ void knell_unpost(struct knell_watch *watch)
  * so that at least one of the two sees the other. The hook's watch may be read
  * and recycled as soon as it has dropped the lock: it touches only the queue,
  * which RCU keeps for it.
- *
- * Who moves records by the dozen under the lock does so by plain writes of the
- * list's head; all that is looked at of it here is whether it points to itself.
  */
 bool knell_queue_readable(struct knell_queue *queue)
 {
+	/* Who moves many writes the head plainly; here it only points to itself, or does not. */
 	return !data_race(list_empty(&queue->ready)) && !READ_ONCE(queue->gated);
 }
 

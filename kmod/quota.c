@@ -199,6 +199,7 @@ void knell_quota_uncharge(struct knell_quota *quota, unsigned int nr)
  */
 int knell_quota_charge_kept(struct knell_quota *quota)
 {
+	/* As that of watches. */
 	unsigned long max = data_race(READ_ONCE(max_user_kept));
 	struct knell_quota *level, *end;
 

@@ -150,6 +150,7 @@ DECLARE_EVENT_CLASS(knell_queue,
 				     __array(char, name, KNELL_TRACE_TEXT)),
 		    TP_fast_assign(__entry->queue = queue->id;
 				   __entry->watches = queue->table.nr;
+				   /* without the lock: old as soon as it is told */
 				   __entry->pending = data_race(queue->pending);
 				   strscpy(__entry->name, name, sizeof(__entry->name));),
 		    TP_printk("queue=%llu name=%s watches=%u pending=%u", __entry->queue,

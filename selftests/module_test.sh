@@ -203,7 +203,7 @@ bad_limits_are_refused()
 freed_memory_is_watched()
 {
 	kfence=/sys/module/kfence/parameters/sample_interval
-	[ ! -e $kfence ] || [ "$(cat $kfence)" -gt 0 ] || no "KFENCE is off" || return
+	[ ! -e "$kfence" ] || [ "$(cat "$kfence")" -gt 0 ] || no "KFENCE is off" || return
 	! grep -q 'slub_debug=-' /proc/cmdline || return 0
 	[ "$(cat /sys/kernel/slab/knell_watch/poison)" = 1 ] || no "SLUB does not poison"
 }
