@@ -22,8 +22,16 @@
 /* Held back by a tracer that is not the parent? As ptrace_reparented(), but under RCU. */
 static bool knell_traced(struct task_struct *task)
 {
-	return task->ptrace && !same_thread_group(rcu_dereference(task->real_parent),
-						  rcu_dereference(task->parent));
+	struct task_struct *parent = rcu_dereference(task->real_parent);
+
+	/* ADD asks without tasklist_lock: a tracer that comes or goes wakes once it has gone. */
+	return data_race(task->ptrace && !same_thread_group(parent, rcu_dereference(task->parent)));
+}
+
+static int knell_exit_state(const struct task_struct *task)
+{
+	/* The kernel writes it plainly, under tasklist_lock, and reads it without, too. */
+	return data_race(READ_ONCE(task->exit_state));
 }
 
 /**
@@ -33,7 +41,7 @@ static bool knell_traced(struct task_struct *task)
  */
 bool knell_waitable(struct task_struct *task)
 {
-	return READ_ONCE(task->exit_state) & EXIT_ZOMBIE && thread_group_empty(task) &&
+	return knell_exit_state(task) & EXIT_ZOMBIE && thread_group_empty(task) &&
 	       !knell_traced(task);
 }
 
@@ -58,7 +66,7 @@ struct task_struct *knell_leader(struct pid *pid, bool *dead)
 	do {
 		task = pid_task(pid, PIDTYPE_TGID);
 		*dead = task && (knell_waitable(task) ||
-				 READ_ONCE(task->exit_state) == EXIT_DEAD);
+				 knell_exit_state(task) == EXIT_DEAD);
 		/* exit_state before the list, which de_thread() changes first. */
 		smp_rmb();
 	} while (task != pid_task(pid, PIDTYPE_TGID));

@@ -113,7 +113,8 @@ static int knell_doom_execute_by(struct knell_member *member, const struct knell
 	const struct cred *own = override_creds(doom->cred);
 	int err = knell_member_signal(member, SIGKILL, doom->ns);
 
-	if (!err && current->signal->flags & SIGNAL_UNKILLABLE &&
+	/* It was set when the process was made. */
+	if (!err && data_race(current->signal->flags) & SIGNAL_UNKILLABLE &&
 	    doom->ns != task_active_pid_ns(current))
 		kill_pid(member->pid, SIGKILL, 1);
 	revert_creds(own);
@@ -152,7 +153,7 @@ void knell_doom_execute(struct knell_member *member)
 
 	for (i = 0; err && knell_doom_get(tree, i, &doom); i++) {
 		/* If somebody has killed it already, he is to be told. */
-		if (READ_ONCE(current->signal->flags) & SIGNAL_GROUP_EXIT) {
+		if (data_race(READ_ONCE(current->signal->flags)) & SIGNAL_GROUP_EXIT) {
 			knell_doom_put(&doom);
 			return;
 		}

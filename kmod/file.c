@@ -139,11 +139,11 @@ static void knell_queue_settle(struct knell_queue *queue, unsigned int max)
 
 	lockdep_assert_held(&queue->mutex);
 	spin_lock_irq(&queue->lock);
-	queue->unsettled = false;
+	WRITE_ONCE(queue->unsettled, false);
 	rec = list_first_entry(&queue->ready, struct knell_record, node);
 	for (; !list_entry_is_head(rec, &queue->ready, node); rec = next) {
 		if (!max--) {
-			queue->unsettled = true;
+			WRITE_ONCE(queue->unsettled, true);
 			break;
 		}
 		watch = rec->watch;

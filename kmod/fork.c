@@ -71,10 +71,15 @@ void knell_next_fork(struct task_struct *parent, struct task_struct *child)
 	if (next) {
 		next->born(next, task_pid(child));
 		hash_del(&next->node);
-		/* A new task takes work until it exits, and it cannot have run. */
-		WARN_ON_ONCE(task_work_add(child, &next->work, TWA_RESUME));
 	}
 	raw_spin_unlock(&knell_next_lock);
+	/*
+	 * It is the child's now, whoever disarms. A new task takes work until it exits, and it
+	 * cannot have run. Not under the raw lock: KASAN notes who added work, in memory that
+	 * it may have to allocate.
+	 */
+	if (next)
+		WARN_ON_ONCE(task_work_add(child, &next->work, TWA_RESUME));
 }
 
 /**
@@ -138,7 +143,8 @@ bool knell_next_vain(const struct knell_next *next)
 {
 	struct task_struct *task = pid_task(next->parent, PIDTYPE_PID);
 
-	return !task || READ_ONCE(task->exit_state) ||
+	/* Another one's, without tasklist_lock: who ends just now is told of the next time. */
+	return !task || data_race(READ_ONCE(task->exit_state)) ||
 	       READ_ONCE(task->self_exec_id) != next->exec_id;
 }
 

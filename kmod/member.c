@@ -94,7 +94,7 @@ static struct knell_member *knell_pool_take(void)
 	member = list_first_entry_or_null(&knell_member_pool, struct knell_member, link);
 	if (member) {
 		list_del(&member->link);
-		knell_member_pooled--;
+		WRITE_ONCE(knell_member_pooled, knell_member_pooled - 1);
 	}
 	raw_spin_unlock_irqrestore(&knell_member_lock, flags);
 	return member;
@@ -106,7 +106,7 @@ static void knell_pool_give(struct knell_member *member)
 
 	raw_spin_lock_irqsave(&knell_member_lock, flags);
 	list_add(&member->link, &knell_member_pool);
-	knell_member_pooled++;
+	WRITE_ONCE(knell_member_pooled, knell_member_pooled + 1);
 	raw_spin_unlock_irqrestore(&knell_member_lock, flags);
 }
 
@@ -175,9 +175,9 @@ static void knell_member_unlink(struct knell_member *member)
 	lockdep_assert_held(&knell_member_lock);
 	hash_del_rcu(&member->node);
 	list_del_rcu(&member->link);
-	member->linked = false;
-	member->tree->generation += 2;
-	knell_members_linked--;
+	WRITE_ONCE(member->linked, false);
+	WRITE_ONCE(member->tree->generation, member->tree->generation + 2);
+	WRITE_ONCE(knell_members_linked, knell_members_linked - 1);
 }
 
 /* Its parent can reap it: it is a member no more. */
@@ -261,8 +261,10 @@ int knell_member_may_join(const struct knell_tree *tree, struct pid *pid, unsign
 
 	rcu_read_lock();
 	for (member = knell_member_first(pid); member; member = knell_member_next(member)) {
-		nr += member->linked;
-		if (member->linked && member->tree == tree)
+		if (!READ_ONCE(member->linked))
+			continue;
+		nr++;
+		if (member->tree == tree)
 			err = -EEXIST;
 	}
 	rcu_read_unlock();
@@ -280,9 +282,9 @@ static void knell_member_link(struct knell_member *member)
 	hlist_add_head_rcu(&member->node, knell_member_bucket(member->pid));
 	/* At the head: who walks down the list to kill gets to an end. */
 	list_add_rcu(&member->link, &tree->members);
-	member->linked = true;
-	tree->generation += 2;
-	knell_members_linked++;
+	WRITE_ONCE(member->linked, true);
+	WRITE_ONCE(tree->generation, tree->generation + 2);
+	WRITE_ONCE(knell_members_linked, knell_members_linked + 1);
 	refcount_inc(&member->refs);
 }
 
@@ -506,7 +508,8 @@ static bool knell_member_ends(const struct knell_member *member)
 {
 	struct task_struct *task = pid_task(member->pid, PIDTYPE_TGID);
 
-	return task && READ_ONCE(task->signal->flags) & SIGNAL_GROUP_EXIT;
+	/* Written under its siglock; after our own SIGKILL it is set, or never is. */
+	return task && data_race(READ_ONCE(task->signal->flags)) & SIGNAL_GROUP_EXIT;
 }
 
 /* kill(2)'s rule, which the kernel does not apply when a process signals itself. */

@@ -32,7 +32,7 @@ struct task_struct;
  * @rcu: frees it, thereafter
  * @refill: makes the parent replace what it took from the pool
  * @refs: one while linked, one while on its way, one for @refill
- * @linked: it is found by others; knell_member_lock
+ * @linked: it is found by others; knell_member_lock to write
  * @waiting: @wait has been linked; knell_member_lock
  * @main: the tree's first
  * @dead: its parent can reap it

@@ -280,7 +280,8 @@ static u64 knell_task_runtime(struct task_struct *task)
 		flags = read_seqbegin_or_lock_irqsave(&sig->stats_lock, &seq);
 		sum = sig->sum_sched_runtime;
 		for_each_thread(task, thread)
-			sum += thread->se.sum_exec_runtime;
+			/* The scheduler adds to it without a lock of ours. */
+			sum += data_race(thread->se.sum_exec_runtime);
 		/* The second time with the lock. */
 		next = 1;
 	} while (need_seqretry(&sig->stats_lock, seq));

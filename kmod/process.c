@@ -227,11 +227,13 @@ static int knell_process_check(struct knell_process *process, u64 *start)
 	task = pid_task(process->pid, PIDTYPE_TGID);
 	if (!task)
 		err = pid_task(process->pid, PIDTYPE_PID) ? -EINVAL : -ESRCH;
-	else if (task->flags & PF_KTHREAD)
+	/* The task itself changes other bits meanwhile; this one never does. */
+	else if (data_race(task->flags) & PF_KTHREAD)
 		err = -EPERM;
 	else
 		process->trusted |= knell_process_may_know(task);
-	*start = task ? task->start_time : 0;
+	/* execve(2) by another thread gives it the old leader's, which is the same process's. */
+	*start = task ? data_race(task->start_time) : 0;
 	rcu_read_unlock();
 	if (!err && atomic_read(&queue->unborn) &&
 	    knell_process_known(queue, process->pid, *start, process->watch.handle))
@@ -391,7 +393,8 @@ static int knell_process_kill(struct knell_watch *watch, int sig)
 
 	/* If it dies now, RCU holds the pid that the hook lets go. */
 	rcu_read_lock();
-	if (READ_ONCE(watch->state) == KNELL_ARMED && pid)
+	/* One byte, without the lock. */
+	if (data_race(READ_ONCE(watch->state)) == KNELL_ARMED && pid)
 		err = pid_vnr(pid) ? kill_pid(pid, sig, 0) : -EPERM;
 	rcu_read_unlock();
 	return err;

@@ -112,7 +112,8 @@ void knell_unpost(struct knell_watch *watch)
  */
 bool knell_queue_readable(struct knell_queue *queue)
 {
-	return !list_empty(&queue->ready) && !READ_ONCE(queue->gated);
+	/* Who moves many writes the head plainly; here it only points to itself, or does not. */
+	return !data_race(list_empty(&queue->ready)) && !READ_ONCE(queue->gated);
 }
 
 /**

@@ -59,7 +59,8 @@ MODULE_PARM_DESC(max_user_kept, "queues that one user may keep (default: 64)");
  */
 unsigned long knell_quota_max(void)
 {
-	return READ_ONCE(max_user_watches);
+	/* sysfs writes parameters plainly. */
+	return data_race(READ_ONCE(max_user_watches));
 }
 
 static struct hlist_head *knell_quota_bucket(const struct user_namespace *ns, kuid_t uid)
@@ -157,9 +158,9 @@ static unsigned long knell_quota_limit(enum knell_quota_kind kind)
 {
 	switch (kind) {
 	case KNELL_QUOTA_FILES:
-		return READ_ONCE(max_user_queues);
+		return data_race(READ_ONCE(max_user_queues));
 	case KNELL_QUOTA_KEPT:
-		return READ_ONCE(max_user_kept);
+		return data_race(READ_ONCE(max_user_kept));
 	default:
 		return knell_quota_max();
 	}

@@ -221,7 +221,9 @@ void knell_show_fdinfo(struct seq_file *m, struct file *filp)
 		return;
 	}
 	seq_printf(m, "knell-id:\t%llu\nknell-watches:\t%u\nknell-pending:\t%u\n",
-		   queue->id, queue->table.nr, READ_ONCE(queue->pending));
+		   queue->id, queue->table.nr,
+		   /* old as soon as it is told */
+		   data_race(READ_ONCE(queue->pending)));
 	knell_keep_show(m, queue);
 	while (!seq_has_overflowed(m) && (watch = knell_watch_next(queue, &slot))) {
 		knell_watch_describe(watch, &info, ns);

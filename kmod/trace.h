@@ -151,7 +151,8 @@ DECLARE_EVENT_CLASS(knell_queue,
 				     __array(char, name, KNELL_TRACE_TEXT)),
 		    TP_fast_assign(__entry->queue = queue->id;
 				   __entry->watches = queue->table.nr;
-				   __entry->pending = queue->pending;
+				   /* without the lock: old as soon as it is told */
+				   __entry->pending = data_race(queue->pending);
 				   strscpy_pad(__entry->name, name, sizeof(__entry->name));),
 		    TP_printk("queue=%llu name=%s watches=%u pending=%u", __entry->queue,
 			      __entry->name, __entry->watches, __entry->pending)

@@ -31,7 +31,7 @@ struct user_namespace;
  * @lingering: those linked after DEL, because they have been killed and are not
  *	dead; knell_member_lock
  * @joins: OPF_NEXT JOINs whose child has yet to settle; tree.c's lock
- * @generation: counts members linked and unlinked; knell_member_lock
+ * @generation: counts members linked and unlinked; knell_member_lock to write
  * @closed: DELed: nobody is linked any more; knell_member_lock
  * @pins: it holds the module, for those lingering; knell_member_lock
  * @inexact: a child could not be followed; set once

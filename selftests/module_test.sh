@@ -200,6 +200,16 @@ bad_limits_are_refused()
 		bad_limit_is_refused max_user_queues
 }
 
+# Uses of freed memory would be found: by KFENCE where the kernel has it, which Debian leaves off, and
+# by SLUB's poison, unless something better is there and it was taken back (debug/check.sh).
+freed_memory_is_watched()
+{
+	kfence=/sys/module/kfence/parameters/sample_interval
+	[ ! -e "$kfence" ] || [ "$(cat "$kfence")" -gt 0 ] || no "KFENCE is off" || return
+	! grep -q 'slub_debug=-' /proc/cmdline || return 0
+	[ "$(cat /sys/kernel/slab/knell_watch/poison)" = 1 ] || no "SLUB does not poison"
+}
+
 makes_the_kernel_complain_of_nothing()
 {
 	[ "$(complaints)" -eq "$complaints_before" ] || no "see the kernel's log"
@@ -207,7 +217,7 @@ makes_the_kernel_complain_of_nothing()
 
 cases='refuses_to_go_while_open leaves_nothing_behind outlived_by_a_watched_process
 mode_is_honoured bad_modes_are_refused limits_are_honoured bad_limits_are_refused
-loads_and_goes_200_times makes_the_kernel_complain_of_nothing'
+freed_memory_is_watched loads_and_goes_200_times makes_the_kernel_complain_of_nothing'
 
 # shellcheck disable=SC2086 # a list
 set -- $cases

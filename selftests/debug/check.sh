@@ -10,7 +10,9 @@
 #
 # Of what stops a machine, the kernel for races does not stop for a warning: it has its own races to tell.
 # For its sake only the module's count, so nothing is lost: any warning taints, and fails the test.
-# SLUB's own poison is left out, for KASAN is there; "A" lets fault_test starve trees.
+# SLUB's own poison is left out, for KASAN is there; "A" lets fault_test starve trees. Page tables have
+# four levels: while 6.1 asks its first CPU again what it can, it does not know of a fifth, and KASAN
+# takes whatever an interrupt then touches for wild.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -21,7 +23,7 @@ mkdir -p "$top/build/debug"
 append_for()
 {
 	case $1 in
-	memory) echo "slub_debug=-;A,knell_member" ;;
+	memory) echo "slub_debug=-;A,knell_member no5lvl" ;;
 	races) echo "slub_debug=- panic_on_warn=0" ;;
 	esac
 }

@@ -9,13 +9,13 @@
 # running has failed and another boot goes on with the next one. Nothing passes but by the file of
 # the second serial port, which has to be complete (DONE), and a complaint of the kernel fails the
 # run. The freed memory checks of the stock kernel are on: SLUB's for our own caches and those that
-# we hold references in. 64 KiB are kept from it, for a black box.
+# we hold references in; so is KFENCE, where the kernel has it. 64 KiB are kept from it, for a black box.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 out=$1
 append="loglevel=5 page_poison=1 slub_debug=FZPU memmap=64K\$0x10000000"
-append="$append ${FULL:+FULL=$FULL} ${FEWER:+FEWER=$FEWER} ${APPEND:-}"
+append="$append kfence.sample_interval=10 ${FULL:+FULL=$FULL} ${FEWER:+FEWER=$FEWER} ${APPEND:-}"
 
 # Runs what is listed in $out/left and leaves there what was not reached.
 boot_once()

@@ -158,8 +158,11 @@ static void cpu_locked_up(void)
 
 static int count(void *unused)
 {
-	for (int i = 0; i < 2000000; i++)
+	for (int i = 0; i < 2000000; i++) {
 		racy++;
+		/* Each by itself: not one sum. */
+		barrier();
+	}
 	return 0;
 }
 
@@ -167,7 +170,8 @@ static void race(void)
 {
 	kthread_run(count, NULL, "knell_seed/1");
 	kthread_run(count, NULL, "knell_seed/2");
-	ssleep(20);
+	/* Less than makes a task a hung one. */
+	ssleep(6);
 }
 
 static const struct {
