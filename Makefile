@@ -23,6 +23,8 @@
 #				are built once, an hour's work: KASAN, lockdep and more, then KCSAN;
 #				TESTS, APPEND as above, KINDS="memory" or "races" one kernel only,
 #				SLOW=5 if not told; SEEDS=1 shows that each detector detects
+#	make soak		storms at their full size: a million exits and more, hours of it;
+#				SOAK="exits live" these only, SIZE=10 hundredths, SEED=NUMBER
 #	make bench		counts instructions, system calls and bytes, BENCH="fd kill" only these
 #	make lint		W=1, sparse, coccinelle, checkpatch, gcc -fanalyzer, clang-tidy,
 #				shellcheck, the manual, spelling, licences, what make install installs
@@ -125,6 +127,11 @@ check-debug:
 check-kernels:
 	@$(qemu)/check-kernels.sh $(KERNELS)
 
+soak: deps
+	@$(MAKE) --no-print-directory module
+	$(MAKE) -C selftests build=$(CURDIR)/$(build) guest soak $(CURDIR)/$(build)/selftests/keep_kill_test
+	@selftests/soak/soak.sh $(SOAK)
+
 include selftests/bench/bench.mk
 
 bench:
@@ -165,4 +172,4 @@ clean:
 distclean: clean
 	rm -rf $(build)
 
-.PHONY: all module libknell unit varlink knelld knellctl knelld-static knellctl-static selftests few dtbs deps run check check-debug check-kernels bench docs netlink lint lint-seeds install modules_install clean distclean
+.PHONY: all module libknell unit varlink knelld knellctl knelld-static knellctl-static selftests few dtbs deps run check check-debug check-kernels soak bench docs netlink lint lint-seeds install modules_install clean distclean

@@ -189,11 +189,14 @@ static inline void run_forker(struct storm *s, unsigned int nr)
 static inline int start_forkers(struct storm *s)
 {
 	for (unsigned int i = 0; i < s->forkers; i++) {
-		s->pid[i] = fork();
-		if (!s->pid[i])
+		pid_t pid = fork();
+
+		if (!pid)
 			run_forker(s, i);
-		if (s->pid[i] < 0)
+		if (pid < 0)
 			return -1;
+		/* Not by the forker, whose memory it is, too. */
+		s->pid[i] = pid;
 	}
 	return 0;
 }

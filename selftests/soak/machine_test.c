@@ -5,7 +5,7 @@
  * early, none is left out.
  *
  * runner-limit: 300
- * runner-smp: 4
+ * runner-smp: 3
  */
 #include "kselftest_harness.h"
 

@@ -5,8 +5,7 @@
  * told.
  *
  * runner-limit: 300
- * runner-smp: 4
- * runner-smp-arm64: 2
+ * runner-smp: 2
  */
 #include "kselftest_harness.h"
 

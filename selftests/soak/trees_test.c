@@ -4,8 +4,7 @@
  * and get new parents, until KILL. Then EMPTY comes, once, and nobody is left.
  *
  * runner-limit: 300
- * runner-smp: 4
- * runner-smp-arm64: 2
+ * runner-smp: 2
  */
 #include "kselftest_harness.h"
 
