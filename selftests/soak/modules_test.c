@@ -97,19 +97,24 @@ static void use_device(struct load *l, unsigned int who)
 	}
 }
 
+/* Each event that is switched on or off stops all CPUs for a moment, and so does each insmod. */
+static void rest(void)
+{
+	for (int i = 0; i < 20; i++)
+		look_later();
+}
+
 static void ask_netlink(struct load *l)
 {
 	static struct nl nl;
 
 	while (!l->stop) {
-		if (nl_open(&nl)) {
-			look_later();
+		rest();
+		if (nl_open(&nl))
 			continue;
-		}
 		if (!nl_queues(&nl, NULL, NULL))
 			l->dumps++;
 		close(nl.fd);
-		look_later();
 	}
 }
 
@@ -125,8 +130,9 @@ static void trace_it(struct load *l)
 		if (read(fd, text, sizeof(text)) < 0)
 			wrong(l, "trace", errno);
 		close(fd);
+		rest();
 		write_file(EVENTS, "0");
-		look_later();
+		rest();
 	}
 }
 
