@@ -3,7 +3,7 @@
  * A million exits on four CPUs: forkers on each of them, readers that take from 1 to 64 records at a
  * time. Each exit is one record, with the status that the seed told its process.
  *
- * runner-limit: 300
+ * runner-limit: 900
  * runner-smp: 4
  */
 #include "kselftest_harness.h"

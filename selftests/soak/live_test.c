@@ -3,7 +3,7 @@
  * A hundred thousand processes that live at once, each watched; then all end, in an order and in
  * ways that the seed chooses: by themselves, by KILL of the watch, by kill(2).
  *
- * runner-limit: 300
+ * runner-limit: 900
  */
 #include "kselftest_harness.h"
 

@@ -4,7 +4,7 @@
  * ENOMEM, what was added before works on, and no death is lost; when it is closed the cgroup has got
  * back what it paid, and as much fits the next time.
  *
- * runner-limit: 300
+ * runner-limit: 900
  */
 #include "kselftest_harness.h"
 

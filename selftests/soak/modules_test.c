@@ -4,7 +4,7 @@
  * netlink and trace it; with a black box in some. Who has it open keeps it there, and what he watches is
  * told.
  *
- * runner-limit: 300
+ * runner-limit: 900
  * runner-smp: 2
  */
 #include "kselftest_harness.h"
@@ -176,6 +176,7 @@ static int take_out(struct load *l)
 	return refused;
 }
 
+/* Of memory that was kept for it; an arm64 machine's device tree has one in any case. */
 static bool has_box(void)
 {
 	char text[4096] = "";
@@ -183,6 +184,9 @@ static bool has_box(void)
 	bool has = read(fd, text, sizeof(text) - 1) > 0 && strstr(text, BOX);
 
 	close(fd);
+#ifndef __x86_64__
+	has = false;
+#endif
 	return has;
 }
 

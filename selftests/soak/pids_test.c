@@ -4,7 +4,7 @@
  * unread, so that each pid is that of many watches. A record is of the process that was watched, and
  * KILL of a watch whose process is dead does nothing to who has its pid by now.
  *
- * runner-limit: 300
+ * runner-limit: 900
  */
 #include "kselftest_harness.h"
 

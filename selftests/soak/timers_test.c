@@ -4,7 +4,7 @@
  * of a clock in the order of their times and, of equal times, in the order in which they were
  * armed. Some are periodic, some are moved or taken back before.
  *
- * runner-limit: 300
+ * runner-limit: 900
  */
 #include "kselftest_harness.h"
 

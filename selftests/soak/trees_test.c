@@ -3,7 +3,7 @@
  * Fork storms under a tree: processes that double, fork twice and leave, begin sessions, are orphans
  * and get new parents, until KILL. Then EMPTY comes, once, and nobody is left.
  *
- * runner-limit: 300
+ * runner-limit: 900
  * runner-smp: 2
  */
 #include "kselftest_harness.h"
