@@ -109,6 +109,7 @@ TEST_F_TIMEOUT(soak, pids, SOAK_LIMIT)
 	print_figures("exits of 64 pids", s->read, self->since);
 	printf("# %lu had a pid that another had had, %lu times each pid; %u KILLs of the unread dead\n",
 	       nr_reused(s), nr_reused(s) / PIDS, k.kills);
+	fflush(stdout);
 }
 
 TEST_HARNESS_MAIN
