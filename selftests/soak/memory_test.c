@@ -47,7 +47,8 @@ static long number_of(const char *file, const char *key)
  * @err: what ADD said then
  * @deaths: of his children that he has read of, with their status
  * @after: ADD was possible after DEL
- * @used: of memory, when nothing more fits
+ * @full: nothing more fits
+ * @looked: its memory has been looked at then
  * @gate: of his children
  */
 struct tenant {
@@ -56,7 +57,8 @@ struct tenant {
 	int err;
 	unsigned int deaths;
 	bool after;
-	long used;
+	atomic_bool full;
+	atomic_bool looked;
 	int gate;
 };
 
@@ -103,7 +105,10 @@ static void see_deaths(struct tenant *t, int fd)
 	}
 }
 
-/* He is not to be killed for it: then the kernel says no instead. */
+/*
+ * He is not to be killed for it: then the kernel says no instead. A page of his own that he had not
+ * got before it would let him wait for, for ever.
+ */
 static void live_within_means(void *arg)
 {
 	struct tenant *t = arg;
@@ -113,10 +118,12 @@ static void live_within_means(void *arg)
 	fd = knell_open(O_NONBLOCK);
 	have_children(t, fd);
 	if (write_file("/proc/self/oom_score_adj", "-1000") ||
-	    write_file(GROUP "/cgroup.procs", "0"))
+	    mlockall(MCL_CURRENT) || write_file(GROUP "/cgroup.procs", "0"))
 		_exit(BROKEN);
 	last = fill(t, fd);
-	t->used = number_of("memory.stat", "slab_unreclaimable");
+	t->full = true;
+	while (!t->looked)
+		look_later();
 	see_deaths(t, fd);
 	t->after = last && !del_watch(fd, last) && add_watch(fd, op_user(BELL)) > 0;
 	if (!nothing_pending(fd))
@@ -140,17 +147,21 @@ static long kept_of(long before)
 
 static void one_round(struct __test_metadata *_metadata, struct tenant *t, unsigned int *least)
 {
-	pid_t pid;
+	pid_t pid = spawn_process(live_within_means, t);
+	long used;
 
-	pid = spawn_process(live_within_means, t);
 	ASSERT_LT(0, pid);
+	while (!t->full && state_of(pid) != 'Z')
+		look_later();
+	used = number_of("memory.stat", "slab_unreclaimable");
+	t->looked = true;
 	ASSERT_EQ(0, reap(pid));
 	ASSERT_EQ(-ENOMEM, t->err);
 	ASSERT_EQ(CHILDREN, t->deaths);
 	ASSERT_TRUE(t->after);
 	ASSERT_LT(1000, t->bells);
 	/* A watch was paid for by who added it. */
-	ASSERT_LT(t->bells * 100L, t->used);
+	ASSERT_LT(t->bells * 100L, used);
 	ASSERT_GT(SLACK, kept_of(0));
 	if (!*least || t->bells < *least)
 		*least = t->bells;
