@@ -32,6 +32,8 @@
 #				TESTS as above
 #	make fuzz-device	the device's fuzzer, guided by that build, on a debug kernel: OPS=2000000,
 #				SEED=1; STOCK=1 on Debian's, BLIND=1 not guided
+#	make soak		storms at their full size: a million exits and more, hours of it;
+#				SOAK="exits live" these only, SIZE=10 hundredths, SEED=NUMBER
 #	make bench		counts instructions, system calls and bytes, BENCH="fd kill" only these
 #	make lint		W=1, sparse, coccinelle, checkpatch, gcc -fanalyzer, clang-tidy,
 #				shellcheck, the manual, spelling, licences, what make install installs
@@ -148,6 +150,11 @@ coverage: coverage-programs
 fuzz-device: coverage-programs
 	@OPS=$(OPS) SEED=$(SEED) BLIND=$(BLIND) STOCK=$(STOCK) LOUD=$(LOUD) selftests/coverage/fuzz.sh
 
+soak: deps
+	@$(MAKE) --no-print-directory module
+	$(MAKE) -C selftests build=$(CURDIR)/$(build) guest soak $(CURDIR)/$(build)/selftests/keep_kill_test
+	@selftests/soak/soak.sh $(SOAK)
+
 include selftests/bench/bench.mk
 
 bench:
@@ -188,4 +195,4 @@ clean:
 distclean: clean
 	rm -rf $(build)
 
-.PHONY: all module libknell unit varlink knelld knellctl knelld-static knellctl-static selftests few dtbs deps run check check-debug check-kernels fuzz coverage coverage-programs fuzz-device bench docs netlink lint lint-seeds install modules_install clean distclean
+.PHONY: all module libknell unit varlink knelld knellctl knelld-static knellctl-static selftests few dtbs deps run check check-debug check-kernels fuzz coverage coverage-programs fuzz-device soak bench docs netlink lint lint-seeds install modules_install clean distclean

@@ -3,7 +3,8 @@
  * A manager is killed at random points, hundreds of times, while its services
  * end and are started again and timers run out. Each service writes what it is
  * about to end with into a ledger that outlives all of them, each manager what
- * it has heard: in the end the two are compared. runner-limit: 900
+ * it has heard: in the end the two are compared. With KNELL_SOAK_SIZE, hundredths of
+ * a thousand kills, it is a storm of "make soak". runner-limit: 900
  */
 #include "kselftest_harness.h"
 
@@ -14,9 +15,10 @@
 
 #define NAME		"supervisor"
 #define SERVICES	50
-#define RUNS		2048	/* of one service, more than there will be */
+#define RUNS		8192	/* of one service, more than there will be */
 #define TIMERS		20
 #define KILLS		(500 / (SLOW > FEWER ? SLOW : FEWER))
+#define LIVES_S		(7200 * SLOW)	/* "runner-limit" is less, but for a storm */
 #define KILLS_PIDFD	(60 / SLOW)	/* of the manager without knell */
 
 /* In the ledger beside a status, so that 0 is none. */
@@ -520,7 +522,7 @@ FIXTURE(keep_kill) {
 FIXTURE_SETUP(keep_kill)
 {
 	ledger = shared(sizeof(*ledger));
-	self->seed = clock_ns(CLOCK_MONOTONIC) | 1;
+	self->seed = wanted("KNELL_SOAK_SEED", clock_ns(CLOCK_MONOTONIC)) | 1;
 	fprintf(stderr, "# seed %llu\n", (unsigned long long)self->seed);
 	ASSERT_EQ(0, prctl(PR_SET_CHILD_SUBREAPER, 1));
 }
@@ -530,13 +532,13 @@ FIXTURE_TEARDOWN(keep_kill)
 	EXPECT_EQ(0, drop_queue(NAME));
 }
 
-TEST_F_TIMEOUT(keep_kill, nothing_is_lost, 800 * SLOW)
+TEST_F_TIMEOUT(keep_kill, nothing_is_lost, LIVES_S)
 {
+	int i, kills = wanted("KNELL_SOAK_SIZE", 0) * 10 ?: KILLS;
 	uint32_t caused, heard_of, unheard;
 	pid_t pid;
-	int i;
 
-	for (i = 0; i < KILLS; i++)
+	for (i = 0; i < kills; i++)
 		ASSERT_EQ(SIGKILL, live_and_be_killed(manage, &self->seed));
 	/* The last one ends what there is, and hears of all that nobody has heard of yet. */
 	ledger->generation++;
@@ -551,7 +553,7 @@ TEST_F_TIMEOUT(keep_kill, nothing_is_lost, 800 * SLOW)
 	bury();
 
 	caused = nr_caused(&heard_of, &unheard);
-	fprintf(stderr, "# %d kills: %u exits, %u heard of, %u timers\n", KILLS, caused, heard_of,
+	fprintf(stderr, "# %d kills: %u exits, %u heard of, %u timers\n", kills, caused, heard_of,
 		nr_timers());
 	fprintf(stderr, "# redelivered %u, unborn %u, adopted %u\n", ledger->again, ledger->unborn,
 		ledger->adopted);
@@ -564,14 +566,14 @@ TEST_F_TIMEOUT(keep_kill, nothing_is_lost, 800 * SLOW)
 	EXPECT_EQ(0, ledger->wrong);
 	EXPECT_EQ(0, ledger->stale);
 	/* It was no idle time: all that can happen has happened. */
-	EXPECT_LT(KILLS, caused);
-	EXPECT_LT(KILLS, nr_timers());
+	EXPECT_LT(kills, caused);
+	EXPECT_LT(kills, nr_timers());
 	EXPECT_LT(0, ledger->again);
 	EXPECT_LT(0, ledger->unborn);
 	EXPECT_LT(0, ledger->adopted);
 }
 
-TEST_F_TIMEOUT(keep_kill, what_is_lost_without_it, 800 * SLOW)
+TEST_F_TIMEOUT(keep_kill, what_is_lost_without_it, LIVES_S)
 {
 	uint32_t caused, heard_of, unheard;
 	int i;

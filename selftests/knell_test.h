@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/utsname.h>
@@ -39,6 +40,14 @@ static inline bool kernel_before(int major, int minor)
 	uname(&name);
 	sscanf(name.release, "%d.%d", &has[0], &has[1]);
 	return has[0] < major || (has[0] == major && has[1] < minor);
+}
+
+/* A number from the environment, where the kernel puts what it does not know itself. */
+static inline unsigned long wanted(const char *name, unsigned long otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? strtoul(text, NULL, 0) : otherwise;
 }
 
 /* Since 6.2 the pages of each CPU are added up by dozens: a small process may have had none. */

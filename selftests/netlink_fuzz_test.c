@@ -14,14 +14,6 @@
 #define SEED		0x6b6e656c6cUL
 #define MEMBERS		5
 
-/* A number from the environment, where the kernel puts what it does not know itself. */
-static unsigned long wanted(const char *name, unsigned long otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? strtoul(text, NULL, 0) : otherwise;
-}
-
 /**
  * struct fuzz - a mutator and what it has to mutate
  * @nl: where to
