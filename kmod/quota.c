@@ -158,8 +158,10 @@ static unsigned long knell_quota_limit(enum knell_quota_kind kind)
 {
 	switch (kind) {
 	case KNELL_QUOTA_FILES:
+		/* Written through sysfs at any time. */
 		return data_race(READ_ONCE(max_user_queues));
 	case KNELL_QUOTA_KEPT:
+		/* As that one. */
 		return data_race(READ_ONCE(max_user_kept));
 	default:
 		return knell_quota_max();

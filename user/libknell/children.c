@@ -30,10 +30,11 @@ typedef void each_fn(struct knell_loop *l, pid_t pid);
  * Who they are
  */
 
-/* There is no /proc, or who was looked for is gone: it will not be otherwise for being tried again. */
+/* There is no /proc, or who was looked for is gone: to try again is of no use. */
 static bool is_final(int err)
 {
-	return err == -ENOENT || err == -ESRCH || err == -ENOTDIR || err == -EACCES || err == -EPERM;
+	return err == -ENOENT || err == -ESRCH || err == -ENOTDIR || err == -EACCES ||
+	       err == -EPERM;
 }
 
 static int each_in(struct knell_loop *l, const char *path, each_fn *fn)
@@ -188,7 +189,7 @@ void children_note(struct knell_loop *l, const struct knell_child *end)
 }
 
 /*
- * When a process was made, to a clock tick; KNELL_NEVER: it cannot be known, or only when it is asked
+ * When a process was made, to a clock tick; KNELL_NEVER: it cannot be known, or when it is asked
  * again, which it will be.
  */
 static uint64_t made_at(struct knell_loop *l, pid_t pid)

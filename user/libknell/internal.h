@@ -339,7 +339,7 @@ struct sources {
 
 	bool orphans;			/* this process is given some */
 	bool rescan;			/* the children are to be looked through */
-	uint64_t look_again;		/* when, CLOCK_MONOTONIC, if they could not be; 0: they could */
+	uint64_t look_again;		/* CLOCK_MONOTONIC, if they could not be; or 0 */
 	bool fresh;			/* there are suspects since the queue was last looked at */
 	struct told *told;		/* by pid, open addressing */
 	size_t nr_told, room_told;	/* a power of two */
