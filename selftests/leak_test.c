@@ -371,6 +371,21 @@ static void look_at_message(const struct nl_message *m, void *arg)
 	}
 }
 
+/* A member is one when it runs. */
+static int inside;
+
+static void wait_inside(void *arg)
+{
+	open_gate(inside, 1);
+	wait_at_gate(arg);
+}
+
+static void sleep_inside(void *arg)
+{
+	open_gate(inside, 1);
+	sleep_for_ever(arg);
+}
+
 TEST_F_TIMEOUT(leak, netlink, LIMIT)
 {
 	struct looked l = { .ok = true };
@@ -380,8 +395,10 @@ TEST_F_TIMEOUT(leak, netlink, LIMIT)
 	pid_t pid;
 
 	ASSERT_TRUE(add_all(self->fd));
-	pid = spawn_member(self->fd, tree, wait_at_gate, &gate);
+	inside = new_gate();
+	pid = spawn_member(self->fd, tree, wait_inside, &gate);
 	ASSERT_LT(0, pid);
+	pass_gate(inside);
 	ASSERT_EQ(0, nl_open(&nl));
 	ASSERT_EQ(0, keep_queue(self->fd, "odd"));
 	for (int i = 0; i < 3; i++) {
@@ -445,10 +462,12 @@ TEST_F_TIMEOUT(leak, blackbox, LIMIT)
 
 	if (access(BOX, R_OK))
 		SKIP(return, "there is no black box");
+	inside = new_gate();
 	for (int i = 0; i < 50; i++) {
 		tree = add_tree(self->fd, 0, TOKEN);
 		ASSERT_LT(0, tree);
-		ASSERT_LT(0, spawn_member(self->fd, tree, sleep_for_ever, NULL));
+		ASSERT_LT(0, spawn_member(self->fd, tree, sleep_inside, NULL));
+		pass_gate(inside);
 		ASSERT_EQ(1, kill_watch(self->fd, tree, SIGKILL));
 		reap_all();
 		ASSERT_LT(0, add_next(self->fd, TOKEN));
