@@ -191,7 +191,7 @@ TEST_F_TIMEOUT(box, exits, LIMIT)
 	EXPECT_STREQ("box_test", rec->comm);
 	/* Of members it is known who killed them. */
 	tree = add_tree(fd, 0, 2);
-	pid = spawn_member(fd, tree, sleep_for_ever, NULL);
+	pid = spawn_sleeper(fd, tree);
 	ASSERT_LT(0, pid);
 	ASSERT_EQ(0, kill(pid, SIGKILL));
 	ASSERT_EQ(SIGKILL, reap(pid));

@@ -380,12 +380,6 @@ static void wait_inside(void *arg)
 	wait_at_gate(arg);
 }
 
-static void sleep_inside(void *arg)
-{
-	open_gate(inside, 1);
-	sleep_for_ever(arg);
-}
-
 TEST_F_TIMEOUT(leak, netlink, LIMIT)
 {
 	struct looked l = { .ok = true };
@@ -462,12 +456,10 @@ TEST_F_TIMEOUT(leak, blackbox, LIMIT)
 
 	if (access(BOX, R_OK))
 		SKIP(return, "there is no black box");
-	inside = new_gate();
 	for (int i = 0; i < 50; i++) {
 		tree = add_tree(self->fd, 0, TOKEN);
 		ASSERT_LT(0, tree);
-		ASSERT_LT(0, spawn_member(self->fd, tree, sleep_inside, NULL));
-		pass_gate(inside);
+		ASSERT_LT(0, spawn_sleeper(self->fd, tree));
 		ASSERT_EQ(1, kill_watch(self->fd, tree, SIGKILL));
 		reap_all();
 		ASSERT_LT(0, add_next(self->fd, TOKEN));

@@ -186,7 +186,7 @@ TEST_F_TIMEOUT(leak_trace, raw_events, LIMIT)
 		struct knell_event ev;
 
 		ASSERT_LT(0, tree);
-		ASSERT_LT(0, spawn_member(self->fd, tree, sleep_for_ever, NULL));
+		ASSERT_LT(0, spawn_sleeper(self->fd, tree));
 		ASSERT_EQ(1, kill_watch(self->fd, tree, SIGKILL));
 		reap_all();
 		ASSERT_EQ(1, next_event(self->fd, &ev));

@@ -146,6 +146,24 @@ static inline void sleep_for_ever(void *arg)
 		pause();
 }
 
+static inline void say_and_sleep(void *arg)
+{
+	open_gate(*(int *)arg, 1);
+	sleep_for_ever(NULL);
+}
+
+/* One that sleeps, and is a member by now: before it first runs it is none to be killed. */
+static inline pid_t spawn_sleeper(int fd, uint32_t tree)
+{
+	int inside = new_gate();
+	pid_t pid = spawn_member(fd, tree, say_and_sleep, &inside);
+
+	if (pid > 0)
+		pass_gate(inside);
+	close(inside);
+	return pid;
+}
+
 static inline void exit_with(void *arg)
 {
 	_exit(*(int *)arg);

@@ -99,7 +99,8 @@ static void blow_up(struct __test_metadata *_metadata, int queue, uint64_t seed,
 	uint32_t flags = seed & 1 ? KNELL_OPF_REPORT_FORK | KNELL_OPF_REPORT_EXIT : 0;
 	int64_t tree = add_tree(queue, flags, 1);
 	struct bomb *b = shared(sizeof(*b));
-	unsigned int fuse = seed / 2 % 80;
+	/* The first one has to be a member by then. */
+	unsigned int fuse = 1 + seed / 2 % 80;
 	struct tally t = { };
 	int killed;
 
