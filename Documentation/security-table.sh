@@ -22,7 +22,7 @@ function rule(n, i, text)
 }
 function put(i, text)
 {
-	cell[rows, i] = text
+	cell[rows + 0, i] = text
 	if (length(text) > width[i])
 		width[i] = length(text)
 }

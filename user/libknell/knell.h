@@ -305,8 +305,8 @@ struct knell_loop_attr {
  *
  * The thread that calls is not bound to it: the one that runs it is.
  * Return: the loop. NULL and errno: EINVAL a number out of range, ENOENT, ENXIO, ENODEV,
- * EACCES no such device or no right to it (backend KERNEL), EPROTO the module is another
- * version's, EMFILE, ENFILE
+ * EACCES no such device or no right to it (backend KERNEL), ENOSPC the user has too many queues
+ * open, EPROTO the module is another version's, EMFILE, ENFILE
  */
 KNELL_API struct knell_loop *knell_loop_new(const struct knell_loop_attr *attr);
 
