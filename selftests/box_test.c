@@ -137,13 +137,8 @@ static bool has_box(void)
 FIXTURE_SETUP(box)
 {
 	ASSERT_EQ(0, removed());
-	ASSERT_EQ(0, insert(""));
-	if (has_box())
-		SKIP(return, "the device tree has one");
-	ASSERT_EQ(0, removed());
 	ASSERT_EQ(0, insert(OPTIONS));
-	if (!has_box())
-		SKIP(return, "no memory is kept from the kernel");
+	ASSERT_TRUE(has_box());
 	self->image = malloc(sizeof(*self->image));
 }
 
@@ -351,4 +346,21 @@ TEST_F_TIMEOUT(box, none, LIMIT)
 	}
 }
 
+#define main run_all
 TEST_HARNESS_MAIN
+#undef main
+
+/*
+ * Only x86-64's boots.sh keeps memory from the kernel, and reads ones where there is nothing: on arm64
+ * that ends the machine, and the device tree has a box.
+ */
+int main(int argc, char **argv)
+{
+#ifdef __x86_64__
+	return run_all(argc, argv);
+#else
+	(void)argc, (void)argv;
+	printf("TAP version 13\n1..0 # SKIP the box is the device tree's: the suite blackbox\n");
+	return KSFT_SKIP;
+#endif
+}

@@ -48,8 +48,9 @@ FIXTURE_SETUP(leak)
 {
 	bool built = !access(FAULT_KO, R_OK);
 
+	/* What returns from here goes on to the test: the harness takes this for a skip. */
 	if (variant->ko && !built)
-		SKIP(return, "there is no fault build");
+		SKIP(_exit(255), "there is no fault build");
 	ASSERT_EQ(0, reload_from(variant->ko ?: module_file(), built ? BOX_OPTIONS : ""));
 	self->fd = knell_open(O_NONBLOCK);
 	ASSERT_LE(0, self->fd);
