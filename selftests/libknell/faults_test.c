@@ -211,41 +211,9 @@ static void family_scenario(enum knell_backend backend)
 
 static const int errors[] = { EINTR, EAGAIN, ENOMEM, EMFILE, ENOSPC, EIO };
 
-LOOP_TEST(faults, system_calls)
-{
-	unsigned int fds_before, failures = 0;
-	pid_t pids[2];
-	int fds[2];
-
-	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds));
-	ASSERT_EQ(1, write(fds[1], "x", 1));
-	pids[0] = zombie(0);
-	pids[1] = zombie(1);
-	fds_before = nr_open_fds();
-	signal(SIGUSR1, SIG_IGN);
-	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(errors); i++) {
-		refused_with = errors[i / 2];
-		for (long n = 0; n < 10000; n++) {
-			fail_call(n, refused_with);
-			scenario(variant->backend, i % 2, fds, pids);
-			if (!failed_call())
-				break;
-			failures++;
-			if (scenario_wrong)
-				TH_LOG("%s, call %ld: %s: %s", failed_call(), n,
-				       strerror(refused_with), scenario_wrong);
-			ASSERT_EQ(NULL, scenario_wrong);
-			ASSERT_EQ(fds_before, nr_open_fds());
-		}
-		fail_call(-1, 0);
-	}
-	EXPECT_LT(20, failures);
-	EXPECT_EQ(0, child_status(pids[0]));
-	EXPECT_EQ(1, child_status(pids[1]));
-}
-
-/* No exit is lost, whatever fails while children are looked for. */
-LOOP_TEST(faults, system_calls_of_a_family)
+/* Each call of @run in its turn, with each error that it may have. Returns how many have failed. */
+static unsigned int fail_each_call(struct __test_metadata *_metadata, void (*run)(void *arg),
+				   void *arg)
 {
 	unsigned int fds_before = nr_open_fds(), failures = 0;
 
@@ -253,7 +221,7 @@ LOOP_TEST(faults, system_calls_of_a_family)
 		refused_with = errors[i];
 		for (long n = 0; n < 10000; n++) {
 			fail_call(n, refused_with);
-			family_scenario(variant->backend);
+			run(arg);
 			if (!failed_call())
 				break;
 			failures++;
@@ -265,7 +233,53 @@ LOOP_TEST(faults, system_calls_of_a_family)
 		}
 		fail_call(-1, 0);
 	}
-	EXPECT_LT(10, failures);
+	return failures;
+}
+
+struct calls {
+	enum knell_backend backend;
+	bool embed;
+	int fds[2];
+	pid_t pids[2];
+};
+
+static void run_scenario(void *arg)
+{
+	struct calls *c = arg;
+
+	scenario(c->backend, c->embed, c->fds, c->pids);
+}
+
+LOOP_TEST(faults, system_calls)
+{
+	struct calls c = { .backend = variant->backend };
+	unsigned int failures = 0;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, c.fds));
+	ASSERT_EQ(1, write(c.fds[1], "x", 1));
+	c.pids[0] = zombie(0);
+	c.pids[1] = zombie(1);
+	signal(SIGUSR1, SIG_IGN);
+	for (int i = 0; i < 2; i++) {
+		c.embed = i;
+		failures += fail_each_call(_metadata, run_scenario, &c);
+	}
+	EXPECT_LT(20, failures);
+	EXPECT_EQ(0, child_status(c.pids[0]));
+	EXPECT_EQ(1, child_status(c.pids[1]));
+}
+
+static void run_family(void *arg)
+{
+	family_scenario(*(enum knell_backend *)arg);
+}
+
+/* No exit is lost, whatever fails while children are looked for. */
+LOOP_TEST(faults, system_calls_of_a_family)
+{
+	enum knell_backend backend = variant->backend;
+
+	EXPECT_LT(10, fail_each_call(_metadata, run_family, &backend));
 }
 
 LIBKNELL_MAIN
