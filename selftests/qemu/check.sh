@@ -7,11 +7,11 @@
 #   -h   only what runs on this machine
 #   -g   only what runs in the guest, and in one guest at a time
 #
-# Two boots of the guest are there at a time (share.awk tells what is in which), and two tests of
-# this machine, which wait more than they work and give way to the guests; a suite is built when its
-# first test is to be run. What takes longest comes first (costs.sh). What a boot has said comes in
+# Three boots of the guest are there at a time (share.awk tells what is in which), and two tests of
+# this machine, all of which wait as much as they work, and the latter give way; a suite is built when
+# its first test is to be run. What takes longest comes first (costs.sh). What a boot has said comes in
 # one piece at its end. Where ARCH is another machine's (arch.sh), or KREL another kernel's, there is
-# little but the guests; for ARCH there are three of them. When all of libknell's programs were
+# little but the guests; for ARCH there are four of them. When all of libknell's programs were
 # selected, its lines that have run, here or there, are counted.
 set -eu
 
@@ -20,8 +20,8 @@ build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
 # shellcheck source=selftests/qemu/arch.sh
 . "$here/arch.sh"
 out=$build/check${KREL:+-$KREL}
-guest=1 host=1 guests=2
-[ -z "$foreign" ] || guests=3
+guest=1 host=1 guests=3
+[ -z "$foreign" ] || guests=4
 export KNELL_BUILD="$build" KNELL_RUNNER=$$
 
 if [ "${1:-}" = -h ]; then
@@ -61,7 +61,7 @@ make_boots()
 	: >"$out/boots"
 	[ -s "$out/programs" ] || return 0
 	"$here/guest-root.sh"
-	awk -v size=400 -f "$here/share.awk" "$here/$costs" "$out/programs" >"$out/shares"
+	awk -v size=400 -v guests="$guests" -f "$here/share.awk" "$here/$costs" "$out/programs" >"$out/shares"
 	for nr in $(cut -d ' ' -f 1 "$out/shares" | uniq); do
 		mkdir "$out/guest-$nr"
 		sed -n "s/^$nr //p" "$out/shares" >"$out/guest-$nr/programs"

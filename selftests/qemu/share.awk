@@ -2,10 +2,11 @@
 # Shares test programs out among boots of the guest: COSTS (costs.sh), then the list (programs.sh)
 # of which each line comes out again with the number of its boot before it, the dearest boot first.
 #
-#	awk -v size=SECONDS -f share.awk COSTS PROGRAMS
+#	awk -v size=SECONDS -v guests=N -f share.awk COSTS PROGRAMS
 #
 # A boot has programs that want as many CPUs, about "size" seconds of them, and all boots for as many
-# CPUs about as much: the dearest program that is left goes to the boot that has the least. Costs
+# CPUs about as much: the dearest program that is left goes to the boot that has the least. A minute is
+# worth a boot of its own, as long as fewer than "guests" are there, all of which run at a time. Costs
 # are for this alone, a wrong one does no harm. What of libknell is counted is handed over by a
 # program of the same boot (libknell/zlines_test.sh).
 
@@ -37,9 +38,12 @@ function least(first, last, best, b)
 	return best
 }
 
-function share(cpus, n, u, b)
+function share(cpus, n, m, u, b)
 {
 	n = int(total[cpus] / size) + 1
+	m = int(total[cpus] / 60)
+	m = m < guests ? m : guests
+	n = n > m ? n : m
 	while ((u = dearest(cpus)) != "") {
 		b = least(boots + 1, boots + n)
 		boot[u] = b
