@@ -5,6 +5,7 @@
 
 #include <linux/cgroup.h>
 #include <linux/eventpoll.h>
+#include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/magic.h>
 #include <linux/sysfs.h>
@@ -56,6 +57,26 @@ static inline void knell_iter_to_user(struct iov_iter *to, struct iovec *iov, vo
 #ifndef EPOLL_URING_WAKE
 #define EPOLL_URING_WAKE	((__force __poll_t)0)
 #endif
+
+/*
+ * The file that *@file points to, referenced, and NULL if it is on its way out. Who ends it clears
+ * that first. 6.7 makes another file of its memory at once, and looks twice.
+ */
+static inline struct file *knell_get_file_active(struct file **file)
+{
+#ifdef KNELL_HAVE_GET_FILE_ACTIVE
+	return get_file_active(file);
+#else
+	struct file *active;
+
+	rcu_read_lock();
+	active = READ_ONCE(*file);
+	if (active && !get_file_rcu(active))
+		active = NULL;
+	rcu_read_unlock();
+	return active;
+#endif
+}
 
 /* 6.6 gave dumps the struct genl_info that other requests have. */
 static inline struct nlattr **knell_dump_attrs(struct netlink_callback *cb)

@@ -58,6 +58,16 @@ const struct genl_info *probe(struct netlink_callback *cb)
 }
 END
 
+# 6.7
+has GET_FILE_ACTIVE "$@" <<'END'
+#include <linux/fs.h>
+struct file *probe(struct file **file);
+struct file *probe(struct file **file)
+{
+	return get_file_active(file);
+}
+END
+
 # 6.9
 has GENL_BIND "$@" <<'END'
 #include <net/genetlink.h>

@@ -8,6 +8,13 @@
  * wake without one is looked into when the record is about to be read, since
  * poll may sleep and a hook may not.
  *
+ * A watch holds its file, and a file what is on its way in it. In a Unix socket
+ * that may be a descriptor of the queue itself (SCM_RIGHTS), or of a socket that
+ * leads to one: each would hold the other for ever, and the kernel's collector of
+ * such sockets sees only those that hold each other by messages. So of a Unix
+ * socket the watch holds no more than the inode, where its wait queue is. Like
+ * epoll it has the file only while it polls, and not any more once that is closed.
+ *
  * No hook misses what a MOD is for: under queue->lock it comes either before
  * the watch is armed, and then the poll after that sees what it was called for,
  * or it finds the watch armed.
@@ -19,6 +26,7 @@
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/wait.h>
+#include <net/sock.h>
 
 #include "compat.h"
 #include "file.h"
@@ -56,22 +64,28 @@ struct knell_fd_wait {
  * struct knell_fd - queue->lock covers what is not said to be otherwise
  * @watch: what all kinds share
  * @file: referenced until DEL; never changes
+ * @sock: instead of @file if @is_unix: its inode is referenced
  * @wait: queue->mutex to link, the wait queue's lock to unlink
  * @since: when @ready was first not 0
  * @events: asked for, with KNELL_FD_IMPLIED
  * @ready: of these, since the record was last looked at
  * @shown: what a reader was shown and has not taken yet
  * @adding: not armed yet, and what happens counts
+ * @is_unix: a Unix socket; never changes
  */
 struct knell_fd {
 	struct knell_watch watch;
-	struct file *file;
+	union {
+		struct file *file;
+		struct socket *sock;
+	};
 	struct knell_fd_wait wait[KNELL_FD_QUEUES];
 	u64 since;
 	__poll_t events;
 	__poll_t ready;
 	__poll_t shown;
 	bool adding;
+	bool is_unix;
 };
 
 static_assert(sizeof(struct knell_fd) <= KNELL_WATCH_SIZE);
@@ -152,12 +166,49 @@ static int knell_fd_wake(struct wait_queue_entry *entry, unsigned int mode, int 
 	return 0;
 }
 
+/* Whose wait queue is in its inode. */
+static bool knell_is_unix(const struct file *file)
+{
+	struct inode *inode = file_inode(file);
+
+	return inode->i_sb->s_magic == SOCKFS_MAGIC && SOCKET_I(inode)->ops->family == PF_UNIX;
+}
+
+/* In exchange for a reference to the file. */
+static void knell_fd_hold(struct knell_fd *fd, struct file *file)
+{
+	fd->is_unix = knell_is_unix(file);
+	if (!fd->is_unix) {
+		fd->file = file;
+		return;
+	}
+	ihold(file_inode(file));
+	fd->sock = SOCKET_I(file_inode(file));
+	fput(file);
+}
+
+/* The file to poll, until knell_fd_leave(); NULL if it is closed. */
+static struct file *knell_fd_enter(struct knell_fd *fd)
+{
+	return fd->is_unix ? knell_get_file_active(&fd->sock->file) : fd->file;
+}
+
+static void knell_fd_leave(struct knell_fd *fd, struct file *file)
+{
+	if (fd->is_unix)
+		fput(file);
+}
+
 static void knell_fd_link(struct file *file, struct wait_queue_head *head, poll_table *table)
 {
 	struct knell_fd_table *t = container_of(table, struct knell_fd_table, table);
 	struct knell_fd_wait *wait = t->fd->wait;
 	int i;
 
+	if (t->fd->is_unix && WARN_ON_ONCE(head != &t->fd->sock->wq.wait)) {
+		t->err = -EOPNOTSUPP;
+		return;
+	}
 	for (i = 0; i < KNELL_FD_QUEUES; i++, wait++) {
 		if (wait->head == head)
 			return;
@@ -192,25 +243,26 @@ static void knell_fd_unlink_all(struct knell_fd *fd)
 }
 
 /* Into the file's wait queues; what it is ready for goes to @mask. May sleep. */
-static int knell_fd_link_all(struct knell_fd *fd, __poll_t events, __poll_t *mask)
+static int knell_fd_link_all(struct knell_fd *fd, struct file *file, __poll_t events,
+			     __poll_t *mask)
 {
 	struct knell_fd_table t = { .fd = fd };
 
 	lockdep_assert_held(&fd->watch.queue->mutex);
 	init_poll_funcptr(&t.table, knell_fd_link);
 	t.table._key = events;
-	*mask = vfs_poll(fd->file, &t.table) & events;
+	*mask = vfs_poll(file, &t.table) & events;
 	return t.err;
 }
 
 /* What the file is ready for. May sleep. */
-static __poll_t knell_fd_poll(struct knell_fd *fd, __poll_t events)
+static __poll_t knell_fd_poll(struct file *file, __poll_t events)
 {
 	poll_table table;
 
 	init_poll_funcptr(&table, NULL);
 	table._key = events;
-	return vfs_poll(fd->file, &table) & events;
+	return vfs_poll(file, &table) & events;
 }
 
 static bool knell_is_anon(const struct file *file, const char *name)
@@ -277,6 +329,7 @@ static int knell_fd_add(struct knell_watch *watch, const struct knell_op *op)
 {
 	struct knell_fd *fd = to_fd(watch);
 	struct knell_queue *queue = watch->queue;
+	struct file *file;
 	__poll_t mask;
 	int err;
 
@@ -284,15 +337,23 @@ static int knell_fd_add(struct knell_watch *watch, const struct knell_op *op)
 	err = knell_fd_parse(op, &fd->events);
 	if (err)
 		return err;
-	fd->file = fget(op->fd.fd);
-	if (!fd->file)
+	file = fget(op->fd.fd);
+	if (!file)
 		return -EBADF;
-	err = knell_fd_check(fd->file);
-	if (err)
+	err = knell_fd_check(file);
+	if (err) {
+		fput(file);
 		return err;
+	}
+	knell_fd_hold(fd, file);
+	file = knell_fd_enter(fd);
+	/* Another thread was faster. */
+	if (!file)
+		return -EBADF;
 	/* Not armed yet: if it fails nobody must have read a record of it. */
 	fd->adding = true;
-	err = knell_fd_link_all(fd, fd->events, &mask);
+	err = knell_fd_link_all(fd, file, fd->events, &mask);
+	knell_fd_leave(fd, file);
 	if (err)
 		return err;
 	spin_lock_irq(&queue->lock);
@@ -304,7 +365,7 @@ static int knell_fd_add(struct knell_watch *watch, const struct knell_op *op)
 }
 
 /* A file that has lost its wait queues, or had none, is asked for new ones. */
-static int knell_fd_relink(struct knell_fd *fd, __poll_t events)
+static int knell_fd_relink(struct knell_fd *fd, struct file *file, __poll_t events)
 {
 	__poll_t mask;
 	int i, err;
@@ -313,7 +374,7 @@ static int knell_fd_relink(struct knell_fd *fd, __poll_t events)
 		/* Pairs with knell_fd_wake(). */
 		if (smp_load_acquire(&fd->wait[i].head))
 			return 0;
-	err = knell_fd_link_all(fd, events, &mask);
+	err = knell_fd_link_all(fd, file, events, &mask);
 	if (err)
 		knell_fd_unlink_all(fd);
 	return err;
@@ -324,13 +385,18 @@ static int knell_fd_mod(struct knell_watch *watch, const struct knell_op *op)
 	struct knell_fd *fd = to_fd(watch);
 	struct knell_queue *queue = watch->queue;
 	__poll_t events, mask;
+	struct file *file;
 	int err;
 
 	err = knell_fd_parse(op, &events);
-	if (!err)
-		err = knell_fd_relink(fd, events);
 	if (err)
 		return err;
+	file = knell_fd_enter(fd);
+	if (!file)
+		return -EBADF;
+	err = knell_fd_relink(fd, file, events);
+	if (err)
+		goto leave;
 	spin_lock_irq(&queue->lock);
 	knell_unpost(watch);
 	knell_watch_set(watch, op);
@@ -339,10 +405,12 @@ static int knell_fd_mod(struct knell_watch *watch, const struct knell_op *op)
 	fd->shown = 0;
 	watch->state = KNELL_ARMED;
 	spin_unlock_irq(&queue->lock);
-	mask = knell_fd_poll(fd, events);
+	mask = knell_fd_poll(file, events);
 	if (mask)
 		knell_fd_polled(fd, mask);
-	return 0;
+leave:
+	knell_fd_leave(fd, file);
+	return err;
 }
 
 /* A wake that did not say for what: is there anything that was asked for? */
@@ -350,13 +418,18 @@ static bool knell_fd_settle(struct knell_watch *watch)
 {
 	struct knell_fd *fd = to_fd(watch);
 	struct knell_queue *queue = watch->queue;
-	__poll_t mask;
+	__poll_t mask = 0;
+	struct file *file;
 
 	if (!(fd->ready & KNELL_FD_UNSURE))
 		return true;
 	fd->ready &= ~KNELL_FD_UNSURE;
 	spin_unlock_irq(&queue->lock);
-	mask = knell_fd_poll(fd, fd->events);
+	file = knell_fd_enter(fd);
+	if (file) {
+		mask = knell_fd_poll(file, fd->events);
+		knell_fd_leave(fd, file);
+	}
 	spin_lock_irq(&queue->lock);
 	knell_fd_collect(fd, mask);
 	return fd->ready || fd->shown;
@@ -413,7 +486,10 @@ static void knell_fd_release(struct knell_watch *watch)
 	if (!fd->file)
 		return;
 	knell_fd_unlink_all(fd);
-	fput(fd->file);
+	if (fd->is_unix)
+		iput(SOCK_INODE(fd->sock));
+	else
+		fput(fd->file);
 }
 
 static u64 knell_fd_value(struct knell_watch *watch)

@@ -241,10 +241,11 @@ struct knell_event {
  * @timer.clockid: CLOCK_REALTIME, CLOCK_MONOTONIC or CLOCK_BOOTTIME
  * @timer.pad: 0
  * @fd: ADD, MOD FD
- * @fd.fd: descriptor of a file, which is kept open until DEL; MOD does not look
- *	at it (EBADF none, EPERM a file that poll(2) knows nothing of or one of
- *	FUSE's, ELOOP of knell, epoll or io_uring, EOPNOTSUPP it has more than
- *	two wait queues)
+ * @fd.fd: descriptor of a file, which is kept open until DEL unless it is a Unix
+ *	socket; MOD does not look at it (EBADF none, EPERM a file that poll(2)
+ *	knows nothing of or one of FUSE's, ELOOP of knell, epoll or io_uring,
+ *	EOPNOTSUPP it has more than two wait queues; MOD: EBADF a Unix socket
+ *	that has been closed)
  * @fd.events: EPOLL* bits; EPOLLERR and EPOLLHUP are implied, those that set
  *	epoll's own behaviour (EPOLLET...) are EINVAL
  * @user: TRIGGER
