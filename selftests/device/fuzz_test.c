@@ -24,13 +24,6 @@
 #define SEEN		"/sys/module/knell_coverage/parameters/seen"
 #define LIVE		"/sys/module/knell/parameters/live"
 
-static unsigned long wanted(const char *name, unsigned long otherwise)
-{
-	const char *text = getenv(name);
-
-	return text ? strtoul(text, NULL, 0) : otherwise;
-}
-
 static struct program corpus[CORPUS];
 
 struct run {
