@@ -199,6 +199,32 @@ TEST_F_TIMEOUT(box, exits, LIMIT)
 	close(fd);
 }
 
+/* Of a child that nobody has asked for by name. */
+TEST_F_TIMEOUT(box, exits_of_children, LIMIT)
+{
+	int fd = knell_open(O_NONBLOCK);
+	struct knell_box_record *rec;
+	struct knell_event ev;
+	int64_t children;
+	pid_t pid;
+
+	children = add_watch(fd, op_add(KNELL_CHILDREN, 0, 3));
+	ASSERT_LT(0, children);
+	pid = fork();
+	if (!pid)
+		_exit(9);
+	ASSERT_EQ(1, next_event(fd, &ev));
+	ASSERT_EQ(EXITED(9), reap(pid));
+	rec = await_record(self->image, pid);
+	ASSERT_NE(NULL, rec);
+	EXPECT_EQ(EXITED(9), rec->status);
+	EXPECT_EQ(KNELL_CHILDREN, rec->watch_type);
+	EXPECT_EQ(children, rec->watch);
+	EXPECT_STREQ("", rec->label);
+	EXPECT_EQ(0, rec->flags & KNELL_EVF_KILLER);
+	close(fd);
+}
+
 /* A module that comes after another goes on with what that one has left. */
 TEST_F_TIMEOUT(box, one_after_another, LIMIT)
 {
@@ -333,6 +359,7 @@ TEST_F_TIMEOUT(box, none, LIMIT)
 		{ OPTIONS " box_record_size=128", "multiple of 256" },
 		{ OPTIONS " box_record_size=8192", "multiple of 256" },
 		{ "box_addr=0x1000000 box_size=0x1000", "overlaps System RAM" },
+		{ "box_size=0x10000", "overlaps System RAM" },
 		{ "box_addr=0xfee00000 box_size=0x1000", "another driver" },
 	};
 	int kmsg;

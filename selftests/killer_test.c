@@ -481,6 +481,31 @@ TEST_F_TIMEOUT(killer, none_of_an_alarm_after_a_sent_one, LIMIT)
 	see_no_killer(_metadata, self->d, SIGALRM);
 }
 
+static void take_then_alarm(void *arg)
+{
+	struct deed *d = arg;
+	sigset_t alarm;
+	int sig;
+
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	sigprocmask(SIG_BLOCK, &alarm, NULL);
+	tell(d->said, 'r');
+	if (sigwait(&alarm, &sig))
+		_exit(BROKEN);
+	sigprocmask(SIG_UNBLOCK, &alarm, NULL);
+	ualarm(1000, 0);
+	sleep_for_ever(NULL);
+}
+
+/* It would have killed, had it not been blocked and taken; the kernel's own does. */
+TEST_F_TIMEOUT(killer, none_of_an_alarm_after_one_that_was_taken, LIMIT)
+{
+	start_victim(_metadata, self->d, take_then_alarm);
+	ASSERT_EQ(0, kill_as(&bystander, self->d, SIGALRM, by_kill));
+	see_no_killer(_metadata, self->d, SIGALRM);
+}
+
 /* By its own hand. */
 
 /* The kernel sends SIGPIPE in the writer's name. */

@@ -365,6 +365,44 @@ TEST_F_TIMEOUT(reject, processes, LIMIT)
 	EXPECT_EQ(1, nr_watches(self->fd));
 }
 
+/* One that its parent has not waited for yet. */
+static pid_t new_zombie(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(0);
+	return waitid(P_PID, pid, NULL, WEXITED | WNOWAIT) ? -1 : pid;
+}
+
+TEST_F_TIMEOUT(reject, a_process_that_is_known, LIMIT)
+{
+	pid_t pid[2] = { new_zombie(), new_zombie() }, child;
+
+	ASSERT_LT(0, pid[0]);
+	ASSERT_LT(0, pid[1]);
+	/* Its watch has fired, and waits in no wait queue. */
+	EXPECT_LT(0, add_watch(self->fd, op_process(pid[0], 0, 1)));
+	EXPECT_EQ(-EEXIST, add_watch(self->fd, op_process(pid[0], 0, 2)));
+	EXPECT_LT(0, add_watch(self->fd, op_process(pid[1], 0, 3)));
+	EXPECT_EQ(2, nr_watches(self->fd));
+	EXPECT_EQ(pid[0], waitpid(pid[0], NULL, 0));
+	EXPECT_EQ(pid[1], waitpid(pid[1], NULL, 0));
+
+	/* Nobody is known by a watch whose child is not born yet, and its child is from then on. */
+	EXPECT_LT(0, add_watch(self->fd, op_process(0, KNELL_OPF_NEXT, 4)));
+	EXPECT_LT(0, add_watch(self->fd, op_process(getppid(), 0, 5)));
+	child = fork();
+	if (!child) {
+		pause();
+		_exit(0);
+	}
+	EXPECT_EQ(-EEXIST, add_watch(self->fd, op_process(child, 0, 6)));
+	EXPECT_EQ(4, nr_watches(self->fd));
+	EXPECT_EQ(0, kill(child, SIGKILL));
+	EXPECT_EQ(child, waitpid(child, NULL, 0));
+}
+
 TEST_F_TIMEOUT(reject, handles_that_name_nothing, LIMIT)
 {
 	const uint32_t handles[] = { 0, 1000000, 0x80000000, ~1U, KNELL_LAST };
@@ -491,6 +529,7 @@ TEST_F_TIMEOUT(reject, bad_pointers, LIMIT)
 	};
 	struct knell_watch_info *wi = (struct knell_watch_info *)end - 1;
 	struct knell_list list;
+	unsigned long longer;
 	int64_t watch[2];
 	int i;
 
@@ -503,6 +542,13 @@ TEST_F_TIMEOUT(reject, bad_pointers, LIMIT)
 		EXPECT_EQ(-1, ioctl(self->fd, cmds[i].cmd, NULL));
 		EXPECT_EQ(EFAULT, errno);
 		EXPECT_EQ(-1, ioctl(self->fd, cmds[i].cmd, -4096L));
+		EXPECT_EQ(EFAULT, errno);
+		if (cmds[i].cmd == KNELL_IOC_INFO)
+			continue;
+		/* What a newer caller's is longer by is not there. */
+		longer = _IOC(_IOC_READ | _IOC_WRITE, _IOC_TYPE(cmds[i].cmd),
+			      _IOC_NR(cmds[i].cmd), cmds[i].size + 8);
+		EXPECT_EQ(-1, ioctl(self->fd, longer, end - cmds[i].size));
 		EXPECT_EQ(EFAULT, errno);
 	}
 

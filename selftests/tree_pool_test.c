@@ -2,11 +2,14 @@
 /*
  * Parents that do not come back from their fork for long: vfork(2) sleeps until
  * the child is done. What each took from the module's pool of members is replaced
- * all the same, or nothing would be left of it: all are counted exactly.
+ * all the same, or nothing would be left of it: all are counted exactly. And so many
+ * members that several share a place where the module looks for them.
  *
  * runner-limit: 600
  */
 #include "kselftest_harness.h"
+
+#include <sys/prctl.h>
 
 #include "tree_test.h"
 
@@ -178,6 +181,55 @@ TEST_F_TIMEOUT(vforks, in_a_row, LIMIT)
 	ASSERT_EQ(0, prctl(PR_SET_CHILD_SUBREAPER, 1));
 	self->d->left = ASLEEP;
 	see_dorm(_metadata, self->d, lie_in_a_row, ASLEEP + 1);
+}
+
+#define CROWD		200	/* parents, and a child of each: a dozen pairs in 4096 places */
+
+static void bear_and_sleep(void *arg)
+{
+	if (fork() < 0)
+		_exit(BROKEN);
+	say_and_sleep(arg);
+}
+
+/* Born, blamed and counted as if each were alone. */
+TEST(crowd)
+{
+	int fd = knell_open(O_NONBLOCK), inside = new_gate();
+	unsigned int exits = 0, others = 0;
+	struct knell_event ev;
+	struct tally t = {};
+	pid_t pid[CROWD];
+	int64_t tree;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, prctl(PR_SET_CHILD_SUBREAPER, 1));
+	tree = add_tree(fd, KNELL_OPF_REPORT_EXIT, 1);
+	ASSERT_LT(0, tree);
+	for (int i = 0; i < CROWD; i++) {
+		pid[i] = spawn_member(fd, tree, bear_and_sleep, &inside);
+		ASSERT_LT(0, pid[i]);
+	}
+	/* Both of each pair. */
+	for (int i = 0; i < 2 * CROWD; i++)
+		pass_gate(inside);
+	ASSERT_EQ(2 * CROWD, kill_watch(fd, tree, SIGKILL));
+	while (!t.empties) {
+		ASSERT_EQ(1, wait_events(fd, &ev, 1, clock_ns(CLOCK_MONOTONIC) + PATIENCE));
+		count_event(&t, &ev);
+		if (ev.type != KNELL_EV_EXIT)
+			continue;
+		exits++;
+		others += !(ev.flags & KNELL_EVF_KILLER) || ev.exit.killer_pid != getpid();
+	}
+	EXPECT_EQ(0, t.bad);
+	EXPECT_EQ(1, t.mains);
+	EXPECT_EQ(2 * CROWD, exits + t.lost);
+	EXPECT_EQ(0, others);
+	for (int i = 0; i < 2 * CROWD; i++)
+		EXPECT_LT(0, wait(NULL));
+	close(inside);
+	close(fd);
 }
 
 TEST_HARNESS_MAIN

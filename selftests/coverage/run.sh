@@ -29,5 +29,6 @@ for source in "$here"/../*_test.c "$here"/../*_test.sh "$here"/../*_helper.c; do
 	esac
 done
 ln -s "$out/device_fuzz_test" "$out/selftests/"
+export GUESTS="${GUESTS:-2}" SIZE="${SIZE:-120}"
 export KNELL_BUILD="$out" KNELL_MODULE="$out/fault/knell.ko" KNELL_GUEST_FILES="$out/files"
 exec "$here/../qemu/check.sh" -g "$@"

@@ -5,7 +5,7 @@
 #
 # usage: check.sh [-h|-g] [NAME...]	(programs.sh and suites.sh tell what a name selects; none: all)
 #   -h   only what runs on this machine
-#   -g   only what runs in the guest, and in one guest at a time
+#   -g   only what runs in the guest, and in GUESTS at a time (1), with SIZE seconds of it in each (400)
 #
 # Three boots of the guest are there at a time (share.awk tells what is in which), and two tests of
 # this machine, all of which wait as much as they work, and the latter give way; a suite is built when
@@ -30,7 +30,7 @@ if [ "${1:-}" = -h ]; then
 	guest=
 elif [ "${1:-}" = -g ]; then
 	shift
-	host='' guests=1
+	host='' guests=${GUESTS:-1}
 fi
 rm -rf "$out"
 mkdir -p "$out/host"
@@ -61,7 +61,8 @@ make_boots()
 	: >"$out/boots"
 	[ -s "$out/programs" ] || return 0
 	"$here/guest-root.sh"
-	awk -v size=400 -v guests="$guests" -f "$here/share.awk" "$here/$costs" "$out/programs" >"$out/shares"
+	awk -v size="${SIZE:-400}" -v guests="$guests" -f "$here/share.awk" "$here/$costs" \
+		"$out/programs" >"$out/shares"
 	for nr in $(cut -d ' ' -f 1 "$out/shares" | uniq); do
 		mkdir "$out/guest-$nr"
 		sed -n "s/^$nr //p" "$out/shares" >"$out/guest-$nr/programs"
