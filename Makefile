@@ -20,7 +20,7 @@
 #				ARCH=arm64 on Debian's arm64 kernel, emulated, in build/arm64: all that
 #				runs in a guest, races with a quarter of their rounds, FEWER=1 with all
 #	make check-kernels	does so on each of Debian's kernels that knell is for, what a guest
-#				runs of it; KERNELS="5.10 7.3" only these, TESTS as above
+#				runs of it; KERNELS="5.10 7.3/arm64" only these, TESTS as above
 #	make check-debug	runs what of it runs in a guest on kernels that watch themselves, which
 #				are built once, an hour's work: KASAN, lockdep and more, then KCSAN;
 #				TESTS, APPEND as above, KINDS="memory" or "races" one kernel only,

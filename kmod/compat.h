@@ -7,6 +7,7 @@
 #include <linux/eventpoll.h>
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
+#include <linux/irq_work.h>
 #include <linux/magic.h>
 #include <linux/sysfs.h>
 #include <linux/uio.h>
@@ -28,6 +29,14 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 {
 	hrtimer_init(timer, clock, mode);
 	timer->function = function;
+}
+#endif
+
+/* 5.11 asks whether it is queued by a function. */
+#ifndef KNELL_HAVE_IRQ_WORK_IS_PENDING
+static inline bool irq_work_is_pending(struct irq_work *work)
+{
+	return atomic_read(&work->flags) & IRQ_WORK_PENDING;
 }
 #endif
 
@@ -87,6 +96,11 @@ static inline struct nlattr **knell_dump_attrs(struct netlink_callback *cb)
 	return genl_dumpit_info(cb)->attrs;
 #endif
 }
+
+/* 6.1 can name the attribute that was not there; before, there is the message alone. */
+#ifndef NL_SET_ERR_ATTR_MISS
+#define NL_SET_ERR_ATTR_MISS(extack, nest, type)	do { } while (0)
+#endif
 
 /* 6.9 tells a family of who is about to join its groups. */
 #ifdef KNELL_HAVE_GENL_BIND

@@ -33,6 +33,16 @@ void probe(struct hrtimer *timer, enum hrtimer_restart (*function)(struct hrtime
 }
 END
 
+# 5.11
+has IRQ_WORK_IS_PENDING "$@" <<'END'
+#include <linux/irq_work.h>
+bool probe(struct irq_work *work);
+bool probe(struct irq_work *work)
+{
+	return irq_work_is_pending(work);
+}
+END
+
 # 6.0
 has ITER_UBUF "$@" <<'END'
 #include <linux/uio.h>

@@ -13,6 +13,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/of.h>
+#include <linux/of_address.h>
 #include <linux/of_reserved_mem.h>
 #include <linux/platform_device.h>
 #include <linux/sysfs.h>
@@ -90,6 +91,23 @@ static const char *knell_region_wrong(u64 addr, u64 size, u32 record_size)
 	return NULL;
 }
 
+/* Does the device tree say that there is RAM, if it says of any where that is? */
+static bool knell_region_is_ram(u64 addr, u64 size)
+{
+	struct device_node *node;
+	bool told = false, ram = false;
+	struct resource res;
+	int i;
+
+	for_each_node_by_type(node, "memory") {
+		for (i = 0; !of_address_to_resource(node, i, &res); i++) {
+			told = true;
+			ram |= addr >= res.start && addr + size - 1 <= res.end;
+		}
+	}
+	return ram || !told;
+}
+
 static int knell_region_map(u64 addr, u64 size, u32 record_size)
 {
 	int err;
@@ -164,6 +182,21 @@ static void knell_region_close(void)
 	release_mem_region(knell_region.res->start, resource_size(knell_region.res));
 }
 
+/*
+ * Of what the administrator names. Where nothing answers, arm64 does not survive a
+ * look at what is there.
+ */
+static void knell_region_of_options(void)
+{
+	static const char who[] = "box_addr=, box_size=";
+
+	if (knell_region_is_ram(box_addr, box_size))
+		knell_region_open(who, box_addr, box_size, box_record_size);
+	else
+		pr_err("%s: %#llx bytes at %#llx: expected what the device tree says is RAM\n",
+		       who, box_size, box_addr);
+}
+
 /* 0, or it has been said why not. */
 static int knell_region_of_node(struct device *dev)
 {
@@ -233,7 +266,7 @@ int knell_region_init(struct device *dev)
 			pr_err("wakeup=1: no wakeup source: %d\n", err);
 	}
 	if (box_addr || box_size)
-		knell_region_open("box_addr=, box_size=", box_addr, box_size, box_record_size);
+		knell_region_of_options();
 	err = platform_driver_register(&knell_region_driver);
 	if (err)
 		knell_region_close();

@@ -8,6 +8,12 @@
 #include <linux/sched.h>
 #include <linux/time_namespace.h>
 
+/* Until 5.16 timespec64_to_ns() takes a negative time for one without end. */
+static inline s64 knell_timens_ns(const struct timespec64 *offset)
+{
+	return offset->tv_sec * NSEC_PER_SEC + offset->tv_nsec;
+}
+
 /* Nanoseconds that current's @clock is ahead of the host's, perhaps negative. */
 static inline s64 knell_timens_offset(clockid_t clock)
 {
@@ -15,9 +21,9 @@ static inline s64 knell_timens_offset(clockid_t clock)
 	const struct timens_offsets *offsets = &current->nsproxy->time_ns->offsets;
 
 	if (clock == CLOCK_MONOTONIC)
-		return timespec64_to_ns(&offsets->monotonic);
+		return knell_timens_ns(&offsets->monotonic);
 	if (clock == CLOCK_BOOTTIME)
-		return timespec64_to_ns(&offsets->boottime);
+		return knell_timens_ns(&offsets->boottime);
 #endif
 	return 0;
 }

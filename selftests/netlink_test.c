@@ -457,15 +457,17 @@ static int send_raw(struct nl *nl, uint8_t cmd, uint16_t flags, uint16_t type, c
 
 TEST_F(netlink, requests_without_what_they_need)
 {
+	/* Which attribute it is that is missing, a kernel before 6.1 cannot tell. */
+	uint32_t missing = kernel_before(6, 1) ? 0 : KNELL_A_QUEUE_ID;
 	struct nl *nl = &self->nl;
 	uint64_t id = self->id;
 
 	EXPECT_EQ(-EINVAL, send_raw(nl, KNELL_CMD_QUEUE_GET, NLM_F_ACK, 0, NULL, 0));
 	EXPECT_STREQ("expected the id of a queue", nl->text);
-	EXPECT_EQ(KNELL_A_QUEUE_ID, nl->missing);
+	EXPECT_EQ(missing, nl->missing);
 	EXPECT_EQ(-EINVAL, send_raw(nl, KNELL_CMD_QUEUE_DROP, NLM_F_ACK, 0, NULL, 0));
 	EXPECT_STREQ("expected the id of a queue", nl->text);
-	EXPECT_EQ(KNELL_A_QUEUE_ID, nl->missing);
+	EXPECT_EQ(missing, nl->missing);
 	EXPECT_EQ(-EINVAL, send_raw(nl, KNELL_CMD_WATCH_GET, NLM_F_DUMP, 0, NULL, 0));
 	EXPECT_STREQ("expected the id of a queue", nl->text);
 	EXPECT_EQ(-EINVAL, send_raw(nl, KNELL_CMD_MEMBER_GET, NLM_F_DUMP, KNELL_A_MEMBER_QUEUE,

@@ -44,8 +44,8 @@ apt_own()
 	shift
 	"$command" -q -o Dir::State="$debs/state" -o Dir::State::status="$debs/state/status" \
 		-o Dir::Cache="$debs/cache" -o Dir::Etc::sourcelist="$debs/sources.list" \
-		-o Dir::Etc::sourceparts=- -o APT::Architecture=amd64 -o APT::Architectures=amd64 \
-		-o APT::Architectures::="$machine" -o Acquire::Languages=none -o Acquire::Retries=3 \
+		-o Dir::Etc::sourceparts=- -o APT::Architecture=amd64 \
+		-o APT::Architectures="$machine,amd64" -o Acquire::Languages=none -o Acquire::Retries=3 \
 		-o APT::Sandbox::User=root \
 		-o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false "$@" </dev/null
 }
@@ -71,8 +71,9 @@ image_packages()
 header_packages()
 {
 	echo "linux-headers-$krel:$machine"
+	# Those are of no machine, or of this one: of another's apt-cache says that there are none.
 	apt_own apt-cache depends "linux-headers-$krel:$machine" |
-		sed -n 's/.*Depends: \(linux-headers-[^:]*-common[^:]*\|linux-kbuild-[^:]*\).*/\1:amd64/p'
+		sed -n 's/.*Depends: <\{0,1\}\(linux-headers-[^:]*-common[^:]*\|linux-kbuild-[^:]*\).*/\1:amd64/p'
 }
 
 unpack()
@@ -97,15 +98,21 @@ unpack_kernel()
 	done
 }
 
-# A Debian whose compiler made the kernel.
+# A Debian whose compiler made the kernel. With other packages than it was made with, it is made anew,
+# and what had been unpacked there is gone.
 make_root()
 {
+	packages=gcc,make,libc6-dev,libelf1t64,libssl3t64,zlib1g,pahole,perl
+	[ "$machine" = amd64 ] || packages=$packages,gcc-aarch64-linux-gnu
+	[ "$(cat "$debs/root.packages" 2>/dev/null)" != "$packages" ] || return 0
+	rm -rf "$root" "$debs/root.packages" "$debs"/*.key
 	mmdebstrap --mode=root --aptopt='Acquire::Retries "3"' --variant=minbase \
-		--include=gcc,make,libc6-dev,libelf1t64,libssl3t64,zlib1g,pahole \
+		--include="$packages" \
 		--dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' \
 		--dpkgopt='path-exclude=/usr/share/man/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' \
 		"$debian" "$root" "$debs/sources.list" </dev/null
+	echo "$packages" >"$debs/root.packages"
 }
 
 fetch()
@@ -121,7 +128,7 @@ fetch()
 	fi
 	# shellcheck disable=SC2046 # lists
 	(cd "$debs/debs" && apt_own apt-get download $(image_packages) $(header_packages))
-	[ -z "$toolchain" ] || [ -x "$root/usr/bin/gcc" ] || make_root
+	[ -z "$toolchain" ] || make_root
 	mkdir -p "$root/usr/lib" "$root/usr/bin"
 	[ -e "$root/lib" ] || ln -s usr/lib "$root/lib"
 	unpack_kernel

@@ -39,7 +39,8 @@ chmod 1777 "$root/gcov"
 cp "$build/qemu/init" "$root/init"
 cp "$build/qemu/insmod" "$root/sbin/insmod"
 [ ! -e "$module" ] || stripped "$module" "$root/lib/knell.ko"
-[ ! -e "$build/fault/sites" ] || {
+# That is the stock kernel's.
+[ -n "${KREL:-}" ] || [ ! -e "$build/fault/sites" ] || {
 	stripped "$build/fault/knell.ko" "$root/lib/knell-fault.ko"
 	cp "$build/fault/sites" "$root/lib/knell-fault.sites"
 }
