@@ -119,10 +119,13 @@ static void note_queue(const struct nl_message *m, void *arg)
 	*(uint64_t *)arg = nl_u64(m, KNELL_A_QUEUE_ID);
 }
 
-/* Those that were kept, and that nobody holds any more. 0, or why there still is one. */
+/*
+ * Those that were kept, and that nobody holds any more. 0, or why there still is one: a ring of
+ * io_uring(7) gives up what it polls when a worker of the kernel's gets to it.
+ */
 static int drop_all(void)
 {
-	uint64_t id, end = clock_ns(CLOCK_MONOTONIC) + 10 * NSEC_PER_SEC;
+	uint64_t id, end = clock_ns(CLOCK_MONOTONIC) + 60 * NSEC_PER_SEC;
 	int err = 0;
 
 	while (clock_ns(CLOCK_MONOTONIC) < end) {
@@ -133,7 +136,7 @@ static int drop_all(void)
 		/* Whose last file is on its way cannot be dropped yet. */
 		err = nl_queue_drop(&nl, id);
 		if (err)
-			sched_yield();
+			usleep(1000);
 	}
 	return err ?: -ETIMEDOUT;
 }
