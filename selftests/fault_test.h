@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Making one allocation fail: the Nth that a task does from now on, by CONFIG_FAILSLAB and
- * CONFIG_FAIL_PAGE_ALLOC (Documentation/fault-injection), or, of the module alone and with all else
- * that can fail, by the module's fault build (fault/fault.c).
+ * Making one allocation fail: the Nth that a task does from now on, by CONFIG_FAILSLAB,
+ * CONFIG_FAIL_PAGE_ALLOC and CONFIG_FAULT_INJECTION_USERCOPY (Documentation/fault-injection), of
+ * which copies count with the others; or, of the module alone and with all else that can fail, by the
+ * module's fault build (fault/fault.c).
  */
 #ifndef _FAULT_TEST_H
 #define _FAULT_TEST_H
@@ -153,7 +154,8 @@ static inline void fail_nth(int fd, unsigned int n)
 
 	if (sites->built)
 		built_arm(fault_tid[fd], n);
-	else if (pwrite(fd, text, len, 0) != len)
+	/* That copy may have been the one that was to fail. */
+	else if (pwrite(fd, text, len, 0) != len && (errno != EFAULT || pwrite(fd, text, len, 0) != len))
 		_exit(BROKEN);
 }
 
@@ -165,10 +167,13 @@ static inline unsigned int fails_in(int fd)
 
 	if (sites->built)
 		left = built_left(fault_tid[fd], &fault_errno);
-	else if (pread(fd, text, sizeof(text) - 1, 0) < 1)
-		_exit(BROKEN);
-	else
+	else if (pread(fd, text, sizeof(text) - 1, 0) > 0)
 		left = atoi(text);
+	/* What was left is the copy of what is left. */
+	else if (errno == EFAULT)
+		left = 1;
+	else
+		_exit(BROKEN);
 	fail_nth(fd, 0);
 	return left;
 }
@@ -177,6 +182,12 @@ static inline unsigned int fails_in(int fd)
 static inline bool has_failed(int fd)
 {
 	return !fails_in(fd);
+}
+
+/* Whether @err is the errno of what has failed. */
+static inline bool is_right(int err)
+{
+	return sites->built ? err == -fault_errno : err == -ENOMEM || err == -EFAULT;
 }
 
 /* Memory that the module was given and has not given back. */
