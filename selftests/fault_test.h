@@ -12,6 +12,7 @@
 
 #define FAILSLAB	"/sys/kernel/debug/failslab/"
 #define FAIL_PAGES	"/sys/kernel/debug/fail_page_alloc/"
+#define FAIL_COPIES	"/sys/kernel/debug/fail_usercopy/"
 #define FAULT_KO	"/lib/knell-fault.ko"
 #define FAULT_SITES	"/lib/knell-fault.sites"
 #define FAULT_PARAM	"/sys/module/knell/parameters/fault"
@@ -219,6 +220,9 @@ static inline int prepare_faults(void)
 	err = write_file(FAIL_PAGES "ignore-gfp-wait", "N");
 	err = err ?: write_file(FAIL_PAGES "min-order", "0");
 	err = err ?: write_file(FAIL_PAGES "verbose", "0");
+	if (err && err != -ENOENT)
+		return err;
+	err = write_file(FAIL_COPIES "verbose", "0");
 	return err == -ENOENT ? 0 : err;
 }
 
