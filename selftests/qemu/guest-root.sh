@@ -40,7 +40,7 @@ chmod 1777 "$root/gcov"
 cp "$build/qemu/init" "$root/init"
 cp "$build/qemu/insmod" "$root/sbin/insmod"
 [ ! -e "$module" ] || stripped "$module" "$root/lib/knell.ko"
-[ ! -e "$fault/sites" ] || {
+[ -n "${KREL:-}" ] || [ ! -e "$fault/sites" ] || {
 	stripped "$fault/knell.ko" "$root/lib/knell-fault.ko"
 	cp "$fault/sites" "$root/lib/knell-fault.sites"
 }
