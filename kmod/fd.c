@@ -271,13 +271,24 @@ static bool knell_is_anon(const struct file *file, const char *name)
 	       !strcmp(file->f_path.dentry->d_name.name, name);
 }
 
+/* No name of a module tells of a CUSE that is built in. It is FUSE that polls its devices. */
+static bool knell_is_builtin_cuse(const struct file *file)
+{
+	char poll[sizeof("fuse_file_poll")];
+
+	if (!IS_BUILTIN(CONFIG_CUSE) || file->f_op->owner || !S_ISCHR(file_inode(file)->i_mode))
+		return false;
+	snprintf(poll, sizeof(poll), "%ps", file->f_op->poll);
+	return !strcmp(poll, "fuse_file_poll");
+}
+
 /* Does its poll wait for a process, which may take its time? CUSE makes devices of processes. */
 static bool knell_is_fuse(const struct file *file)
 {
 	struct module *owner = file->f_op->owner;
 
 	return file_inode(file)->i_sb->s_magic == FUSE_SUPER_MAGIC ||
-	       (owner && !strcmp(module_name(owner), "cuse"));
+	       (owner && !strcmp(module_name(owner), "cuse")) || knell_is_builtin_cuse(file);
 }
 
 /* A file that wakes others when it is woken could wake itself in a ring of such files. */

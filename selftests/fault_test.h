@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Making one allocation fail: the Nth that a task does from now on, by CONFIG_FAILSLAB and
- * CONFIG_FAIL_PAGE_ALLOC (Documentation/fault-injection), or, of the module alone and with all else
- * that can fail, by the module's fault build (fault/fault.c).
+ * Making one allocation fail: the Nth that a task does from now on, by CONFIG_FAILSLAB,
+ * CONFIG_FAIL_PAGE_ALLOC and CONFIG_FAULT_INJECTION_USERCOPY (Documentation/fault-injection), of
+ * which copies count with the others; or, of the module alone and with all else that can fail, by the
+ * module's fault build (fault/fault.c).
  */
 #ifndef _FAULT_TEST_H
 #define _FAULT_TEST_H
@@ -11,6 +12,7 @@
 
 #define FAILSLAB	"/sys/kernel/debug/failslab/"
 #define FAIL_PAGES	"/sys/kernel/debug/fail_page_alloc/"
+#define FAIL_COPIES	"/sys/kernel/debug/fail_usercopy/"
 #define FAULT_KO	"/lib/knell-fault.ko"
 #define FAULT_SITES	"/lib/knell-fault.sites"
 #define FAULT_PARAM	"/sys/module/knell/parameters/fault"
@@ -153,7 +155,8 @@ static inline void fail_nth(int fd, unsigned int n)
 
 	if (sites->built)
 		built_arm(fault_tid[fd], n);
-	else if (pwrite(fd, text, len, 0) != len)
+	/* That copy may have been the one that was to fail. */
+	else if (pwrite(fd, text, len, 0) != len && (errno != EFAULT || pwrite(fd, text, len, 0) != len))
 		_exit(BROKEN);
 }
 
@@ -165,10 +168,13 @@ static inline unsigned int fails_in(int fd)
 
 	if (sites->built)
 		left = built_left(fault_tid[fd], &fault_errno);
-	else if (pread(fd, text, sizeof(text) - 1, 0) < 1)
-		_exit(BROKEN);
-	else
+	else if (pread(fd, text, sizeof(text) - 1, 0) > 0)
 		left = atoi(text);
+	/* What was left is the copy of what is left. */
+	else if (errno == EFAULT)
+		left = 1;
+	else
+		_exit(BROKEN);
 	fail_nth(fd, 0);
 	return left;
 }
@@ -177,6 +183,12 @@ static inline unsigned int fails_in(int fd)
 static inline bool has_failed(int fd)
 {
 	return !fails_in(fd);
+}
+
+/* Whether @err is the errno of what has failed. */
+static inline bool is_right(int err)
+{
+	return sites->built ? err == -fault_errno : err == -ENOMEM || err == -EFAULT;
 }
 
 /* Memory that the module was given and has not given back. */
@@ -208,6 +220,9 @@ static inline int prepare_faults(void)
 	err = write_file(FAIL_PAGES "ignore-gfp-wait", "N");
 	err = err ?: write_file(FAIL_PAGES "min-order", "0");
 	err = err ?: write_file(FAIL_PAGES "verbose", "0");
+	if (err && err != -ENOENT)
+		return err;
+	err = write_file(FAIL_COPIES "verbose", "0");
 	return err == -ENOENT ? 0 : err;
 }
 

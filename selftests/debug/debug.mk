@@ -7,6 +7,8 @@ export KNELL_BUILD := $(CURDIR)/$(build)
 export SLOW ?= 5
 kmod := $(KNELL_BUILD)/$(KNELL_DEBUG)/kmod
 export KNELL_MODULE := $(kmod)/knell.ko
+# Its fault build (../fault), too, is this kernel's alone.
+export KNELL_FAULT := $(KNELL_BUILD)/$(KNELL_DEBUG)/fault
 # Of undefined behaviour only the module's is looked for; kernels without UBSAN take no notice.
 kbuild_flags := UBSAN_SANITIZE=y
 # The tests of this machine have no part in it.

@@ -24,6 +24,7 @@ build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
 tree=$foreign
 [ -z "${KREL:-}" ] || [ -n "${KERNEL:-}" ] || module=$("$here/kernel.sh" ko)
 guest=$build/guest${KREL:+-$KREL}
+fault=${KNELL_FAULT:-$build/fault}
 root=$guest/root
 
 # What is for a debugger would only take the guest time to unpack.
@@ -39,10 +40,10 @@ chmod 1777 "$root/gcov"
 cp "$build/qemu/init" "$root/init"
 cp "$build/qemu/insmod" "$root/sbin/insmod"
 [ ! -e "$module" ] || stripped "$module" "$root/lib/knell.ko"
-# That is the stock kernel's.
-[ -n "${KREL:-}" ] || [ ! -e "$build/fault/sites" ] || {
-	stripped "$build/fault/knell.ko" "$root/lib/knell-fault.ko"
-	cp "$build/fault/sites" "$root/lib/knell-fault.sites"
+# That is the stock kernel's, or a debug kernel's.
+[ -n "${KREL:-}" ] || [ ! -e "$fault/sites" ] || {
+	stripped "$fault/knell.ko" "$root/lib/knell-fault.ko"
+	cp "$fault/sites" "$root/lib/knell-fault.sites"
 }
 [ ! -e "$build/knelld-static" ] || stripped "$build/knelld-static" "$root/sbin/knelld"
 [ ! -e "$build/knellctl-static" ] || stripped "$build/knellctl-static" "$root/sbin/knellctl"
