@@ -24,7 +24,8 @@ trees soak_trees_test 2 1024 7200
 machine soak_machine_test 3 1024 7200
 memory soak_memory_test 2 1024 3600
 pids soak_pids_test 2 1024 7200
-managers keep_kill_test 2 1024 7200'
+managers keep_kill_test 2 1024 7200
+modules soak_modules_test 1 1024 7200'
 
 storm()
 {
