@@ -424,23 +424,31 @@ leave:
 	return err;
 }
 
+/* What it is ready for, unless it is closed. May sleep. */
+static __poll_t knell_fd_look(struct knell_fd *fd)
+{
+	struct file *file = knell_fd_enter(fd);
+	__poll_t mask;
+
+	if (!file)
+		return 0;
+	mask = knell_fd_poll(file, fd->events);
+	knell_fd_leave(fd, file);
+	return mask;
+}
+
 /* A wake that did not say for what: is there anything that was asked for? */
 static bool knell_fd_settle(struct knell_watch *watch)
 {
 	struct knell_fd *fd = to_fd(watch);
 	struct knell_queue *queue = watch->queue;
-	__poll_t mask = 0;
-	struct file *file;
+	__poll_t mask;
 
 	if (!(fd->ready & KNELL_FD_UNSURE))
 		return true;
 	fd->ready &= ~KNELL_FD_UNSURE;
 	spin_unlock_irq(&queue->lock);
-	file = knell_fd_enter(fd);
-	if (file) {
-		mask = knell_fd_poll(file, fd->events);
-		knell_fd_leave(fd, file);
-	}
+	mask = knell_fd_look(fd);
 	spin_lock_irq(&queue->lock);
 	knell_fd_collect(fd, mask);
 	return fd->ready || fd->shown;
