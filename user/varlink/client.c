@@ -58,9 +58,10 @@ static int await(struct varlink_client *c, short events, int64_t until)
 	return 0;
 }
 
+/* Not early: of the millisecond that it is, a part has gone by. */
 static int64_t deadline(const struct varlink_client *c)
 {
-	return c->timeout_ms < 0 ? 0 : now_ms() + c->timeout_ms;
+	return c->timeout_ms < 0 ? 0 : now_ms() + 1 + c->timeout_ms;
 }
 
 int varlink_connect(struct varlink_client *c, const char *path, int timeout_ms)
