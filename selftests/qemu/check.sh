@@ -7,9 +7,9 @@
 #   -h   only what runs on this machine
 #   -g   only what runs in the guest, and in GUESTS at a time (1), with SIZE seconds of it in each (400)
 #
-# Three boots of the guest are there at a time (share.awk tells what is in which), and two tests of
-# this machine, all of which wait as much as they work, and the latter give way; a suite is built when
-# its first test is to be run. What takes longest comes first (costs.sh). What a boot has said comes in
+# Two boots of the guest are there at a time (share.awk tells what is in which), and three tests of
+# this machine, which wait more than they work and give way to the guests; a suite is built when its
+# first test is to be run. What takes longest comes first (costs.sh). What a boot has said comes in
 # one piece at its end. Where ARCH is another machine's (arch.sh), or KREL another kernel's, there is
 # little but the guests; for ARCH there are four of them. When all of libknell's programs were
 # selected, its lines that have run, here or there, are counted.
@@ -20,7 +20,7 @@ build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
 # shellcheck source=selftests/qemu/arch.sh
 . "$here/arch.sh"
 out=$build/check${KREL:+-$KREL}
-guest=1 host=1 guests=3
+guest=1 host=1 guests=2
 [ -z "$foreign" ] || guests=4
 export KNELL_BUILD="$build" KNELL_RUNNER=$$
 
@@ -81,7 +81,7 @@ run_all()
 {
 	xargs -r -P "$guests" -L 1 "$here/job.sh" "$out" <"$out/boots" &
 	boots=$!
-	xargs -r -P 2 -L 1 "$here/job.sh" "$out" <"$out/jobs" || lost=1
+	xargs -r -P 3 -L 1 "$here/job.sh" "$out" <"$out/jobs" || lost=1
 	wait $boots || lost=1
 }
 

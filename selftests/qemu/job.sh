@@ -59,7 +59,7 @@ esac
 limit=$1
 shift
 # The guests are what all wait for.
-renice -n 5 $$ >/dev/null
+renice -n 3 $$ >/dev/null
 # What was not run has failed.
 built || exit 0
 export ASAN_OPTIONS=detect_leaks=1:exitcode=99 UBSAN_OPTIONS=print_stacktrace=1:exitcode=99
