@@ -343,12 +343,20 @@ test_a_daemon_that_leaves_late()
 		until [ -e $dir/leave ]; do sleep 0.05; done
 		exec setsid sleep 300000
 	END
+	unit once.service <<-'END'
+		[Service]
+		Type=oneshot
+		ExecStart=/bin/true
+	END
 	rm -f "$dir/leave" "$dir/late.pid"
 	manage
 	until_true is late active
 	pid=$(pid_of late)
 	touch "$dir/leave"
 	until_true leads_a_session "$pid"
+	# With any death it is seen that nobody is left in that group.
+	run start once
+	exits 0
 	run stop late
 	exits 0
 	is late inactive || fail "it is not stopped: $(cat "$dir/log")"

@@ -261,11 +261,12 @@ static bool is_led(const struct unit *u)
 /* Everybody. */
 int tree_kill_members(const struct unit *u, int sig)
 {
-	bool led = is_led(u);
+	/* Of whose tree it may have been told that all had left it. */
+	const struct tree *led = is_led(u) ? u->main : NULL;
 	int n = 0;
 
 	for (const struct tree *t = u->trees; t; t = t->next)
-		n += has_members(t) ? kill_watch(u, t->watch, sig) : 0;
+		n += t == led || has_members(t) ? kill_watch(u, t->watch, sig) : 0;
 	/* Without the module it may be in no tree of its unit's. */
 	if (u->follows && procs->main_bit && !led)
 		n += kill_watch(u, u->proc, sig);
