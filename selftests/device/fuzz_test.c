@@ -242,6 +242,9 @@ TEST_F_TIMEOUT(device, fuzz, 7200)
 		ASSERT_TRUE(memory_is_back(live));
 		ASSERT_TRUE(removed_within(NSEC_PER_SEC));
 		ASSERT_TRUE(inserted());
+		/* The family has another number in each life. */
+		close(nl.fd);
+		ASSERT_EQ(0, nl_open(&nl));
 		ASSERT_TRUE(works());
 		run.lives++;
 	}
