@@ -8,6 +8,7 @@
  * CPU may go on executing that when memory has the new code already, for ever.
  *
  * runner-limit: 900
+ * runner-smp: 1
  */
 #include "kselftest_harness.h"
 
