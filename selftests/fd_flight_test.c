@@ -69,6 +69,12 @@ static int pair(int *s)
 	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, s);
 }
 
+/* A pair, and a new queue that watches its first, or -1. */
+static int queue_on_pair(int *s)
+{
+	return pair(s) ? -1 : queue_on(s[0]);
+}
+
 static int in_its_own_socket(void)
 {
 	const int types[] = { SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET };
@@ -92,9 +98,8 @@ static int in_each_others_socket(void)
 {
 	int a[2], b[2], on_a, on_b;
 
-	CHECK(!pair(a) && !pair(b));
-	on_a = queue_on(a[0]);
-	on_b = queue_on(b[0]);
+	on_a = queue_on_pair(a);
+	on_b = queue_on_pair(b);
 	CHECK(on_a >= 0 && on_b >= 0);
 	CHECK(!send_fd(a[1], on_b));
 	CHECK(!send_fd(b[1], on_a));
@@ -109,10 +114,8 @@ TEST_F_TIMEOUT(flight, two_in_the_sockets_of_each_other, LIMIT)
 /* It is in one end, which is on its way in the other end, which it watches. */
 static int in_the_peer(void)
 {
-	int s[2], queue;
+	int s[2], queue = queue_on_pair(s);
 
-	CHECK(!pair(s));
-	queue = queue_on(s[0]);
 	CHECK(queue >= 0);
 	CHECK(add_fd(queue, s[1], KNELL_OPF_EDGE, EPOLLIN) > 0);
 	CHECK(!send_fd(s[0], queue));
@@ -128,10 +131,8 @@ TEST_F_TIMEOUT(flight, in_the_peer, LIMIT)
 /* The kernel's collector alone can end this one. */
 static int in_a_socket_in_itself(void)
 {
-	int s[2], queue;
+	int s[2], queue = queue_on_pair(s);
 
-	CHECK(!pair(s));
-	queue = queue_on(s[0]);
 	CHECK(queue >= 0);
 	CHECK(!send_fd(s[1], s[0]));
 	CHECK(!send_fd(s[1], queue));
@@ -168,10 +169,8 @@ TEST_F_TIMEOUT(flight, in_a_connection_that_nobody_accepts, LIMIT)
 
 static int kept(void)
 {
-	int s[2], queue;
+	int s[2], queue = queue_on_pair(s);
 
-	CHECK(!pair(s));
-	queue = queue_on(s[0]);
 	CHECK(queue >= 0);
 	CHECK(add_watch(queue, op_user(7)) > 0);
 	CHECK(!keep_queue(queue, NAME));
