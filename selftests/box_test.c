@@ -30,20 +30,6 @@ FIXTURE(box)
 	union image *image;
 };
 
-static int insert(const char *options)
-{
-	int fd = open(getenv("KNELL_KO"), O_RDONLY | O_CLOEXEC), err;
-
-	err = syscall(SYS_finit_module, fd, options, 0) ? -errno : 0;
-	close(fd);
-	return err;
-}
-
-static int removed(void)
-{
-	return syscall(SYS_delete_module, "knell", O_NONBLOCK) && errno != ENOENT ? -errno : 0;
-}
-
 static uint32_t crc32_of(const void *data, size_t size)
 {
 	const unsigned char *at = data;
@@ -136,8 +122,8 @@ static bool has_box(void)
 
 FIXTURE_SETUP(box)
 {
-	ASSERT_EQ(0, removed());
-	ASSERT_EQ(0, insert(OPTIONS));
+	ASSERT_EQ(0, remove_module());
+	ASSERT_EQ(0, insert_module(OPTIONS));
 	ASSERT_TRUE(has_box());
 	self->image = malloc(sizeof(*self->image));
 }
@@ -145,8 +131,8 @@ FIXTURE_SETUP(box)
 FIXTURE_TEARDOWN(box)
 {
 	free(self->image);
-	EXPECT_EQ(0, removed());
-	EXPECT_EQ(0, insert(""));
+	EXPECT_EQ(0, remove_module());
+	EXPECT_EQ(0, insert_module(""));
 }
 
 /* Of a process that has ended. */
@@ -243,8 +229,8 @@ TEST_F_TIMEOUT(box, one_after_another, LIMIT)
 	boots = header_of(self->image)->boots;
 	EXPECT_EQ(KNELL_BOX_NONE, header_of(self->image)->reason);
 	close(fd);
-	ASSERT_EQ(0, removed());
-	ASSERT_EQ(0, insert(OPTIONS));
+	ASSERT_EQ(0, remove_module());
+	ASSERT_EQ(0, insert_module(OPTIONS));
 	ASSERT_TRUE(read_image(self->image, KNELL_BOX_FILE));
 	ASSERT_NE(NULL, header_of(self->image));
 	EXPECT_EQ(KNELL_BOX_UNLOADED, header_of(self->image)->reason);
@@ -292,7 +278,7 @@ TEST_F_TIMEOUT(box, torn, LIMIT)
 		ASSERT_NE(NULL, await_record(self->image, pid[i]));
 	}
 	close(fd);
-	ASSERT_EQ(0, removed());
+	ASSERT_EQ(0, remove_module());
 	region = map_region();
 	if (!region)
 		SKIP(return, "/dev/mem does not show it");
@@ -301,18 +287,18 @@ TEST_F_TIMEOUT(box, torn, LIMIT)
 	rec->status ^= 1;
 	munmap(region, SIZE);
 	ASSERT_TRUE(kernel_said(&kmsg, NULL));
-	ASSERT_EQ(0, insert(OPTIONS));
+	ASSERT_EQ(0, insert_module(OPTIONS));
 	EXPECT_TRUE(kernel_said(&kmsg, " 1 torn"));
 	ASSERT_TRUE(read_image(self->image, KNELL_BOX_FILE));
 	EXPECT_EQ(NULL, record_of(self->image, pid[0]));
 	EXPECT_NE(NULL, record_of(self->image, pid[1]));
-	ASSERT_EQ(0, removed());
+	ASSERT_EQ(0, remove_module());
 	region = map_region();
 	ASSERT_NE(NULL, region);
 	region->header[0].time_ns ^= 1;
 	region->header[1].magic = 0;
 	munmap(region, SIZE);
-	ASSERT_EQ(0, insert(OPTIONS));
+	ASSERT_EQ(0, insert_module(OPTIONS));
 	ASSERT_TRUE(read_image(self->image, KNELL_BOX_FILE));
 	ASSERT_NE(NULL, header_of(self->image));
 	EXPECT_EQ(0, header_of(self->image)->boots);
@@ -330,8 +316,8 @@ TEST_F_TIMEOUT(box, other_slots, LIMIT)
 	ASSERT_NE(NULL, await_record(self->image, pid));
 	seq = record_of(self->image, pid)->seq;
 	close(fd);
-	ASSERT_EQ(0, removed());
-	ASSERT_EQ(0, insert(OPTIONS " box_record_size=512"));
+	ASSERT_EQ(0, remove_module());
+	ASSERT_EQ(0, insert_module(OPTIONS " box_record_size=512"));
 	ASSERT_TRUE(read_image(self->image, KNELL_BOX_FILE_LIVE));
 	EXPECT_EQ(512, header_of(self->image)->record_size);
 	EXPECT_EQ(NULL, record_of(self->image, pid));
@@ -365,9 +351,9 @@ TEST_F_TIMEOUT(box, none, LIMIT)
 	int kmsg;
 
 	for (unsigned int i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		ASSERT_EQ(0, removed());
+		ASSERT_EQ(0, remove_module());
 		ASSERT_TRUE(kernel_said(&kmsg, NULL));
-		ASSERT_EQ(0, insert(wrong[i].options));
+		ASSERT_EQ(0, insert_module(wrong[i].options));
 		EXPECT_FALSE(has_box());
 		EXPECT_TRUE(kernel_said(&kmsg, wrong[i].says)) TH_LOG("%s", wrong[i].options);
 	}

@@ -11,22 +11,6 @@
 /* Kept from the kernel by boots.sh. */
 #define BOX_OPTIONS	"box_addr=0x10000000 box_size=0x10000 wakeup=1"
 
-static int insert(const char *ko, const char *options)
-{
-	int fd = open(ko, O_RDONLY | O_CLOEXEC), err;
-
-	if (fd < 0)
-		return -errno;
-	err = syscall(SYS_finit_module, fd, options, 0) ? -errno : 0;
-	close(fd);
-	return err;
-}
-
-static int removed(void)
-{
-	return syscall(SYS_delete_module, "knell", O_NONBLOCK) && errno != ENOENT ? -errno : 0;
-}
-
 /* ---- the module comes ---- */
 
 /* A file of @path whose name begins with "knell", or whose text does. */
@@ -95,15 +79,15 @@ FIXTURE_SETUP(loading)
 {
 	self->kmsg = open_kmsg();
 	ASSERT_LE(0, self->kmsg);
-	ASSERT_EQ(0, removed());
+	ASSERT_EQ(0, remove_module());
 	ASSERT_TRUE(nothing_there());
 }
 
 FIXTURE_TEARDOWN(loading)
 {
-	removed();
+	remove_module();
 	EXPECT_TRUE(nothing_there());
-	EXPECT_EQ(0, insert(FAULT_KO, ""));
+	EXPECT_EQ(0, insert_from(FAULT_KO, ""));
 	TH_LOG("%u failed, %u refusals", self->n - 1, self->refused);
 }
 
@@ -115,18 +99,18 @@ TEST_F_TIMEOUT(loading, init, LIMIT)
 
 	do {
 		snprintf(options, sizeof(options), BOX_OPTIONS " fault=%d:%u", own_tid(), ++self->n);
-		err = insert(FAULT_KO, options);
+		err = insert_from(FAULT_KO, options);
 		why = failed_by_kmsg(self->kmsg, &live);
 		if (err) {
 			ASSERT_EQ(-why, err);
 			ASSERT_EQ(0, live);
 			ASSERT_TRUE(nothing_there());
 			self->refused++;
-			ASSERT_EQ(0, insert(FAULT_KO, BOX_OPTIONS));
+			ASSERT_EQ(0, insert_from(FAULT_KO, BOX_OPTIONS));
 		}
 		built_arm(own_tid(), 0);
 		ASSERT_TRUE(does_work());
-		ASSERT_EQ(0, removed());
+		ASSERT_EQ(0, remove_module());
 		failed_by_kmsg(self->kmsg, &live);
 		ASSERT_EQ(0, live);
 		ASSERT_TRUE(nothing_there());
@@ -144,7 +128,7 @@ TEST_F_TIMEOUT(loading, first_tree, LIMIT)
 	int fd, nth;
 
 	do {
-		ASSERT_EQ(0, insert(FAULT_KO, ""));
+		ASSERT_EQ(0, insert_from(FAULT_KO, ""));
 		nth = open_fail_nth(0);
 		fd = open_queue();
 		fail_nth(nth, ++self->n);
@@ -160,7 +144,7 @@ TEST_F_TIMEOUT(loading, first_tree, LIMIT)
 		ASSERT_TRUE(tree_ends(fd, tree));
 		close(fd);
 		close(nth);
-		ASSERT_EQ(0, removed());
+		ASSERT_EQ(0, remove_module());
 	} while (again);
 	EXPECT_LT(0, self->refused);
 }

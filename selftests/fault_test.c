@@ -1142,7 +1142,6 @@ static int read_sites(void)
 /* With the fault build instead of the module. */
 int main(int argc, char **argv)
 {
-	const char *ko = getenv("KNELL_KO") ?: "/lib/knell.ko";
 	int err, status;
 
 	sites = shared(sizeof(*sites));
@@ -1151,15 +1150,15 @@ int main(int argc, char **argv)
 		return KSFT_SKIP;
 	}
 	sites->built = true;
-	err = read_sites() ?: removed() ?: insert(FAULT_KO, "");
+	err = read_sites() ?: reload_from(FAULT_KO, "");
 	if (err) {
 		printf("Bail out! %s: %s\n", FAULT_KO, strerror(-err));
 		return KSFT_FAIL;
 	}
 	status = run_all(argc, argv);
-	err = removed() ?: insert(ko, "");
+	err = reload_module("");
 	if (err)
-		fprintf(stderr, "# %s: %s\n", ko, strerror(-err));
+		fprintf(stderr, "# %s: %s\n", module_file(), strerror(-err));
 	return err ? KSFT_FAIL : status;
 }
 
