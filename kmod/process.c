@@ -53,6 +53,9 @@ struct knell_process {
 
 static_assert(sizeof(struct knell_process) <= KNELL_WATCH_SIZE);
 
+/* Records that are looked through at once, with interrupts off. */
+#define KNELL_FEW	256
+
 static struct knell_process *to_process(struct knell_watch *watch)
 {
 	return container_of(watch, struct knell_process, watch);
@@ -157,6 +160,34 @@ static bool knell_process_known(struct knell_queue *queue, struct pid *pid, u64 
 	return false;
 }
 
+static bool knell_process_among(struct list_head *records, struct pid *pid, u64 start)
+{
+	struct knell_process *process;
+	struct knell_record *rec;
+
+	list_for_each_entry(rec, records, node) {
+		process = to_process(rec->watch);
+		if (rec->watch->ops == &knell_process_ops && process->pid == pid &&
+		    process->death.start == start)
+			return true;
+	}
+	return false;
+}
+
+/* As knell_process_linked(), with those that have fired: few are, of however many watches. */
+static bool knell_process_told(struct knell_queue *queue, struct pid *pid, u64 start, u32 but)
+{
+	bool found, few;
+
+	spin_lock_irq(&queue->lock);
+	few = queue->pending + queue->unacked <= KNELL_FEW;
+	found = few && (knell_process_among(&queue->ready, pid, start) ||
+			knell_process_among(&queue->reading, pid, start) ||
+			knell_process_among(&queue->delivered, pid, start));
+	spin_unlock_irq(&queue->lock);
+	return found || (!few && knell_process_known(queue, pid, start, but));
+}
+
 /*
  * Arms the watch, unless the target is dead. Under the wait queue's lock, that
  * every notifier takes after it has set exit_state: either its state is seen
@@ -195,7 +226,7 @@ static int knell_process_late(struct knell_process *process, u64 start)
 	int err = 0;
 
 	/* An armed watch would have been linked, one that has fired is not. */
-	if (knell_process_known(process->watch.queue, process->pid, start, process->watch.handle))
+	if (knell_process_told(process->watch.queue, process->pid, start, process->watch.handle))
 		return -EEXIST;
 	rcu_read_lock();
 	task = knell_leader(process->pid, &dead);
@@ -235,7 +266,7 @@ static int knell_process_check(struct knell_process *process, u64 *start)
 	/* execve(2) by another thread gives it the old leader's, which is the same process's. */
 	*start = task ? data_race(task->start_time) : 0;
 	rcu_read_unlock();
-	if (!err && atomic_read(&queue->unborn) &&
+	if (!err && atomic_read(&queue->newborn) &&
 	    knell_process_known(queue, process->pid, *start, process->watch.handle))
 		err = -EEXIST;
 	return err;
@@ -284,6 +315,7 @@ static void knell_process_born(struct knell_next *next, struct pid *child)
 {
 	struct knell_process *process = container_of(next, struct knell_process, next);
 
+	atomic_inc(&process->watch.queue->newborn);
 	/* Pairs with knell_process_target(). */
 	smp_store_release(&process->pid, get_pid(child));
 }
@@ -301,7 +333,7 @@ static void knell_process_enrol(struct knell_next *next)
 		__add_wait_queue(head, &process->wait);
 	spin_unlock(&queue->lock);
 	spin_unlock_irq(&head->lock);
-	atomic_dec(&queue->unborn);
+	atomic_dec(&queue->newborn);
 	knell_watch_put(&process->watch);
 	knell_queue_put(queue);
 }
@@ -318,12 +350,10 @@ static int knell_process_add_next(struct knell_process *process)
 	/* The child's, until it has linked itself. */
 	refcount_inc(&process->watch.refs);
 	kref_get(&queue->refs);
-	atomic_inc(&queue->unborn);
 	err = knell_next_arm(&process->next);
 	if (!err)
 		return 0;
 	process->watch.state = KNELL_DEAD;
-	atomic_dec(&queue->unborn);
 	knell_queue_put(queue);
 	knell_watch_put(&process->watch);
 	return err;
@@ -439,7 +469,6 @@ static void knell_process_release(struct knell_watch *watch)
 
 	if (!knell_process_target(process) && process->next.parent &&
 	    knell_next_disarm(&process->next)) {
-		atomic_dec(&queue->unborn);
 		refcount_dec(&watch->refs);
 		knell_queue_put(queue);
 	}

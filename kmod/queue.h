@@ -71,7 +71,7 @@ struct task_struct;
  * @pid_ns: of the opener
  * @opener: his thread group, referenced
  * @id: never used again
- * @unborn: OPF_NEXT watches whose child has yet to link them
+ * @newborn: OPF_NEXT watches whose child is there and has yet to link them
  * @refs: of files, revoked ones too, of @keep, and one for each fork under way
  * @rcu: hooks wake @readers and @pollers after @lock, under RCU
  */
@@ -105,7 +105,7 @@ struct knell_queue {
 	struct pid_namespace *pid_ns;
 	struct pid *opener;
 	u64 id;
-	atomic_t unborn;
+	atomic_t newborn;
 	struct kref refs;
 	struct rcu_head rcu;
 };

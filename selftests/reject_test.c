@@ -5,7 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
-#include "queue_test.h"
+#include "process_test.h"
 
 QUEUE_FIXTURE(reject)
 
@@ -372,7 +372,7 @@ static pid_t new_zombie(void)
 
 	if (!pid)
 		_exit(0);
-	return waitid(P_PID, pid, NULL, WEXITED | WNOWAIT) ? -1 : pid;
+	return await_zombie(pid) ? -1 : pid;
 }
 
 TEST_F_TIMEOUT(reject, a_process_that_is_known, LIMIT)
@@ -401,6 +401,31 @@ TEST_F_TIMEOUT(reject, a_process_that_is_known, LIMIT)
 	EXPECT_EQ(4, nr_watches(self->fd));
 	EXPECT_EQ(0, kill(child, SIGKILL));
 	EXPECT_EQ(child, waitpid(child, NULL, 0));
+}
+
+/* Read, and to come again; then among more records than are looked through. */
+TEST_F_TIMEOUT(reject, a_process_that_was_told, LIMIT)
+{
+	pid_t pid[2] = { new_zombie(), new_zombie() };
+	struct knell_event ev;
+	int64_t bell;
+
+	ASSERT_LT(0, pid[0]);
+	ASSERT_LT(0, pid[1]);
+	EXPECT_LT(0, add_watch(self->fd, op_process(pid[0], KNELL_OPF_ACK, 1)));
+	ASSERT_EQ(1, next_event(self->fd, &ev));
+	EXPECT_EQ(-EEXIST, add_watch(self->fd, op_process(pid[0], 0, 2)));
+	for (int i = 0; i < 300; i++) {
+		bell = add_watch(self->fd, op_user(i));
+		ASSERT_LT(0, bell);
+		ASSERT_EQ(0, trigger(self->fd, bell, 1));
+	}
+	EXPECT_EQ(-EEXIST, add_watch(self->fd, op_process(pid[0], 0, 3)));
+	EXPECT_LT(0, add_watch(self->fd, op_process(pid[1], 0, 4)));
+	EXPECT_EQ(-EEXIST, add_watch(self->fd, op_process(pid[1], 0, 5)));
+	EXPECT_EQ(302, nr_watches(self->fd));
+	EXPECT_EQ(pid[0], waitpid(pid[0], NULL, 0));
+	EXPECT_EQ(pid[1], waitpid(pid[1], NULL, 0));
 }
 
 TEST_F_TIMEOUT(reject, handles_that_name_nothing, LIMIT)
@@ -653,7 +678,7 @@ FIXTURE_TEARDOWN(quota)
 	write_file(QUOTA_PARAM, self->before);
 }
 
-static int become(uid_t uid)
+static int become_user(uid_t uid)
 {
 	if (setresgid(uid, uid, uid) || setresuid(uid, uid, uid))
 		return -errno;
@@ -683,7 +708,7 @@ static int check_quota(void)
 	int fd, other;
 	pid_t pid;
 
-	CHECK(become(1000) == 0);
+	CHECK(become_user(1000) == 0);
 	fd = knell_open(O_NONBLOCK);
 	other = knell_open(O_NONBLOCK);
 	CHECK(fd >= 0 && other >= 0);
@@ -776,7 +801,7 @@ static int check_raised(void)
 
 	fd = open(QUOTA_PARAM, O_WRONLY);
 	CHECK(fd >= 0);
-	CHECK(become(1000) == 0);
+	CHECK(become_user(1000) == 0);
 	CHECK(write(fd, "15", 2) == 2);
 	close(fd);
 	fd = knell_open(O_NONBLOCK);
@@ -814,7 +839,7 @@ static int fill_in_namespace(struct steps *steps)
 	uint32_t watch[SMALL];
 	int fd;
 
-	CHECK(become(1000) == 0);
+	CHECK(become_user(1000) == 0);
 	CHECK(unshare(CLONE_NEWUSER) == 0);
 	steps->ready = 1;
 	wait_for(&steps->mapped);
@@ -835,7 +860,7 @@ static int is_full(void)
 {
 	int fd;
 
-	CHECK(become(1000) == 0);
+	CHECK(become_user(1000) == 0);
 	fd = knell_open(O_NONBLOCK);
 	CHECK(fd >= 0);
 	CHECK(add_watch(fd, op_user(1)) == -ENOSPC);

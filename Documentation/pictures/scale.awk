@@ -31,6 +31,8 @@ function draw(kind, colour, i, points)
 BEGIN {
 	title["add"] = "ADD of a doorbell"
 	title["add_timer"] = "ADD of a timer"
+	title["add_pid"] = "ADD by pid"
+	title["add_dead"] = "ADD of a dead process"
 	title["exit"] = "exit, watched less not"
 	title["fire"] = "timer, due to read"
 }
@@ -47,7 +49,7 @@ BEGIN {
 }
 
 END {
-	if (!nr["add"] || !nr["add_timer"] || !nr["exit"] || !nr["fire"]) {
+	if (!nr["add"] || !nr["add_timer"] || !nr["add_pid"] || !nr["add_dead"] || !nr["exit"] || !nr["fire"]) {
 		print "scale.awk: expected the lines BENCH scale_*" >"/dev/stderr"
 		exit 1
 	}
@@ -60,6 +62,8 @@ END {
 	print "<text x=\"14\" y=\"160\" text-anchor=\"middle\" transform=\"rotate(-90 14 160)\">instructions</text>"
 	draw("add", "#1b6ca8")
 	draw("add_timer", "#c0392b")
+	draw("add_pid", "#7f8c8d")
+	draw("add_dead", "#d68910")
 	draw("exit", "#1e8449")
 	draw("fire", "#8e44ad")
 	print "</svg>"

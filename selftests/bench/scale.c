@@ -5,10 +5,12 @@
  * A queue has 10, 1,000, 10,000, 100,000 timers, far off, when these are counted:
  *   scale_add_insns        an ADD of a doorbell, one of 64 in a SUBMIT
  *   scale_add_timer_insns  an ADD of a timer among the others, at a random place
+ *   scale_add_pid_insns    an ADD of a live process by its pid, while a watch waits for the next child
+ *   scale_add_dead_insns   an ADD of a process that nobody has reaped yet, which fires
  *   scale_exit_insns       a child watched, ended and told of, ADD to read, less what the same child
  *                          costs whom nobody watches; all that the machine does
  *   scale_fire_insns       from when a timer is due to when its record has been read
- * The first, third and fourth have to stay within 1.2 of what they are with 10; timers may grow as the
+ * All but ADDs of timers have to stay within 1.2 of what they are with 10; these may grow as the
  * logarithm does. Medians of ROUNDS; Documentation/pictures/scale.awk draws them.
  */
 #include "bench.h"
@@ -70,10 +72,59 @@ static double add_batch(int queue, bool timers)
 	return (double)t / BATCH;
 }
 
+static struct knell_op op_process(int pid, uint32_t flags)
+{
+	struct knell_op op = { .op = KNELL_OP_ADD, .type = KNELL_PROCESS, .flags = flags };
+
+	op.process.pid = pid;
+	return op;
+}
+
+static void del(int queue, uint32_t watch)
+{
+	struct knell_op op = { .op = KNELL_OP_DEL, .watch = watch };
+
+	submit(queue, &op, 1);
+}
+
+/* Of this process. */
+static double add_pid(int queue)
+{
+	struct knell_op next = op_process(0, KNELL_OPF_NEXT), op = op_process(getpid(), 0);
+	uint64_t t;
+
+	submit(queue, &next, 1);
+	t = now_ns(CLOCK_MONOTONIC);
+	submit(queue, &op, 1);
+	t = now_ns(CLOCK_MONOTONIC) - t;
+	del(queue, op.watch);
+	del(queue, next.watch);
+	return (double)t;
+}
+
+static double add_dead(int queue)
+{
+	int pid = clone_child(), status;
+	struct knell_op op = op_process(pid, 0);
+	siginfo_t info;
+	uint64_t t;
+
+	if (!pid)
+		sys(SYS_exit_group, 0, 0, 0, 0, 0);
+	must("wait", sys(SYS_waitid, P_PID, pid, (long)&info, WEXITED | WNOWAIT, 0));
+	t = now_ns(CLOCK_MONOTONIC);
+	submit(queue, &op, 1);
+	t = now_ns(CLOCK_MONOTONIC) - t;
+	if (next_event(queue).watch != op.watch)
+		die("another watch's record", 0);
+	must("wait", sys(SYS_wait4, pid, (long)&status, 0, 0, 0));
+	return (double)t;
+}
+
 /* A child's whole life; it is reaped by its parent either way. */
 static double one_child(int queue, bool watched)
 {
-	struct knell_op op = { .op = KNELL_OP_ADD, .type = KNELL_PROCESS, .flags = KNELL_OPF_NEXT };
+	struct knell_op op = op_process(0, KNELL_OPF_NEXT);
 	uint64_t t = now_ns(CLOCK_MONOTONIC);
 	int pid, status;
 
@@ -106,10 +157,11 @@ static double one_fire(int queue)
 	return (double)(now_ns(CLOCK_MONOTONIC) - due);
 }
 
-enum { ADD, ADD_TIMER, EXIT, FIRE, NR };
+enum { ADD, ADD_TIMER, ADD_PID, ADD_DEAD, EXIT, FIRE, NR };
 
 static const char *const names[NR] = {
-	"scale_add_insns", "scale_add_timer_insns", "scale_exit_insns", "scale_fire_insns",
+	"scale_add_insns", "scale_add_timer_insns", "scale_add_pid_insns", "scale_add_dead_insns",
+	"scale_exit_insns", "scale_fire_insns",
 };
 
 static double once(int queue, int what)
@@ -118,6 +170,10 @@ static double once(int queue, int what)
 	case ADD:
 	case ADD_TIMER:
 		return add_batch(queue, what == ADD_TIMER);
+	case ADD_PID:
+		return add_pid(queue);
+	case ADD_DEAD:
+		return add_dead(queue);
 	case EXIT:
 		return one_exit(queue);
 	default:
