@@ -14,7 +14,7 @@
 # processors take turns, and 80 us may pass without one. SLUB's own poison is left out, for KASAN is
 # there; "A" lets fault_test starve trees. Page tables have four levels: while 6.1 asks its first CPU
 # again what it can, it does not know of a fifth, and KASAN takes whatever an interrupt then touches
-# for wild.
+# for wild. And tinyconfig is content with 4096 pids, of which storms would see each again and again.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -24,9 +24,10 @@ mkdir -p "$top/build/debug"
 
 append_for()
 {
+	more_pids=sysctl.kernel.pid_max=32768
 	case $1 in
-	memory) echo "slub_debug=-;A,knell_member no5lvl" ;;
-	races) echo "slub_debug=- panic_on_warn=0 kcsan.udelay_task=1000 kcsan.skip_watch=20000" ;;
+	memory) echo "$more_pids slub_debug=-;A,knell_member no5lvl" ;;
+	races) echo "$more_pids slub_debug=- panic_on_warn=0 kcsan.udelay_task=1000 kcsan.skip_watch=20000" ;;
 	esac
 }
 
