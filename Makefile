@@ -24,7 +24,8 @@
 #	make check-debug	runs what of it runs in a guest on kernels that watch themselves, which
 #				are built once, an hour's work: KASAN, lockdep and more, then KCSAN;
 #				TESTS, APPEND as above, KINDS="memory" or "races" one kernel only,
-#				SLOW=5 if not told; SEEDS=1 shows that each detector detects
+#				SLOW=5 and FEWER=4, a quarter of the races, if not told; SEEDS=1 shows
+#				that each detector detects
 #	make fuzz		lets libFuzzer try to break what user space reads: RUNS=10000000 executions
 #				of each format, hours; FORMATS="span unit" only these, SEED=7 others
 #	make coverage		runs the module's tests on a build that tells which edges of its code they

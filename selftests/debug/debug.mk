@@ -5,6 +5,8 @@
 build := build/debug
 export KNELL_BUILD := $(CURDIR)/$(build)
 export SLOW ?= 5
+# Of races a quarter: each access of memory is looked at, and that takes its time.
+export FEWER ?= 4
 kmod := $(KNELL_BUILD)/$(KNELL_DEBUG)/kmod
 export KNELL_MODULE := $(kmod)/knell.ko
 # Its fault build (../fault), too, is this kernel's alone.
