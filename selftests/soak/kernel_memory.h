@@ -11,7 +11,7 @@
 #define MOST_KINDS	600
 #define ROUNDS		5
 
-/* A cache's objects, of which @unsure may be free ones; vmalloc()'s areas; kB of all CPUs' own memory. */
+/* A cache's objects, of which @unsure may be free ones; vmalloc()'s areas; what is told in kB. */
 struct kind {
 	char name[64];
 	unsigned long nr;
@@ -110,15 +110,19 @@ static inline void note_areas(struct kernel_memory *m)
 	note_kind(m, "vmalloc", nr, 0);
 }
 
-static inline void note_percpu(struct kernel_memory *m)
+/* All CPUs' own memory in kB; slabs, full or not, and what is too large for any, by 16 of them. */
+static inline void note_pages(struct kernel_memory *m)
 {
 	FILE *f = fopen("/proc/meminfo", "re");
 	unsigned long kb;
 	char line[512];
 
-	while (f && fgets(line, sizeof(line), f))
+	while (f && fgets(line, sizeof(line), f)) {
 		if (sscanf(line, "Percpu: %lu", &kb) == 1)
 			note_kind(m, "percpu kB", kb, 0);
+		if (sscanf(line, "SUnreclaim: %lu", &kb) == 1)
+			note_kind(m, "slabs and pages", kb / 16, 8);
+	}
 	if (f)
 		fclose(f);
 }
@@ -130,7 +134,7 @@ static inline void note_memory(struct kernel_memory *m)
 	m->nr = 0;
 	note_caches(m);
 	note_areas(m);
-	note_percpu(m);
+	note_pages(m);
 }
 
 static inline unsigned long nr_of_kind(const struct kernel_memory *m, const char *name)
