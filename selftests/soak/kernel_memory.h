@@ -71,6 +71,12 @@ static inline struct slab_files *slab_files(void)
 	return &files;
 }
 
+/* Of files, which the module has none of: the kernel keeps them as long as it likes. */
+static inline bool keeps_names(const char *cache)
+{
+	return !strcmp(cache, "dentry") || strstr(cache, "inode_cache");
+}
+
 /*
  * What a CPU has at hand counts as used, until the cache is told to shrink: a slab of what the telling
  * itself takes.
@@ -91,7 +97,7 @@ static inline void note_caches(struct kernel_memory *m)
 		unsigned long nr, slab;
 		char name[64];
 
-		if (sscanf(line, "%63s %lu %*u %*u %lu", name, &nr, &slab) == 3)
+		if (sscanf(line, "%63s %lu %*u %*u %lu", name, &nr, &slab) == 3 && !keeps_names(name))
 			note_kind(m, name, nr, slab);
 	}
 }
