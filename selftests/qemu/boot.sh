@@ -6,7 +6,7 @@
 #   DIR   has initrd; console.log (first serial port) and result (second) are written to it
 #   -c    count instructions: one CPU, its clock is the number of instructions executed
 #   -r    it may restart: what it has to itself then is its memory
-#   -p    CPUs of the guest (2)
+#   -p    CPUs of the guest (2); "2t": they take turns in one thread of this machine
 #   -m    memory of the guest
 #   -s    kill the guest when both ports have been silent that long
 #   -t    kill the guest after that long in any case
@@ -43,6 +43,9 @@ while getopts crp:m:s:t:a:x: opt; do
 done
 shift $((OPTIND - 1))
 dir=$1
+case $cpus in
+*t) accel='-accel tcg,thread=single' cpus=${cpus%t} ;;
+esac
 image=$("$here/kernel.sh" image)
 : >"$dir/console.log"
 : >"$dir/result"

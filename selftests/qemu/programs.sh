@@ -4,7 +4,7 @@
 # wants: 300 and 2, unless a line "runner-limit: SECONDS" or "runner-smp: CPUS" in the program's
 # source says otherwise; SLOW times as many seconds and SMP CPUs where these are set. Of knelld and
 # of Varlink, one thread each, it is 1: QEMU has a third less to do where there is no second one to
-# agree with. "runner-smp-ARCH: CPUS" is for that machine alone.
+# agree with. "runner-smp-ARCH: CPUS" is for that machine alone, "2t" what boot.sh says.
 #
 # usage: programs.sh [NAME...]
 # A NAME selects NAME_test, NAME_test.sh and all whose names begin with NAME_, or nothing; none: all
@@ -22,7 +22,7 @@ wants()
 	[ "${1%.sh}" != "$1" ] || file=$1.c
 	source=$selftests/$file
 	[ -e "$source" ] || source=$selftests/${file%%_*}/${file#*_}
-	said=$(sed -n "s/.*runner-$2: *\\([0-9][0-9]*\\).*/\\1/p" "$source" | head -n 1)
+	said=$(sed -n "s/.*runner-$2: *\\([0-9][0-9]*t*\\).*/\\1/p" "$source" | head -n 1)
 	echo "${said:-$3}"
 }
 

@@ -16,7 +16,7 @@ out=$build/soak${KREL:+-$KREL}
 append="loglevel=5 slub_debug=- memmap=64K\$0x10000000"
 append="$append KNELL_SOAK_SIZE=${SIZE:-100} ${SEED:+KNELL_SOAK_SEED=$SEED} ${APPEND:-}"
 
-# Storm, program, CPUs, MiB of memory, seconds it may take.
+# Storm, program, CPUs (boot.sh), MiB of memory, seconds it may take.
 storms='exits soak_exits_test 4 1024 7200
 live soak_live_test 2 5120 7200
 timers soak_timers_test 2 1024 3600
@@ -25,7 +25,7 @@ machine soak_machine_test 3 1024 7200
 memory soak_memory_test 2 1024 3600
 pids soak_pids_test 2 1024 7200
 managers keep_kill_test 2 1024 7200
-modules soak_modules_test 1 1024 7200'
+modules soak_modules_test 2t 1024 7200'
 
 storm()
 {
