@@ -4,23 +4,36 @@
 # kernel that watches memory (../debug), or with STOCK=1 on Debian's. "N passed, N failed" comes last.
 #
 # usage: fuzz.sh
-# In the environment: OPS, how many steps (2,000,000); SEED; BLIND=1: not guided; LOUD=1: each program
-# is told to the console before it runs.
+# In the environment: OPS, how many steps (2,000,000); SEED; BLIND=1: not guided; LOUD=1: all programs
+# are on the console, for a machine that hangs and does not panic.
+#
+# What a run has said makes it, or what was wrong with it, again:
+#	KEPT=FILE	its log: with its SEED and OPS, the same programs from the first to the last
+#	REPLAY=FILE	its log, or its console: only the programs that are told there, TIMES=N times (100)
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 out=$(cd "$here/../.." && pwd)/build/coverage
 append="KNELL_FUZZ_OPS=${OPS:-2000000} ${SEED:+KNELL_FUZZ_SEED=$SEED} ${BLIND:+KNELL_FUZZ_BLIND=1}"
-append="$append ${LOUD:+KNELL_FUZZ_LOUD=1 ignore_loglevel}"
+append="$append KNELL_FUZZ_TIMES=${TIMES:-100} ${LOUD:+ignore_loglevel}"
 if [ -z "${STOCK:-}" ]; then
 	dir=${KDIR:-$("$here/../debug/kernel.sh" memory)}
 	out=$out-debug
-	export KDIR="$dir" KERNEL="$dir/arch/x86/boot/bzImage" MEMORY="${MEMORY:-1536}" SLOW="${SLOW:-10}"
-	append="$append slub_debug=-"
+	export KDIR="$dir" KERNEL="$dir/arch/x86/boot/bzImage" MEMORY="${MEMORY:-1536}" SLOW="${SLOW:-20}"
+	append="$append slub_debug=- no5lvl"
 fi
 export APPEND="$append ${APPEND:-}"
 log=$out/fuzz.log
-mkdir -p "$out"
+mkdir -p "$out/files"
+rm -f "$out"/files/fuzz.*
+
+# A log may have a program twice: as it ran, and as it failed.
+if [ -n "${REPLAY:-}" ]; then
+	grep -a -o 'fuzz: [0-9]* [0-9]*/[0-9]*:[ 0-9a-f]*' "$REPLAY" | awk '!seen[$0]++' >"$out/files/fuzz.programs"
+	[ -s "$out/files/fuzz.programs" ] || { echo "fuzz.sh: $REPLAY tells of no program" >&2; exit 1; }
+elif [ -n "${KEPT:-}" ]; then
+	sed -n 's/.*fuzz: kept \([0-9]*\)$/\1/p' "$KEPT" >"$out/files/fuzz.kept"
+fi
 "$here/run.sh" "$out" device_fuzz >"$log" 2>&1 && status=0 || status=$?
-grep -v '# coverage:' "$log"
+grep -v '# coverage:\|fuzz: kept' "$log"
 exit "$status"

@@ -1,56 +1,93 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The device: programs of steps by chance (fuzz.h). The kernel may refuse what they ask; it must
- * complain of nothing, get all of its memory back, let the module go within a second of the last
- * descriptor's end, and have it do its work when it has come back. runner-limit: 7200
+ * complain of nothing, get all of its memory back, let the module go when the last descriptor is gone,
+ * and have it do its work when it has come back. runner-limit: 7200
  *
  * Where the module is its coverage build (../coverage), chance is guided: a program that got to where
- * none was before is kept, and most of the others are made of these.
+ * none was before is kept, and most of the others are made of these. Where a program gets to is a matter
+ * of timing, too. So which were kept is told ("fuzz: kept NR"): with the seed that makes the same
+ * programs again. Each is told to the kernel's log before it runs, all of which a console has when the kernel
+ * panics, and on stderr if it failed.
  *
  * KNELL_FUZZ_SEED says where chance begins, KNELL_FUZZ_OPS how many steps, KNELL_FUZZ_BLIND=1 that
- * nothing is kept, KNELL_FUZZ_LOUD=1 that each program is told to the kernel's log before it runs, so that
- * a console with "ignore_loglevel" has the one that was too much.
+ * nothing is kept. If there is a file /fuzz.kept, those are kept that it numbers; if there is a file
+ * /fuzz.programs, those that it tells (fuzz_log.h) are run and no others, KNELL_FUZZ_TIMES in turn.
  */
 #include "kselftest_harness.h"
 
-#include "fuzz.h"
+#include "fuzz_log.h"
 #include "netlink_test.h"
 
-#define STEPS_DEFAULT	20000
+#define STEPS_DEFAULT	3000
 #define SEED_DEFAULT	1
+#define STEPS_AGAIN	200
 #define CORPUS		4096
-#define A_LIFE		250	/* programs between two insertions of the module */
+#define A_LIFE		100	/* programs between two insertions of the module */
 #define PATIENCE_MS	2000	/* with a program that does not come to its end */
+#define MERCY_MS	(30000 * SLOW)	/* with one that was killed */
 #define SEEN		"/sys/module/knell_coverage/parameters/seen"
 #define LIVE		"/sys/module/knell/parameters/live"
+#define REPLAY		"/proc/sys/kernel/panic_print"
+#define REPLAY_ALL	"32"	/* of the log */
+#define ALL_IS_WELL	"all is well"
 
-static struct program corpus[CORPUS];
+static struct program corpus[CORPUS], life[A_LIFE];
+static unsigned long kept[CORPUS];
 
+/*
+ * @keeps: the program that has just run is to be kept
+ * @nr_kept: those that @keeps is to keep again
+ * @again: how many of them were
+ * @sum: of all programs
+ */
 struct run {
-	unsigned int nr_corpus;
+	bool (*keeps)(struct run *run);
+	unsigned int nr_corpus, nr_kept, again, edges;
 	unsigned long steps, programs, stopped, lives;
-	unsigned int edges;
-	int seen;
-	bool blind;
+	uint64_t sum;
+	int live;
 };
 
-static unsigned int edges_seen(struct run *run)
-{
-	char text[16] = "";
-
-	return run->seen >= 0 && pread(run->seen, text, sizeof(text) - 1, 0) > 0 ? atoi(text) : 0;
-}
-
-/* What the module was given and has not given back; 0 if it does not count. */
-static int live_memory(void)
+/* A number that a file tells; 0, if there is none. */
+static int number_in(const char *path)
 {
 	char text[16] = "0";
-	int fd = open(LIVE, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd >= 0 && read(fd, text, sizeof(text) - 1) < 0)
 		abort();
 	close(fd);
 	return atoi(text);
+}
+
+static bool keeps_none(struct run *run)
+{
+	(void)run;
+	return false;
+}
+
+static bool keeps_new_edges(struct run *run)
+{
+	unsigned int before = run->edges;
+
+	run->edges = number_in(SEEN);
+	return run->edges > before;
+}
+
+/* Nobody could tell which. */
+static bool keeps_by_clock(struct run *run)
+{
+	(void)run;
+	return clock_ns(CLOCK_MONOTONIC) / 64 % 4 == 0;
+}
+
+static bool keeps_again(struct run *run)
+{
+	if (run->again == run->nr_kept || kept[run->again] != run->programs)
+		return false;
+	run->again++;
+	return true;
 }
 
 static void make_program(const struct run *run, struct program *p)
@@ -67,24 +104,11 @@ static void make_program(const struct run *run, struct program *p)
 		change_program(p, &corpus[below(run->nr_corpus)]);
 }
 
-static void tell_program(const struct program *p, unsigned long nr)
-{
-	char line[900];
-	int at = snprintf(line, sizeof(line), "<6>fuzz: %lu:", nr), fd;
-
-	for (unsigned int i = 0; i < p->nr; i++)
-		at += snprintf(line + at, sizeof(line) - at, " %d.%x.%x", p->step[i].kind, p->step[i].what,
-			       p->step[i].many);
-	fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
-	if (write(fd, line, at) != at)
-		abort();
-	close(fd);
-}
-
 /* Until its pid namespace is gone. */
 static bool run_alone(struct run *run, const struct program *p)
 {
 	struct pollfd pfd = { .events = POLLIN };
+	bool gone = true;
 	siginfo_t info;
 	pid_t pid = syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
 
@@ -96,18 +120,21 @@ static bool run_alone(struct run *run, const struct program *p)
 	if (poll(&pfd, 1, PATIENCE_MS) != 1) {
 		run->stopped++;
 		kill(pid, SIGKILL);
+		gone = poll(&pfd, 1, MERCY_MS) == 1;
 	}
 	close(pfd.fd);
-	return !waitid(P_PID, pid, &info, WEXITED);
+	return gone && !waitid(P_PID, pid, &info, WEXITED);
 }
 
 static void keep_it(struct run *run, const struct program *p)
 {
-	unsigned int edges = edges_seen(run);
-
-	if (edges > run->edges && run->nr_corpus < CORPUS && !run->blind)
-		corpus[run->nr_corpus++] = *p;
-	run->edges = edges;
+	if (!run->keeps(run) || run->nr_corpus == CORPUS)
+		return;
+	if (run->keeps == keeps_by_clock)
+		kept[run->nr_corpus] = run->programs;
+	else if (run->keeps == keeps_new_edges)
+		dprintf(STDOUT_FILENO, "# fuzz: kept %lu\n", run->programs);
+	corpus[run->nr_corpus++] = *p;
 }
 
 /* ---- between programs ---- */
@@ -142,7 +169,7 @@ static bool removed_within(uint64_t ns)
 {
 	uint64_t end = clock_ns(CLOCK_MONOTONIC) + ns;
 
-	while (syscall(SYS_delete_module, "knell", O_NONBLOCK)) {
+	while (remove_module()) {
 		if (clock_ns(CLOCK_MONOTONIC) > end)
 			return false;
 		sched_yield();
@@ -164,9 +191,9 @@ static bool works(void)
 
 static bool memory_is_back(int live)
 {
-	uint64_t end = clock_ns(CLOCK_MONOTONIC) + 10 * NSEC_PER_SEC;
+	uint64_t end = clock_ns(CLOCK_MONOTONIC) + 10 * SLOW * NSEC_PER_SEC;
 
-	while (live_memory() != live) {
+	while (number_in(LIVE) != live) {
 		if (clock_ns(CLOCK_MONOTONIC) > end)
 			return false;
 		sched_yield();
@@ -174,73 +201,183 @@ static bool memory_is_back(int live)
 	return true;
 }
 
-static void print_program(const struct program *p)
+/* The module goes and comes: why it does not, NULL if all is well. */
+static const char *begin_life(struct run *run)
 {
-	const struct step *s;
-
-	for (unsigned int i = 0; i < p->nr; i++) {
-		s = &p->step[i];
-		fprintf(stderr, "# { %u, %u, %u, %u, %#x, %#x, %#llx },\n", s->kind, s->what, s->who, s->many, s->a, s->b,
-		       (unsigned long long)s->c);
-	}
+	if (!memory_is_back(run->live))
+		return "memory is not given back";
+	if (!removed_within(10 * SLOW * NSEC_PER_SEC))
+		return "the module cannot be removed";
+	if (insert_module(""))
+		return "the module cannot be inserted";
+	/* The family has another number in each life. */
+	close(nl.fd);
+	if (nl_open(&nl) || !works())
+		return "the module does not work";
+	run->lives++;
+	return NULL;
 }
 
-static void tell_corpus(const struct run *run)
+static const char *run_one(struct run *run, const struct program *p)
 {
-	for (unsigned int i = 0; i < run->nr_corpus; i++) {
-		char kinds[MAX_STEPS + 1] = "";
+	const char *bad = NULL;
 
-		for (unsigned int j = 0; j < corpus[i].nr; j++)
-			kinds[j] = 'A' + corpus[i].step[j].kind % NR_KINDS;
-		printf("# corpus %u: %s\n", i, kinds);
+	tell_kernel(p, run->programs);
+	run->sum = sum_program(p, run->sum);
+	if (!run_alone(run, p))
+		bad = "it does not end";
+	else if (drop_all())
+		bad = "a queue stays";
+	if (bad)
+		tell_program(STDERR_FILENO, "# ", p, run->programs);
+	run->steps += p->nr;
+	return bad;
+}
+
+/* So many steps: what was wrong, NULL if nothing was. */
+static const char *fuzz(struct run *run, unsigned long seed, unsigned long steps)
+{
+	unsigned int at = 0;
+	const char *bad;
+	struct program *p;
+
+	chance = seed;
+	for (; run->steps < steps; run->programs++) {
+		p = &life[at++];
+		make_program(run, p);
+		bad = run_one(run, p);
+		if (bad)
+			return bad;
+		keep_it(run, p);
+		if (at < A_LIFE && run->steps < steps)
+			continue;
+		bad = begin_life(run);
+		for (unsigned int i = 0; bad && i < at; i++)
+			tell_program(STDERR_FILENO, "# ", &life[i], run->programs + 1 - at + i);
+		if (bad)
+			return bad;
+		at = 0;
 	}
+	return NULL;
+}
+
+/* The first @nr of the corpus, in turn. After each of them, all has to be well. */
+static const char *replay(struct run *run, unsigned int nr, unsigned long times)
+{
+	const char *bad;
+
+	for (; run->programs < nr * times; run->programs++) {
+		const struct program *p = &corpus[run->programs % nr];
+
+		bad = run_one(run, p);
+		if (!bad && !memory_is_back(run->live))
+			bad = "memory is not given back";
+		if (bad) {
+			tell_program(STDERR_FILENO, "# ", p, run->programs);
+			return bad;
+		}
+	}
+	return begin_life(run);
+}
+
+FIXTURE(device)
+{
+	int panic_print;
+};
+
+FIXTURE_SETUP(device)
+{
+	self->panic_print = number_in(REPLAY);
+	ASSERT_EQ(0, write_file(REPLAY, REPLAY_ALL));
+	ASSERT_EQ(0, nl_open(&nl));
+}
+
+FIXTURE_TEARDOWN(device)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", self->panic_print);
+	EXPECT_EQ(0, write_file(REPLAY, text));
+	close(nl.fd);
 }
 
 /* Of whatever length. */
-FIXTURE(device) { };
-FIXTURE_SETUP(device) { }
-FIXTURE_TEARDOWN(device) { }
-
-TEST_F_TIMEOUT(device, fuzz, 7200)
+TEST_F_TIMEOUT(device, fuzz, 7200 * SLOW)
 {
 	unsigned long steps = wanted("KNELL_FUZZ_OPS", STEPS_DEFAULT), seed = wanted("KNELL_FUZZ_SEED", SEED_DEFAULT);
-	struct run run = { .blind = wanted("KNELL_FUZZ_BLIND", 0) };
-	bool loud = wanted("KNELL_FUZZ_LOUD", 0);
-	struct program p;
-	int live, left;
+	struct run run = { .keeps = wanted("KNELL_FUZZ_BLIND", 0) ? keeps_none : keeps_new_edges };
+	unsigned int nr = read_programs("/fuzz.programs", corpus, CORPUS);
+	const char *bad;
 
-	run.seen = open(SEEN, O_RDONLY | O_CLOEXEC);
-	run.edges = edges_seen(&run);
-	chance = seed;
-	ASSERT_EQ(0, nl_open(&nl));
-	live = live_memory();
-	while (run.steps < steps) {
-		make_program(&run, &p);
-		if (loud)
-			tell_program(&p, run.programs);
-		ASSERT_TRUE(run_alone(&run, &p));
-		keep_it(&run, &p);
-		left = drop_all();
-		if (left)
-			print_program(&p);
-		ASSERT_EQ(0, left);
-		run.steps += p.nr;
-		if (++run.programs % A_LIFE && run.steps < steps)
-			continue;
-		ASSERT_TRUE(memory_is_back(live));
-		ASSERT_TRUE(removed_within(NSEC_PER_SEC));
-		ASSERT_EQ(0, insert_module(""));
-		/* The family has another number in each life. */
-		close(nl.fd);
-		ASSERT_EQ(0, nl_open(&nl));
-		ASSERT_TRUE(works());
-		run.lives++;
+	run.edges = number_in(SEEN);
+	run.live = number_in(LIVE);
+	if (!access("/fuzz.kept", F_OK)) {
+		run.keeps = keeps_again;
+		run.nr_kept = read_numbers("/fuzz.kept", kept, CORPUS);
 	}
-	tell_corpus(&run);
-	TH_LOG("seed %lu%s: %lu steps, %lu programs, %lu stopped, %lu lives of the module, %u kept, %u edges", seed,
-	       run.blind ? " blind" : "", run.steps, run.programs, run.stopped, run.lives, run.nr_corpus,
-	       run.edges);
-	close(nl.fd);
+	if (nr)
+		bad = replay(&run, nr, wanted("KNELL_FUZZ_TIMES", 1));
+	else
+		bad = fuzz(&run, seed, steps);
+	run.edges = number_in(SEEN);
+	TH_LOG("seed %lu, %s: %lu steps, %lu programs, %lu stopped, %lu removals, %u kept, %u edges, sum %016llx",
+	       seed, nr ? "replay" : run.keeps == keeps_none ? "blind" : run.nr_kept ? "again" : "guided",
+	       run.steps, run.programs, run.stopped, run.lives, run.nr_corpus, run.edges,
+	       (unsigned long long)run.sum);
+	ASSERT_STREQ(ALL_IS_WELL, bad ?: ALL_IS_WELL);
+}
+
+/* The sum of the programs of this seed. */
+static uint64_t sum_of(struct __test_metadata *_metadata, struct run *run, unsigned long seed)
+{
+	const char *bad;
+
+	run->live = number_in(LIVE);
+	bad = fuzz(run, seed, STEPS_AGAIN);
+	EXPECT_STREQ(ALL_IS_WELL, bad ?: ALL_IS_WELL);
+	return run->sum;
+}
+
+/* What is made is a matter of the seed, and of which were kept. */
+TEST_F_TIMEOUT(device, made_again, 300 * SLOW)
+{
+	struct run blind = { .keeps = keeps_none }, blind_again = blind, another = blind;
+	struct run guided = { .keeps = keeps_by_clock }, guided_again = { .keeps = keeps_again };
+	uint64_t sum = sum_of(_metadata, &blind, 1);
+
+	EXPECT_EQ(sum, sum_of(_metadata, &blind_again, 1));
+	EXPECT_NE(sum, sum_of(_metadata, &another, 2));
+	sum = sum_of(_metadata, &guided, 1);
+	guided_again.nr_kept = guided.nr_corpus;
+	EXPECT_LT(0, guided.nr_corpus);
+	EXPECT_NE(blind.sum, sum);
+	EXPECT_EQ(sum, sum_of(_metadata, &guided_again, 1));
+	EXPECT_EQ(guided.programs, guided_again.programs);
+}
+
+/* What is told of a program is all of it. */
+TEST_F(device, told)
+{
+	static struct program read[2];
+	char path[] = "/tmp/fuzz.XXXXXX";
+	int fd = mkstemp(path);
+	struct program p;
+
+	ASSERT_LE(0, fd);
+	chance = 1;
+	for (unsigned int i = 0; i < 100; i++) {
+		any_program(&p);
+		ASSERT_EQ(0, ftruncate(fd, 0));
+		ASSERT_EQ(0, lseek(fd, 0, SEEK_SET));
+		/* Of the first one nothing but its end is there. */
+		dprintf(fd, "fuzz: 7 2/2: %040x\n", 0);
+		tell_program(fd, "", &p, i);
+		ASSERT_EQ(1, read_programs(path, read, 2));
+		ASSERT_EQ(sum_program(&p, 0), sum_program(read, 0));
+		ASSERT_EQ(p.nr, read->nr);
+	}
+	close(fd);
+	unlink(path);
 }
 
 TEST_HARNESS_MAIN

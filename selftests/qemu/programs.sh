@@ -42,12 +42,12 @@ list()
 	done
 }
 
-# The module's own are in no room but that of storms, and need no more than the module.
+# The module's own are in no room but those of storms and of the device, and need no more than the module.
 of_kmod()
 {
 	case $1 in
 	knelld_*|knellctl_*|embed_*|examples_*) return 1 ;;
-	soak_*) return 0 ;;
+	soak_*|device_*) return 0 ;;
 	esac
 	[ -e "$selftests/$1" ] || [ -e "$selftests/$1.c" ]
 }
