@@ -29,7 +29,7 @@
 #	make fuzz		lets libFuzzer try to break what user space reads: RUNS=10000000 executions
 #				of each format, hours; FORMATS="span unit" only these, SEED=7 others
 #	make coverage		runs the module's tests on a build that tells which edges of its code they
-#				reach: 93 % at least; those of selftests/coverage/quick, FULL=1 all;
+#				reach: 95 % at least; those of selftests/coverage/quick, FULL=1 all;
 #				TESTS as above
 #	make fuzz-device	the device's fuzzer, guided by that build, on a debug kernel: OPS=2000000,
 #				SEED=1; STOCK=1 on Debian's, BLIND=1 not guided; KEPT=LOG makes that run again,

@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 
 #include "children_test.h"
+#include "trap_test.h"
 
 /* Zombies count against this, of which a small guest has few. */
 static void allow_zombies(struct __test_metadata *_metadata)
@@ -80,6 +81,54 @@ TEST_F_TIMEOUT(children, lost_is_sticky, LIMIT)
 	close(ep);
 }
 
+struct trapped {
+	struct trap trap;
+	int fd;
+	ssize_t ret;
+};
+
+static void *read_one(void *arg)
+{
+	struct trapped *t = arg;
+
+	t->ret = read(t->fd, t->trap.page, sizeof(struct knell_event));
+	return NULL;
+}
+
+/* More is lost while a reader has the LOST and has not come to an end: that is another one. */
+TEST_F_TIMEOUT(children, lost_under_a_reader, LIMIT)
+{
+	struct trapped t = { .fd = self->fd };
+	static pid_t pid[2 * RESERVE + 10];
+	struct knell_event ev, *got;
+	pthread_t thread;
+
+	breed(_metadata, pid, 0, RESERVE + 3);
+	for (int i = 0; i < RESERVE; i++)
+		next_death(_metadata, self, TOKEN, pid[i], i % 251 << 8, &ev);
+	ASSERT_EQ(0, set_trap(&t.trap));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, read_one, &t));
+	ASSERT_EQ(0, wait_trapped(&t.trap));
+	breed(_metadata, pid, RESERVE + 3, RESERVE + 2);
+	ASSERT_EQ(0, end_trap(&t.trap));
+	pthread_join(thread, NULL);
+	got = (struct knell_event *)t.trap.page;
+	EXPECT_EQ((ssize_t)sizeof(ev), t.ret);
+	EXPECT_EQ(KNELL_EV_LOST, got->type);
+	EXPECT_EQ(3, got->tree.lost);
+	self->seq = got->seq;
+	for (int i = RESERVE + 3; i < 2 * RESERVE + 3; i++)
+		next_death(_metadata, self, TOKEN, pid[i], i % 251 << 8, &ev);
+	ASSERT_EQ(1, pending_event(self->fd, &ev));
+	EXPECT_EQ(KNELL_EV_LOST, ev.type);
+	EXPECT_EQ(2, ev.tree.lost);
+	EXPECT_TRUE(nothing_pending(self->fd));
+	EXPECT_EQ(1, watch_state(self->fd, self->watch));
+	for (int i = 0; i < 2 * RESERVE + 5; i++)
+		EXPECT_EQ(i % 251 << 8, reap(pid[i]));
+	close(t.trap.fd);
+}
+
 #define BURST	5000
 
 /* What is known of each child, by its pid. */
@@ -90,14 +139,14 @@ struct ledger {
 	unsigned int records, lost, rescanned;
 };
 
-/* Rescan: whatever waitid(2) finds, until it finds nothing. */
-static void rescan(struct __test_metadata *_metadata, struct ledger *l)
+/* Rescan: whatever waitid(2) finds, until it finds nothing; or nobody, with @wait. */
+static void rescan(struct __test_metadata *_metadata, struct ledger *l, bool wait)
 {
 	siginfo_t si;
 
 	for (;;) {
 		si.si_pid = 0;
-		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | __WALL)) {
+		if (waitid(P_ALL, 0, &si, WEXITED | (wait ? 0 : WNOHANG) | __WALL)) {
 			ASSERT_EQ(ECHILD, errno);
 			return;
 		}
@@ -118,7 +167,7 @@ static void account(struct __test_metadata *_metadata, struct ledger *l,
 
 	if (ev->type == KNELL_EV_LOST) {
 		l->lost += ev->tree.lost;
-		rescan(_metadata, l);
+		rescan(_metadata, l, false);
 		return;
 	}
 	ASSERT_EQ(KNELL_EV_EXIT, ev->type);
@@ -227,8 +276,12 @@ TEST_F_TIMEOUT(children, many_breeders_and_a_slow_reader, LIMIT)
 	} while (n || __atomic_load_n(&left, __ATOMIC_ACQUIRE));
 	for (i = 0; i < BREEDERS; i++)
 		ASSERT_EQ(0, pthread_join(b[i].thread, NULL));
-	while ((n = wait_events(self->fd, ev, 1, 0)))
+	/* vfork(2) returns before the last ones are dead. */
+	while (l->records + l->lost < BREEDERS * EACH) {
+		ASSERT_EQ(1, next_event(self->fd, &ev[0]));
 		account(_metadata, l, &ev[0]);
+	}
+	EXPECT_TRUE(nothing_pending(self->fd));
 	EXPECT_LT(0, l->lost);
 	TH_LOG("%u records, %u lost, %u found by rescans", l->records, l->lost, l->rescanned);
 	balance(_metadata, l, BREEDERS * EACH);
@@ -268,7 +321,7 @@ TEST_F_TIMEOUT(children, add_and_del_in_a_storm, LIMIT)
 	EXPECT_LT(0, l->records);
 	while (pending_event(self->fd, &ev))
 		account(_metadata, l, &ev);
-	rescan(_metadata, l);
+	rescan(_metadata, l, true);
 	for (unsigned int pid = 0; pid < ARRAY_SIZE(l->status); pid++)
 		ASSERT_EQ(l->status[pid], l->by_record[pid] + l->by_rescan[pid]);
 	free(l);

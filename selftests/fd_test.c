@@ -619,6 +619,38 @@ TEST_F_TIMEOUT(fd, a_wake_that_does_not_say_for_what, LIMIT)
 	close(in);
 }
 
+/* Where there is no room for all, the others are looked at in their turn. */
+TEST_F_TIMEOUT(fd, more_to_ask_than_is_read, LIMIT)
+{
+	static const char *const dir[] = { "/tmp/one", "/tmp/two", "/tmp/three" };
+	struct knell_event ev[2];
+	int in[3];
+
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, mkdir(dir[i], 0755));
+		in[i] = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+		ASSERT_LE(0, inotify_add_watch(in[i], dir[i], IN_ATTRIB));
+		ASSERT_LT(0, add_fd(self->fd, in[i], KNELL_OPF_EDGE, EPOLLIN));
+		ASSERT_EQ(0, chmod(dir[i], 0700));
+	}
+	EXPECT_EQ(3, nr_pending(self->fd));
+	ASSERT_EQ(RECORD, read(self->fd, ev, RECORD));
+	EXPECT_EQ(in[0], ev[0].token);
+	EXPECT_EQ(EPOLLIN, ev[0].fd.events);
+	/* The second one's is dealt with before its turn. */
+	while (read(in[1], (char[4096]){ 0 }, 4096) > 0)
+		;
+	EXPECT_EQ(2, nr_pending(self->fd));
+	ASSERT_EQ(RECORD, read(self->fd, ev, 2 * RECORD));
+	EXPECT_EQ(in[2], ev[0].token);
+	EXPECT_EQ(EPOLLIN, ev[0].fd.events);
+	EXPECT_EQ(0, nr_pending(self->fd));
+	for (int i = 0; i < 3; i++) {
+		close(in[i]);
+		ASSERT_EQ(0, rmdir(dir[i]));
+	}
+}
+
 static int new_signalfd(int sig)
 {
 	sigset_t set;

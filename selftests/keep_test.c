@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -13,6 +14,7 @@
 
 #define KEPT_PARAM	"/sys/module/knell/parameters/max_user_kept"
 #define NAME		"manager"
+#define CROWD		130
 
 /* A door to ATTACH by, a queue of its own; no kept queue is left behind. */
 FIXTURE(keep) {
@@ -847,6 +849,64 @@ TEST_F_TIMEOUT(rights, of_another_user_namespace, LIMIT)
 	EXPECT_EQ(-ENOENT, as_who(&root_all, count_what_is_kept, uid));
 }
 
+static int keep_below(void *arg)
+{
+	int err = enter_user_ns();
+
+	return err ? err : keep_and_die(arg);
+}
+
+/* Of several by one name one gets that of one's own namespace, else one that one may. */
+TEST_F_TIMEOUT(rights, one_name_in_several_user_namespaces, LIMIT)
+{
+	int64_t *uid = self->sh, two = 2, three = 3;
+	int first, second;
+
+	*uid = 1000;
+	ASSERT_EQ(0, as_who(&user_1000, keep_below, &two));
+	ASSERT_EQ(0, as_who(&user_1000, keep_below, &three));
+	/* The user himself is of neither namespace, but above both. */
+	EXPECT_EQ(-EPERM, as_who(&user_2000, count_what_is_kept, uid));
+	first = as_who(&root_all, count_what_is_kept, uid);
+	EXPECT_TRUE(first == 2 || first == 3);
+	ASSERT_EQ(0, as_who(&user_1000, keep_and_die, NULL));
+	EXPECT_EQ(1, as_who(&root_all, count_what_is_kept, uid));
+	EXPECT_EQ(1, as_who(&user_1000, count_what_is_kept, uid));
+	EXPECT_EQ(0, as_who(&root_all, drop_of, uid));
+	first = as_who(&root_all, count_what_is_kept, uid);
+	EXPECT_EQ(0, as_who(&root_all, drop_of, uid));
+	second = as_who(&root_all, count_what_is_kept, uid);
+	EXPECT_EQ(0, as_who(&root_all, drop_of, uid));
+	EXPECT_EQ(5, first + second);
+	EXPECT_NE(first, second);
+	EXPECT_EQ(-ENOENT, as_who(&root_all, count_what_is_kept, uid));
+}
+
+/* More users than places to look for what they keep: each finds his own. */
+static int crowd_keeps(void *arg)
+{
+	int64_t uid, nr;
+
+	(void)arg;
+	for (uid = 5000; uid < 5000 + CROWD; uid++) {
+		nr = uid % 3 + 1;
+		CHECK(seteuid(uid) == 0);
+		CHECK(keep_and_die(&nr) == 0);
+		CHECK(seteuid(0) == 0);
+	}
+	for (uid = 5000; uid < 5000 + CROWD; uid++) {
+		CHECK(count_what_is_kept(&uid) == uid % 3 + 1);
+		CHECK(drop_of(&uid) == 0);
+		CHECK(count_what_is_kept(&uid) == -ENOENT);
+	}
+	return 0;
+}
+
+TEST_F_TIMEOUT(rights, one_name_of_a_crowd_of_users, LIMIT)
+{
+	EXPECT_EQ(0, as_who(&root_all, crowd_keeps, NULL));
+}
+
 /* How many queues it can keep, up to 8, and by what error it ends; all go again. */
 static int keep_many(void *arg)
 {
@@ -1214,6 +1274,79 @@ TEST_F_TIMEOUT(keep, a_stuck_reader_is_in_nobodys_way, LIMIT)
 	close(s.fd);
 	ASSERT_EQ(0, keep_off(fd, NAME));
 	close(fd);
+}
+
+/* Who waits for his turn to read. */
+struct next {
+	int fd;
+	volatile pid_t tid;
+	ssize_t ret;
+	int err;
+};
+
+static void *read_next(void *arg)
+{
+	struct next *n = arg;
+	struct knell_event ev;
+
+	n->tid = own_tid();
+	n->ret = read(n->fd, &ev, sizeof(ev));
+	n->err = errno;
+	return NULL;
+}
+
+/* It is taken from him, too, who waits for the stuck one's end, whether a record is to be settled or not. */
+static void wait_behind_a_stuck_reader(struct __test_metadata *_metadata, bool unsettled)
+{
+	struct knell_event ev[8];
+	struct stuck s = { };
+	struct next n;
+	int64_t watch[4];
+	pthread_t thread[2];
+	int fd, in = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+
+	s.fd = knell_open(O_NONBLOCK);
+	ASSERT_LE(0, s.fd);
+	ASSERT_LE(0, inotify_add_watch(in, "/tmp", IN_CREATE));
+	ASSERT_EQ(0, keep_queue(s.fd, NAME));
+	ASSERT_EQ(0, stick(&s, watch, &thread[0]));
+	if (unsettled) {
+		struct knell_op op = op_add(KNELL_FD, 0, 20);
+
+		op.fd.fd = in;
+		op.fd.events = EPOLLIN;
+		ASSERT_LT(0, add_watch(s.fd, op));
+		ASSERT_EQ(0, mkdir("/tmp/behind", 0755));
+		ASSERT_EQ(0, rmdir("/tmp/behind"));
+	}
+	n = (struct next){ .fd = s.fd };
+	ASSERT_EQ(0, pthread_create(&thread[1], NULL, read_next, &n));
+	while (!n.tid)
+		sched_yield();
+	wait_blocked(getpid(), n.tid, SYS_read);
+	fd = take_over(NAME);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, end_trap(&s.trap));
+	for (int i = 0; i < 2; i++)
+		pthread_join(thread[i], NULL);
+	EXPECT_EQ(-1, s.ret);
+	EXPECT_EQ(ESTALE, s.err);
+	EXPECT_EQ(-1, n.ret);
+	EXPECT_EQ(ESTALE, n.err);
+	/* A descriptor's watch is not kept; of the others nothing was taken. */
+	EXPECT_EQ(5, nr_pending(fd));
+	EXPECT_EQ(5, wait_events(fd, ev, 8, 0));
+	close(s.fd);
+	close(s.trap.fd);
+	close(in);
+	ASSERT_EQ(0, keep_off(fd, NAME));
+	close(fd);
+}
+
+TEST_F_TIMEOUT(keep, who_waits_behind_a_stuck_reader, LIMIT)
+{
+	wait_behind_a_stuck_reader(_metadata, false);
+	wait_behind_a_stuck_reader(_metadata, true);
 }
 
 static int be_stuck(struct manager *m)

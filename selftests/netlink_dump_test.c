@@ -216,6 +216,33 @@ TEST_F(netlink_dump, a_member_that_goes)
 	reap_all();
 }
 
+/* What was listed is told, and that it is not so any more. */
+TEST_F(netlink_dump, the_tree_goes)
+{
+	struct nl_request r = nl_request(self->nl.family, KNELL_CMD_MEMBER_GET, NLM_F_DUMP);
+	int64_t tree = add_tree(self->fd, 0, 0);
+	uint32_t pids[150];
+	int gate = new_gate(), err = 0;
+
+	ASSERT_LT(0, tree);
+	for (int i = 0; i < 150; i++)
+		pids[i] = spawn_member(self->fd, tree, wait_at_gate, &gate);
+	qsort(pids, 150, sizeof(pids[0]), by_number);
+	nl_put_u64(&r, KNELL_A_MEMBER_QUEUE, self->id);
+	nl_put_u32(&r, KNELL_A_MEMBER_WATCH, tree);
+	begin(&self->nl, self->told, KNELL_A_MEMBER_PID, false);
+	ASSERT_EQ(0, nl_send(&self->nl, &r));
+	ASSERT_EQ(0, nl_receive(&self->nl, hear_item, self->told, &err));
+	EXPECT_EQ(0, self->nl.flags & NLM_F_DUMP_INTR);
+	ASSERT_EQ(0, del_watch(self->fd, tree));
+	EXPECT_EQ(0, nl_hear(&self->nl, hear_item, self->told));
+	EXPECT_NE(0, self->nl.flags & NLM_F_DUMP_INTR);
+	EXPECT_TRUE(is_sound(self->told, pids, 150));
+	EXPECT_EQ(-ENOENT, nl_members(&self->nl, self->id, tree, hear_item, self->told));
+	open_gate(gate, 150);
+	reap_all();
+}
+
 /* --- all at once */
 
 struct churn {

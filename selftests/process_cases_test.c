@@ -707,6 +707,50 @@ TEST_F_TIMEOUT(process, held_by_tracer_at_add, LIMIT)
 	}
 }
 
+/* What @queue tells of the one that has died: whether its pid is @pid where the reader is. */
+static int read_below(int queue, pid_t pid)
+{
+	struct knell_event ev;
+
+	CHECK(next_event(queue, &ev) == 1);
+	CHECK(ev.type == KNELL_EV_EXIT && ev.exit.status == 5 << 8);
+	CHECK(ev.exit.pid == pid);
+	return 0;
+}
+
+/* One of a namespace below: each who reads of it has his own number for it. */
+TEST_F_TIMEOUT(process, of_a_pid_namespace_below, LIMIT)
+{
+	int queue[2] = { self->t.queue, knell_open(0) }, gate[2];
+	struct knell_event ev;
+	pid_t pid, reader;
+	char c;
+
+	ASSERT_EQ(0, pipe(gate));
+	ASSERT_EQ(0, unshare(CLONE_NEWPID));
+	/* The first of the namespace reads; the second is who dies. */
+	reader = fork();
+	ASSERT_LE(0, reader);
+	if (!reader)
+		_exit(read_below(queue[1], 2));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		close(gate[1]);
+		_exit(read(gate[0], &c, 1) == 1 ? 5 : BROKEN);
+	}
+	for (int i = 0; i < 2; i++)
+		ASSERT_LT(0, add_pid(queue[i], pid, i));
+	ASSERT_EQ(1, write(gate[1], "g", 1));
+	ASSERT_EQ(1, next_event(queue[0], &ev));
+	EXPECT_EQ(pid, ev.exit.pid);
+	EXPECT_EQ(5 << 8, ev.exit.status);
+	/* In this order: the first of a namespace does not end before all others have. */
+	EXPECT_EQ(5 << 8, reap(pid));
+	EXPECT_EQ(0, reap(reader));
+	close(queue[1]);
+}
+
 static pid_t clone_autoreap(void)
 {
 	struct clone_args args = { .flags = CLONE_AUTOREAP };

@@ -757,6 +757,38 @@ TEST_F_TIMEOUT(queue, an_interrupted_reader_passes_the_wake_on, LIMIT)
 	}
 }
 
+/* Who waits behind a reader that has stopped can be interrupted. */
+TEST_F_TIMEOUT(queue, a_signal_behind_a_trapped_reader, LIMIT)
+{
+	struct sleeper first, second;
+	struct knell_event *got;
+	struct trap trap;
+	uint32_t watch[2];
+
+	catch_signal(SIGUSR1, nop_handler, 0);
+	ASSERT_EQ(0, set_trap(&trap));
+	ASSERT_EQ(0, add_bells(self->fd, watch, 2));
+	ASSERT_EQ(0, ring_bells(self->fd, watch, 1));
+	ASSERT_EQ(0, start_sleeper(&first, self->fd, trap.page));
+	ASSERT_EQ(0, wait_trapped(&trap));
+	/* Or else there would be nothing to queue up for. */
+	ASSERT_EQ(0, ring_bells(self->fd, watch + 1, 1));
+	ASSERT_EQ(0, start_sleeper(&second, self->fd, NULL));
+	syscall(SYS_tgkill, getpid(), second.tid, SIGUSR1);
+	pthread_join(second.thread, NULL);
+	EXPECT_EQ(-1, second.ret);
+	EXPECT_EQ(EINTR, second.err);
+	EXPECT_EQ(0, first.done);
+	ASSERT_EQ(0, end_trap(&trap));
+	pthread_join(first.thread, NULL);
+	got = (struct knell_event *)trap.page;
+	EXPECT_EQ(RECORD, first.ret);
+	EXPECT_EQ(1, got->token);
+	EXPECT_EQ(1, take(self->fd, got));
+	EXPECT_EQ(2, got->token);
+	close(trap.fd);
+}
+
 struct deadliner {
 	int fd;
 	uint64_t deadline;

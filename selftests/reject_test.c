@@ -10,6 +10,7 @@
 QUEUE_FIXTURE(reject)
 
 #define QUOTA_PARAM	"/sys/module/knell/parameters/max_user_watches"
+#define QUEUES_PARAM	"/sys/module/knell/parameters/max_user_queues"
 
 static const uint32_t all_flags[] = {
 	KNELL_OPF_NEXT, KNELL_OPF_SELF, KNELL_OPF_PIDFD, KNELL_OPF_ABS, KNELL_OPF_ONESHOT,
@@ -631,6 +632,17 @@ TEST_F_TIMEOUT(reject, reserved_fields_and_sizes, LIMIT)
 	}
 }
 
+TEST_F_TIMEOUT(reject, a_mode_that_is_none, LIMIT)
+{
+	close(self->fd);
+	ASSERT_EQ(0, remove_module());
+	EXPECT_EQ(-EINVAL, insert_module("mode=01666"));
+	EXPECT_EQ(-EINVAL, insert_module("mode=0777"));
+	EXPECT_NE(0, access(KNELL_DEVICE, F_OK));
+	ASSERT_EQ(0, insert_module(""));
+	self->fd = knell_open(O_NONBLOCK);
+}
+
 TEST_F_TIMEOUT(reject, the_device_is_roots, LIMIT)
 {
 	struct stat st;
@@ -656,6 +668,7 @@ TEST_F_TIMEOUT(reject, the_device_is_roots, LIMIT)
  * case runs.
  */
 #define SMALL		10
+#define CROWD		130
 
 FIXTURE(quota) {
 	char before[32];
@@ -678,7 +691,7 @@ FIXTURE_TEARDOWN(quota)
 	write_file(QUOTA_PARAM, self->before);
 }
 
-static int become_user(uid_t uid)
+static int be_user(uid_t uid)
 {
 	if (setresgid(uid, uid, uid) || setresuid(uid, uid, uid))
 		return -errno;
@@ -708,7 +721,7 @@ static int check_quota(void)
 	int fd, other;
 	pid_t pid;
 
-	CHECK(become_user(1000) == 0);
+	CHECK(be_user(1000) == 0);
 	fd = knell_open(O_NONBLOCK);
 	other = knell_open(O_NONBLOCK);
 	CHECK(fd >= 0 && other >= 0);
@@ -754,6 +767,8 @@ static int check_quota(void)
 	CHECK(del_watch(fd, watch[0]) == 0);
 	CHECK(add_watch(fd, op_timer(55, 0, 1, 0, 1)) == -EINVAL);
 	CHECK(add_watch(fd, op_process(0x3fffffff, 0, 1)) == -ESRCH);
+	/* A tree counts for more than its watch, for which alone there is room. */
+	CHECK(add_watch(fd, add_of_type(KNELL_TREE)) == -ENOSPC);
 	CHECK(fill_quota(fd, watch, 1) == 0);
 	CHECK(add_watch(fd, op_user(1)) == -ENOSPC);
 
@@ -801,7 +816,7 @@ static int check_raised(void)
 
 	fd = open(QUOTA_PARAM, O_WRONLY);
 	CHECK(fd >= 0);
-	CHECK(become_user(1000) == 0);
+	CHECK(be_user(1000) == 0);
 	CHECK(write(fd, "15", 2) == 2);
 	close(fd);
 	fd = knell_open(O_NONBLOCK);
@@ -815,6 +830,64 @@ static int check_raised(void)
 TEST_F_TIMEOUT(quota, can_be_changed_at_any_time, LIMIT)
 {
 	EXPECT_EQ(0, in_child(check_raised));
+}
+
+/* A queue counts until it is closed. */
+static int check_queues(void)
+{
+	int fd[3];
+
+	CHECK(write_file(QUEUES_PARAM, "2") == 0);
+	CHECK(be_user(1000) == 0);
+	for (int i = 0; i < 2; i++) {
+		fd[i] = knell_open(O_NONBLOCK);
+		CHECK(fd[i] >= 0);
+	}
+	CHECK(knell_open(O_NONBLOCK) < 0 && errno == ENOSPC);
+	close(fd[1]);
+	fd[1] = knell_open(O_NONBLOCK);
+	CHECK(fd[1] >= 0);
+	CHECK(knell_open(O_NONBLOCK) < 0 && errno == ENOSPC);
+	return 0;
+}
+
+TEST_F_TIMEOUT(quota, of_queues, LIMIT)
+{
+	char before[32] = "";
+	int fd = open(QUEUES_PARAM, O_RDONLY | O_CLOEXEC);
+
+	ASSERT_LT(0, read(fd, before, sizeof(before) - 1));
+	close(fd);
+	EXPECT_EQ(0, in_child(check_queues));
+	/* All came back. */
+	EXPECT_EQ(0, in_child(check_queues));
+	ASSERT_EQ(0, write_file(QUEUES_PARAM, before));
+}
+
+/* More users than places to look for them: none has what is another's. */
+static int check_crowd(void)
+{
+	uint32_t watch[SMALL];
+	int fd[CROWD], i;
+
+	for (i = 0; i < CROWD; i++) {
+		CHECK(seteuid(2000 + i) == 0);
+		fd[i] = knell_open(O_NONBLOCK);
+		CHECK(fd[i] >= 0);
+		CHECK(fill_quota(fd[i], watch, SMALL) == 0);
+		CHECK(seteuid(0) == 0);
+	}
+	for (i = 0; i < CROWD; i++) {
+		CHECK(seteuid(2000 + i) == 0);
+		CHECK(add_watch(fd[i], op_user(1)) == -ENOSPC);
+		CHECK(seteuid(0) == 0);
+	}
+	return 0;
+}
+
+TEST_F_TIMEOUT(quota, of_a_crowd_of_users, LIMIT)
+{
+	EXPECT_EQ(0, in_child(check_crowd));
 }
 
 /* What the users of the case below tell each other. */
@@ -839,7 +912,7 @@ static int fill_in_namespace(struct steps *steps)
 	uint32_t watch[SMALL];
 	int fd;
 
-	CHECK(become_user(1000) == 0);
+	CHECK(be_user(1000) == 0);
 	CHECK(unshare(CLONE_NEWUSER) == 0);
 	steps->ready = 1;
 	wait_for(&steps->mapped);
@@ -860,7 +933,7 @@ static int is_full(void)
 {
 	int fd;
 
-	CHECK(become_user(1000) == 0);
+	CHECK(be_user(1000) == 0);
 	fd = knell_open(O_NONBLOCK);
 	CHECK(fd >= 0);
 	CHECK(add_watch(fd, op_user(1)) == -ENOSPC);

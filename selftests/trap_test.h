@@ -42,4 +42,14 @@ static inline int wait_trapped(struct trap *t)
 	return read(t->fd, &msg, sizeof(msg)) == sizeof(msg) ? 0 : -errno;
 }
 
+/* He goes on, with a page. */
+static inline int end_trap(struct trap *t)
+{
+	struct uffdio_zeropage zero = {
+		.range = { .start = (uintptr_t)t->page, .len = t->size },
+	};
+
+	return ioctl(t->fd, UFFDIO_ZEROPAGE, &zero) ? -errno : 0;
+}
+
 #endif /* _TRAP_TEST_H */

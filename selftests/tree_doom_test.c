@@ -125,10 +125,18 @@ static void bear_members(void *arg)
 	_exit(0);
 }
 
+/**
+ * struct bearer - the parent of a late one
+ * @s: where
+ * @who: he and his child are
+ * @nr: of the late one
+ * @first: it is to be the first of a pid namespace
+ */
 struct bearer {
 	struct scene *s;
 	const struct who *who;
 	int nr;
+	bool first;
 };
 
 /* Bespeaks a place, and has the child that takes it when it is told. */
@@ -139,7 +147,7 @@ static void bear_late(void *arg)
 	long pid;
 
 	become(b->who);
-	if (join_next(s->fd, s->tree))
+	if ((b->first && unshare(CLONE_NEWPID)) || join_next(s->fd, s->tree))
 		_exit(BROKEN);
 	tell(s->said, 'l');
 	pass_gate(s->gate[b->nr]);
@@ -225,7 +233,7 @@ static struct scene *set_scene(struct __test_metadata *_metadata, int fd, const 
 	for (*members = 0; p->members[*members]; ++*members)
 		ASSERT_EQ(0, ptrace(PTRACE_SEIZE, s->pid[*members], NULL, NULL));
 	for (int i = 0; p->lates[i].who; i++) {
-		struct bearer b = { s, p->lates[i].who, i };
+		struct bearer b = { s, p->lates[i].who, i, false };
 
 		ASSERT_LT(0, spawn_process(bear_late, &b));
 		ASSERT_EQ('l', hear_soon(s->said));
@@ -342,7 +350,7 @@ TEST_F_TIMEOUT(doom, rights_without_root, LIMIT)
 static int hear_of_outer_killer(void *arg)
 {
 	struct scene *s = arg;
-	struct bearer b = { s, &root_all, 0 };
+	struct bearer b = { s, &root_all, 0, false };
 	struct knell_event ev;
 	int64_t tree;
 	int fd;
@@ -392,6 +400,143 @@ TEST_F_TIMEOUT(doom, killer_outside_the_pid_namespace, LIMIT)
 	EXPECT_EQ(getpid(), ev.exit.killer_pid);
 	EXPECT_EQ(0, child_status(inner));
 	end_scene(_metadata, s, &p, members);
+}
+
+/* No signal from inside kills the first of a pid namespace; this one's killer is not inside. */
+TEST_F_TIMEOUT(doom, the_first_of_a_pid_namespace, LIMIT)
+{
+	static const struct plot p = { { &root_all }, { { &root_all, 1 } }, { } };
+	unsigned int members;
+	struct scene *s = set_scene(_metadata, self->fd, &p, &members);
+	struct bearer b = { s, &root_all, 0, true };
+
+	ASSERT_LT(0, spawn_process(bear_late, &b));
+	ASSERT_EQ('l', hear_soon(s->said));
+	EXPECT_EQ(1, kill_watch(self->fd, s->tree, SIGKILL));
+	come_late(_metadata, s, 0, 0, members);
+	end_scene(_metadata, s, &p, members);
+}
+
+/* Sees none but a member of his own, and kills that one. */
+static int kill_from_inside(struct scene *s, bool late)
+{
+	pid_t pid = spawn_sleeper(s->fd, s->tree);
+	struct bearer b = { s, &root_all, 0, false };
+
+	CHECK(pid > 0);
+	CHECK(!late || spawn_process(bear_late, &b) > 0);
+	/* Or else it is the late one who is ready last, and says so. */
+	if (!late)
+		tell(s->said, 'i');
+	pass_gate(s->gate[CROWD - 1]);
+	CHECK(kill_watch(s->fd, s->tree, SIGKILL) == -EPERM);
+	CHECK(reap(pid) == SIGKILL);
+	reap_all();
+	return 0;
+}
+
+static pid_t go_inside(struct scene *s, bool late)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	if (unshare(CLONE_NEWPID))
+		_exit(BROKEN);
+	pid = fork();
+	if (!pid)
+		_exit(kill_from_inside(s, late));
+	_exit(child_status(pid));
+}
+
+/* His rights reach as far as he sees: to one that comes late there. */
+TEST_F_TIMEOUT(doom, root_of_a_pid_namespace, LIMIT)
+{
+	static const struct plot p = { { &root_all }, { { &root_all, 1 } }, { } };
+	unsigned int members;
+	struct scene *s = set_scene(_metadata, self->fd, &p, &members);
+	struct bearer b = { s, &root_all, 1, false };
+	pid_t inside = go_inside(s, true);
+	struct knell_event ev;
+
+	ASSERT_EQ('l', hear_soon(s->said));
+	ASSERT_LT(0, spawn_process(bear_late, &b));
+	ASSERT_EQ('l', hear_soon(s->said));
+	open_gate(s->gate[CROWD - 1], 1);
+	ASSERT_EQ(1, next_event(self->fd, &ev));
+	EXPECT_TRUE(is_exit(&ev, s->tree, ANY, SIGKILL, members, KNELL_EVF_KILLER));
+	/* Of those that come late he sees the first, and not the second. */
+	open_gate(s->gate[0], 1);
+	ASSERT_EQ('d', hear_soon(s->said));
+	EXPECT_EQ(SIGKILL, s->status[0]);
+	ASSERT_EQ(1, next_event(self->fd, &ev));
+	EXPECT_TRUE(is_exit(&ev, s->tree, ANY, SIGKILL, members, KNELL_EVF_KILLER));
+	EXPECT_EQ(0, child_status(inside));
+	come_late(_metadata, s, 1, NOBODY, members);
+	EXPECT_EQ(1, kill_watch(self->fd, s->tree, SIGKILL));
+	end_scene(_metadata, s, &p, members);
+}
+
+/* Who sees fewer than the four before him takes none of their places, whatever he may do there. */
+TEST_F_TIMEOUT(doom, root_of_a_pid_namespace_is_the_fifth, LIMIT)
+{
+	static const struct plot p = {
+		{ &user_1000, &user_1001, &user_1002, &user_1003 },
+		{ { &user_1000, -EPERM }, { &user_1001, -EPERM }, { &user_1002, -EPERM },
+		  { &user_1003, -EPERM } },
+		{ { &user_1000, 1000 }, { &user_1003, 1003 }, { &root_all, NOBODY } },
+	};
+	unsigned int members;
+	struct scene *s = set_scene(_metadata, self->fd, &p, &members);
+	pid_t inside = go_inside(s, false);
+	struct knell_event ev;
+
+	ASSERT_EQ('i', hear_soon(s->said));
+	for (int i = 0; p.kills[i].who; i++)
+		EXPECT_EQ(p.kills[i].ret, as_who(p.kills[i].who, kill_tree, s));
+	open_gate(s->gate[CROWD - 1], 1);
+	EXPECT_EQ(0, child_status(inside));
+	ASSERT_EQ(1, next_event(self->fd, &ev));
+	EXPECT_TRUE(is_exit(&ev, s->tree, ANY, SIGKILL, members, KNELL_EVF_KILLER));
+	for (int i = 0; p.lates[i].who; i++)
+		come_late(_metadata, s, i, p.lates[i].by, members);
+	end_scene(_metadata, s, &p, members);
+}
+
+/* One that is killed, and held by its tracer where it has not died yet. */
+static void hold_at_exit(struct __test_metadata *_metadata, pid_t pid)
+{
+	int status;
+
+	ASSERT_EQ(pid, waitpid(pid, &status, __WALL));
+	ASSERT_TRUE(WIFSTOPPED(status));
+	EXPECT_EQ(SIGTRAP | PTRACE_EVENT_EXIT << 8, status >> 8);
+}
+
+/* DEL does not wait for them: the module does, once, until the last is dead. */
+TEST_F_TIMEOUT(doom, del_while_two_die, LIMIT)
+{
+	int64_t tree = add_tree(self->fd, KNELL_OPF_REPORT_EXIT, 1);
+	long refs = module_refs();
+	pid_t pid[2];
+
+	ASSERT_LT(0, tree);
+	for (int i = 0; i < 2; i++) {
+		pid[i] = spawn_sleeper(self->fd, tree);
+		ASSERT_EQ(0, ptrace(PTRACE_SEIZE, pid[i], NULL, PTRACE_O_TRACEEXIT));
+	}
+	ASSERT_EQ(2, kill_watch(self->fd, tree, SIGKILL));
+	for (int i = 0; i < 2; i++)
+		hold_at_exit(_metadata, pid[i]);
+	ASSERT_EQ(0, del_watch(self->fd, tree));
+	EXPECT_EQ(refs + 1, module_refs());
+	ASSERT_EQ(0, ptrace(PTRACE_CONT, pid[0], NULL, NULL));
+	EXPECT_EQ(SIGKILL, reap(pid[0]));
+	EXPECT_EQ(refs + 1, module_refs());
+	ASSERT_EQ(0, ptrace(PTRACE_CONT, pid[1], NULL, NULL));
+	EXPECT_EQ(SIGKILL, reap(pid[1]));
+	EXPECT_EQ(refs, module_refs_after_all(refs));
+	EXPECT_TRUE(nothing_pending(self->fd));
 }
 
 TEST_HARNESS_MAIN

@@ -6,6 +6,9 @@
  */
 #include "kselftest_harness.h"
 
+#include <pthread.h>
+
+#include "trap_test.h"
 #include "tree_test.h"
 
 #define CODE		5	/* the child's, whoever is told */
@@ -258,6 +261,117 @@ TEST_F_TIMEOUT(next, threads_that_end, LIMIT)
 	open_gate(stays.gate, STAY);
 	for (int i = 0; i < STAY; i++)
 		ASSERT_EQ(0, pthread_join(stay[i], NULL));
+}
+
+/* --- a newcomer that is not there yet */
+
+static int exit_with_code(void *arg)
+{
+	(void)arg;
+	return CODE;
+}
+
+/*
+ * A child that is born, and stops before it has done anything: it is to write its pid where
+ * somebody looks first.
+ */
+static pid_t stuck_newborn(struct trap *trap)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+
+	return clone(exit_with_code, stack + sizeof(stack), CLONE_VM | CLONE_CHILD_SETTID | SIGCHLD,
+		     NULL, NULL, NULL, trap->page);
+}
+
+/* Its watch is gone when it comes: it is in no tree, and nothing is told of it. */
+TEST_F_TIMEOUT(next, del_before_the_newcomer_is_there, LIMIT)
+{
+	long refs = module_refs();
+
+	for (int process = 0; process <= 1; process++) {
+		int64_t watch = process ? add_next(self->fd, 1) :
+			add_tree(self->fd, KNELL_OPF_REPORT_FORK | KNELL_OPF_REPORT_EXIT, 1);
+		struct trap trap;
+		pid_t pid;
+
+		ASSERT_LT(0, watch);
+		ASSERT_EQ(0, set_trap(&trap));
+		if (!process)
+			ASSERT_EQ(0, join_next(self->fd, watch));
+		pid = stuck_newborn(&trap);
+		ASSERT_LT(0, pid);
+		ASSERT_EQ(0, wait_trapped(&trap));
+		EXPECT_EQ(pid, watch_info(self->fd, watch).pid);
+		EXPECT_EQ(!process, watch_info(self->fd, watch).value);
+		ASSERT_EQ(0, del_watch(self->fd, watch));
+		ASSERT_EQ(0, end_trap(&trap));
+		EXPECT_EQ(EXITED(CODE), reap(pid));
+		EXPECT_TRUE(nothing_pending(self->fd));
+		EXPECT_EQ(0, nr_watches(self->fd));
+		EXPECT_EQ(refs, module_refs_after_all(refs));
+		close(trap.fd);
+	}
+}
+
+/* --- so many that several share a place where the module looks for them */
+
+#define CROWD	150
+
+struct crowd {
+	int fd;
+	pthread_barrier_t ready;
+	pthread_barrier_t done;
+};
+
+struct one {
+	struct crowd *crowd;
+	pthread_t thread;
+	int nr;
+	pid_t pid;
+};
+
+static void *bespeak_and_bear(void *arg)
+{
+	struct one *o = arg;
+	bool bespoken = add_next(o->crowd->fd, o->nr) > 0;
+
+	pthread_barrier_wait(&o->crowd->ready);
+	if (bespoken) {
+		o->pid = bare_fork();
+		if (!o->pid)
+			_exit(o->nr % 251);
+	}
+	pthread_barrier_wait(&o->crowd->done);
+	return NULL;
+}
+
+/* Each child is its own parent's. */
+TEST_F_TIMEOUT(next, a_crowd_of_parents, LIMIT)
+{
+	struct crowd crowd = { .fd = self->fd };
+	static struct one one[CROWD];
+	struct knell_event ev;
+	pthread_attr_t attr;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 65536);
+	pthread_barrier_init(&crowd.ready, NULL, CROWD);
+	pthread_barrier_init(&crowd.done, NULL, CROWD);
+	for (int i = 0; i < CROWD; i++) {
+		one[i] = (struct one){ .crowd = &crowd, .nr = i };
+		ASSERT_EQ(0, pthread_create(&one[i].thread, &attr, bespeak_and_bear, &one[i]));
+	}
+	for (int i = 0; i < CROWD; i++)
+		pthread_join(one[i].thread, NULL);
+	for (int i = 0; i < CROWD; i++) {
+		ASSERT_EQ(1, next_event(self->fd, &ev));
+		ASSERT_GT(CROWD, ev.token);
+		EXPECT_EQ(one[ev.token].pid, ev.exit.pid);
+		EXPECT_EQ(EXITED((int)ev.token % 251), (int)ev.exit.status);
+		EXPECT_EQ(EXITED((int)ev.token % 251), reap(ev.exit.pid));
+		one[ev.token].pid = 0;
+	}
+	EXPECT_TRUE(nothing_pending(self->fd));
 }
 
 TEST_HARNESS_MAIN

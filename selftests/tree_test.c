@@ -1819,6 +1819,39 @@ TEST_F_TIMEOUT(tree, members_in_a_pid_namespace, LIMIT)
 	reap(pid);
 }
 
+/* A user with all rights in a namespace of his own, who adds a tree to the queue @arg. */
+static int add_tree_below(void *arg)
+{
+	int err = enter_user_ns();
+
+	return err ? err : (int)add_tree(*(int *)arg, REPORTS, 1);
+}
+
+/* How one ended who is not below its owner, and another's, is not his to know. */
+TEST_F_TIMEOUT(tree, a_member_above_the_owner, LIMIT)
+{
+	static const struct who user_2000 = { 2000, 2000, 2000, 0 };
+	int tree = as_who(&user_1000, add_tree_below, &self->fd), gate = new_gate();
+	struct knell_event ev;
+	pid_t first, pid;
+
+	ASSERT_LT(0, tree);
+	first = spawn_member(self->fd, tree, wait_at_gate, &gate);
+	ASSERT_LT(0, first);
+	pid = fork();
+	if (!pid) {
+		become(&user_2000);
+		_exit(join(self->fd, tree) ? BROKEN : 4);
+	}
+	EXPECT_EQ(EXITED(4), reap(pid));
+	ASSERT_EQ(1, next_event(self->fd, &ev));
+	EXPECT_TRUE(is_exit(&ev, tree, pid, 0, 1, KNELL_EVF_NOSTATUS));
+	open_gate(gate, 1);
+	EXPECT_EQ(0, reap(first));
+	EXPECT_TRUE(next_is_main(self->fd, tree, first, 0, 0));
+	EXPECT_TRUE(next_is_empty(self->fd, tree, first));
+}
+
 /* The reserve of reports. */
 
 /* Has @n children, one after the other, each time it passes the gate. */

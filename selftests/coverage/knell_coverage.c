@@ -9,13 +9,22 @@
  *
  *	/sys/module/knell_coverage/parameters/
  *	seen	how many edges there were
+ *	last	a process's pid: amid the restart it is killed, and amid its death the machine panics,
+ *		which tells the edges on the console: nobody can be asked afterwards (down.c)
  *	/sys/kernel/debug/knell_coverage
  *		the edges
  */
 #include <linux/bitmap.h>
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/module.h>
+#include <linux/panic.h>
+#include <linux/panic_notifier.h>
+#include <linux/pid.h>
+#include <linux/reboot.h>
+#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
+#include <linux/tracepoint.h>
 
 /* To either side of the module's init. */
 #define REACH		(1L << 20)
@@ -25,6 +34,8 @@ static DECLARE_BITMAP(edges, 2 * REACH);
 static atomic_t seen;
 static unsigned long middle;
 static struct dentry *file;
+static int last;
+module_param(last, int, 0600);
 
 void __wrap___sanitizer_cov_trace_pc(void);
 
@@ -61,6 +72,60 @@ static int tell_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(tell);
 
+/*
+ * Its parent is told, with interrupts off, after whoever watches it: what they have queued for an
+ * interrupt only the panic can write.
+ */
+static void dies(void *data, int sig, struct kernel_siginfo *info, struct task_struct *task,
+		 int group, int result)
+{
+	if (sig == SIGCHLD && current->tgid == last)
+		panic("knell_coverage: amid a death");
+}
+
+static void found(struct tracepoint *tracepoint, void *data)
+{
+	if (!strcmp(tracepoint->name, "signal_generate"))
+		*(struct tracepoint **)data = tracepoint;
+}
+
+static int restarts(struct notifier_block *block, unsigned long action, void *command)
+{
+	struct tracepoint *signal = NULL;
+	struct pid *pid = last ? find_get_pid(last) : NULL;
+
+	for_each_kernel_tracepoint(found, &signal);
+	if (pid && signal && !tracepoint_probe_register(signal, dies, NULL)) {
+		kill_pid(pid, SIGKILL, 1);
+		msleep(MSEC_PER_SEC * 60);
+	}
+	put_pid(pid);
+	return NOTIFY_DONE;
+}
+
+static int panics(struct notifier_block *block, unsigned long action, void *text)
+{
+	static char line[A_LINE * 8];
+	unsigned long bit;
+	int len = 0;
+
+	if (!last)
+		return NOTIFY_DONE;
+	for_each_set_bit(bit, edges, 2 * REACH) {
+		len += scnprintf(line + len, sizeof(line) - len, " %ld", (long)bit - REACH);
+		if (len < sizeof(line) - 16)
+			continue;
+		pr_emerg("knell_coverage:%s\n", line);
+		len = 0;
+	}
+	pr_emerg("knell_coverage:%s\n", len ? line : "");
+	return NOTIFY_DONE;
+}
+
+/* Both after all others. */
+static struct notifier_block restarting = { .notifier_call = restarts, .priority = INT_MIN };
+static struct notifier_block panicking = { .notifier_call = panics, .priority = INT_MIN };
+
 static int get_seen(char *text, const struct kernel_param *param)
 {
 	return scnprintf(text, PAGE_SIZE, "%d\n", atomic_read(&seen));
@@ -75,14 +140,19 @@ static int __init begin(void)
 {
 	int err = register_module_notifier(&coming);
 
-	if (!err)
-		file = debugfs_create_file("knell_coverage", 0400, NULL, NULL, &tell_fops);
-	return err;
+	if (err)
+		return err;
+	register_reboot_notifier(&restarting);
+	atomic_notifier_chain_register(&panic_notifier_list, &panicking);
+	file = debugfs_create_file("knell_coverage", 0400, NULL, NULL, &tell_fops);
+	return 0;
 }
 
 static void __exit end(void)
 {
 	debugfs_remove(file);
+	atomic_notifier_chain_unregister(&panic_notifier_list, &panicking);
+	unregister_reboot_notifier(&restarting);
 	unregister_module_notifier(&coming);
 }
 

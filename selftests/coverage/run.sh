@@ -4,6 +4,7 @@
 # has links to all else. KDIR and KERNEL are those of another kernel than Debian's.
 #
 # usage: run.sh DIR NAME...	(programs.sh); what check.sh says there, and its exit status
+# With DOWN=1 a machine goes down beside them; what down.sh says is in DIR/down.said.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -29,6 +30,10 @@ for source in "$here"/../*_test.c "$here"/../*_test.sh "$here"/../*_helper.c; do
 	esac
 done
 ln -s "$out/device_fuzz_test" "$out/selftests/"
-export GUESTS="${GUESTS:-2}" SIZE="${SIZE:-120}"
+export GUESTS="${GUESTS:-3}" SIZE="${SIZE:-200}"
 export KNELL_BUILD="$out" KNELL_MODULE="$out/fault/knell.ko" KNELL_GUEST_FILES="$out/files"
-exec "$here/../qemu/check.sh" -g "$@"
+rm -f "$out/down.said"
+[ -z "${DOWN:-}" ] || KNELL_RUNNER=$$ "$here/down.sh" "$out" >"$out/down.said" 2>&1 &
+"$here/../qemu/check.sh" -g "$@" && status=0 || status=$?
+wait
+exit "$status"
