@@ -379,14 +379,19 @@ static pid_t new_zombie(void)
 TEST_F_TIMEOUT(reject, a_process_that_is_known, LIMIT)
 {
 	pid_t pid[2] = { new_zombie(), new_zombie() }, child;
+	int64_t bell;
 
 	ASSERT_LT(0, pid[0]);
 	ASSERT_LT(0, pid[1]);
+	/* Not a record of a process. */
+	bell = add_watch(self->fd, op_user(7));
+	ASSERT_LT(0, bell);
+	ASSERT_EQ(0, trigger(self->fd, bell, 1));
 	/* Its watch has fired, and waits in no wait queue. */
 	EXPECT_LT(0, add_watch(self->fd, op_process(pid[0], 0, 1)));
 	EXPECT_EQ(-EEXIST, add_watch(self->fd, op_process(pid[0], 0, 2)));
 	EXPECT_LT(0, add_watch(self->fd, op_process(pid[1], 0, 3)));
-	EXPECT_EQ(2, nr_watches(self->fd));
+	EXPECT_EQ(3, nr_watches(self->fd));
 	EXPECT_EQ(pid[0], waitpid(pid[0], NULL, 0));
 	EXPECT_EQ(pid[1], waitpid(pid[1], NULL, 0));
 
@@ -399,7 +404,7 @@ TEST_F_TIMEOUT(reject, a_process_that_is_known, LIMIT)
 		_exit(0);
 	}
 	EXPECT_EQ(-EEXIST, add_watch(self->fd, op_process(child, 0, 6)));
-	EXPECT_EQ(4, nr_watches(self->fd));
+	EXPECT_EQ(5, nr_watches(self->fd));
 	EXPECT_EQ(0, kill(child, SIGKILL));
 	EXPECT_EQ(child, waitpid(child, NULL, 0));
 }
