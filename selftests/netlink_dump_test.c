@@ -190,56 +190,57 @@ TEST_F(netlink_dump, a_queue_that_comes_and_goes)
 		close(fds[i]);
 }
 
-TEST_F(netlink_dump, a_member_that_goes)
+#define MEMBERS		150	/* more than one message tells */
+
+/* A dump of a tree of so many, at @gate, in ascending order; one message of it is told. The tree. */
+static int64_t hear_of_members(struct __test_metadata *_metadata, FIXTURE_DATA(netlink_dump) *self,
+			       uint32_t pids[MEMBERS], int gate)
 {
 	struct nl_request r = nl_request(self->nl.family, KNELL_CMD_MEMBER_GET, NLM_F_DUMP);
 	int64_t tree = add_tree(self->fd, 0, 0);
-	uint32_t pids[150];
-	int gate = new_gate(), err = 0;
+	int err = 0;
 
 	ASSERT_LT(0, tree);
-	for (int i = 0; i < 150; i++)
+	for (int i = 0; i < MEMBERS; i++)
 		pids[i] = spawn_member(self->fd, tree, wait_at_gate, &gate);
-	qsort(pids, 150, sizeof(pids[0]), by_number);
+	qsort(pids, MEMBERS, sizeof(pids[0]), by_number);
 	nl_put_u64(&r, KNELL_A_MEMBER_QUEUE, self->id);
 	nl_put_u32(&r, KNELL_A_MEMBER_WATCH, tree);
 	begin(&self->nl, self->told, KNELL_A_MEMBER_PID, false);
 	ASSERT_EQ(0, nl_send(&self->nl, &r));
 	ASSERT_EQ(0, nl_receive(&self->nl, hear_item, self->told, &err));
 	EXPECT_EQ(0, self->nl.flags & NLM_F_DUMP_INTR);
+	return tree;
+}
+
+TEST_F(netlink_dump, a_member_that_goes)
+{
+	uint32_t pids[MEMBERS];
+	int gate = new_gate();
+
+	hear_of_members(_metadata, self, pids, gate);
 	ASSERT_EQ(0, kill(pids[0], SIGKILL));
 	ASSERT_EQ(SIGKILL, reap(pids[0]));
 	EXPECT_EQ(0, nl_hear(&self->nl, hear_item, self->told));
 	EXPECT_NE(0, self->nl.flags & NLM_F_DUMP_INTR);
-	EXPECT_TRUE(is_sound(self->told, pids + 1, 149));
-	open_gate(gate, 149);
+	EXPECT_TRUE(is_sound(self->told, pids + 1, MEMBERS - 1));
+	open_gate(gate, MEMBERS - 1);
 	reap_all();
 }
 
 /* What was listed is told, and that it is not so any more. */
 TEST_F(netlink_dump, the_tree_goes)
 {
-	struct nl_request r = nl_request(self->nl.family, KNELL_CMD_MEMBER_GET, NLM_F_DUMP);
-	int64_t tree = add_tree(self->fd, 0, 0);
-	uint32_t pids[150];
-	int gate = new_gate(), err = 0;
+	uint32_t pids[MEMBERS];
+	int gate = new_gate();
+	int64_t tree = hear_of_members(_metadata, self, pids, gate);
 
-	ASSERT_LT(0, tree);
-	for (int i = 0; i < 150; i++)
-		pids[i] = spawn_member(self->fd, tree, wait_at_gate, &gate);
-	qsort(pids, 150, sizeof(pids[0]), by_number);
-	nl_put_u64(&r, KNELL_A_MEMBER_QUEUE, self->id);
-	nl_put_u32(&r, KNELL_A_MEMBER_WATCH, tree);
-	begin(&self->nl, self->told, KNELL_A_MEMBER_PID, false);
-	ASSERT_EQ(0, nl_send(&self->nl, &r));
-	ASSERT_EQ(0, nl_receive(&self->nl, hear_item, self->told, &err));
-	EXPECT_EQ(0, self->nl.flags & NLM_F_DUMP_INTR);
 	ASSERT_EQ(0, del_watch(self->fd, tree));
 	EXPECT_EQ(0, nl_hear(&self->nl, hear_item, self->told));
 	EXPECT_NE(0, self->nl.flags & NLM_F_DUMP_INTR);
-	EXPECT_TRUE(is_sound(self->told, pids, 150));
+	EXPECT_TRUE(is_sound(self->told, pids, MEMBERS));
 	EXPECT_EQ(-ENOENT, nl_members(&self->nl, self->id, tree, hear_item, self->told));
-	open_gate(gate, 150);
+	open_gate(gate, MEMBERS);
 	reap_all();
 }
 
