@@ -199,15 +199,13 @@ TEST_F_TIMEOUT(queue, efault_keeps_the_count, LIMIT)
 /* He goes on; with a page, or with a fault. */
 static int release_trapped(struct trap *t, int fault)
 {
-	struct uffdio_zeropage zero = {
-		.range = { .start = (uintptr_t)t->page, .len = t->size },
-	};
+	struct uffdio_range range = { .start = (uintptr_t)t->page, .len = t->size };
 
 	if (!fault)
-		return ioctl(t->fd, UFFDIO_ZEROPAGE, &zero);
+		return end_trap(t);
 	if (mprotect(t->page, t->size, PROT_NONE))
 		return -errno;
-	return ioctl(t->fd, UFFDIO_UNREGISTER, &zero.range);
+	return ioctl(t->fd, UFFDIO_UNREGISTER, &range);
 }
 
 struct trapped {
