@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -48,6 +49,46 @@ static inline unsigned long wanted(const char *name, unsigned long otherwise)
 	const char *text = getenv(name);
 
 	return text ? strtoul(text, NULL, 0) : otherwise;
+}
+
+/* A number that a file tells; 0, if there is none. */
+static inline int file_number(const char *path)
+{
+	char text[16] = "0";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0 && read(fd, text, sizeof(text) - 1) < 0)
+		abort();
+	close(fd);
+	return atoi(text);
+}
+
+static inline const char *module_file(void)
+{
+	return getenv("KNELL_KO") ?: "/lib/knell.ko";
+}
+
+/* The module, of this file and with these parameters: 0 or -errno. */
+static inline int insert_from(const char *ko, const char *options)
+{
+	int fd = open(ko, O_RDONLY | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return -errno;
+	err = syscall(SYS_finit_module, fd, options, 0) ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+static inline int insert_module(const char *options)
+{
+	return insert_from(module_file(), options);
+}
+
+/* 0, if it was not there, too, or -errno. */
+static inline int remove_module(void)
+{
+	return syscall(SYS_delete_module, "knell", O_NONBLOCK) && errno != ENOENT ? -errno : 0;
 }
 
 /* Since 6.2 the pages of each CPU are added up by dozens: a small process may have had none. */

@@ -438,34 +438,7 @@ static inline int copy_file(const char *from, const char *to, mode_t mode)
 	return n ? -1 : 0;
 }
 
-static inline const char *module_file(void)
-{
-	return getenv("KNELL_KO") ?: "/lib/knell.ko";
-}
-
-/* The module, of this file and with these parameters: 0 or -errno. */
-static inline int insert_from(const char *ko, const char *options)
-{
-	int fd = open(ko, O_RDONLY | O_CLOEXEC), err;
-
-	if (fd < 0)
-		return -errno;
-	err = syscall(SYS_finit_module, fd, options, 0) ? -errno : 0;
-	close(fd);
-	return err;
-}
-
-static inline int insert_module(const char *options)
-{
-	return insert_from(module_file(), options);
-}
-
-/* 0, if it was not there, too, or -errno. */
-static inline int remove_module(void)
-{
-	return syscall(SYS_delete_module, "knell", O_NONBLOCK) && errno != ENOENT ? -errno : 0;
-}
-
+/* The module anew: 0 or -errno. */
 static inline int reload_from(const char *ko, const char *options)
 {
 	return remove_module() ?: insert_from(ko, options);

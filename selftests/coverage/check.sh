@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Runs the module's tests on its coverage build, and the machine of down.sh beside them, and tells which edges of its code nothing has reached:
-# "floor" below is how many of its own are to be, in percent, and "unreached" is to have the functions in
-# which the rest are. "N passed, N failed" comes last.
+# Runs the module's tests on its coverage build, and the machine of down.sh beside them, and tells which
+# edges of its code nothing has reached: "floor" below is how many of its own are to be, in percent, and
+# "unreached" is to have the functions in which the rest are. "N passed, N failed" comes last.
 #
 # usage: check.sh [NAME...]	(programs.sh; none: those of "quick"; FULL=1: all of the module's)
 #

@@ -23,7 +23,8 @@
 #include "knell_test.h"
 
 #define BOX		"box_addr=0x10000000 box_size=0x10000"
-#define PARAMETERS	"/sys/module/knell_coverage/parameters/"
+#define SEEN		"/sys/module/knell_coverage/parameters/seen"	/* how many edges there were */
+#define LAST		"/sys/module/knell_coverage/parameters/last"
 /* For longer than the module keeps its probes when nobody needs them. */
 #define PATIENCE_S	100
 
@@ -34,27 +35,6 @@ static void check(bool so, const char *what)
 	dprintf(port, "%s %s\n", so ? "ok" : "not ok", what);
 }
 
-static bool insert(const char *file, const char *options)
-{
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
-	bool ok = fd >= 0 && !syscall(SYS_finit_module, fd, options, 0);
-
-	close(fd);
-	return ok;
-}
-
-/* How many edges there were. */
-static int seen(void)
-{
-	char text[16] = "";
-	int fd = open(PARAMETERS "seen", O_RDONLY | O_CLOEXEC);
-
-	if (read(fd, text, sizeof(text) - 1) < 0)
-		check(false, "how many edges there were");
-	close(fd);
-	return atoi(text);
-}
-
 /* Nobody needs the probes any more. True if the module does something of its own then. */
 static bool probes_go(void)
 {
@@ -63,10 +43,10 @@ static bool probes_go(void)
 
 	close(fd);
 	sleep(2);
-	before = seen();
-	for (int i = 0; was && i < PATIENCE_S && seen() == before; i++)
+	before = file_number(SEEN);
+	for (int i = 0; was && i < PATIENCE_S && file_number(SEEN) == before; i++)
 		sleep(1);
-	return was && seen() > before;
+	return was && file_number(SEEN) > before;
 }
 
 /* A process that is watched, and is to die in the end. */
@@ -80,7 +60,7 @@ static bool watch_last(void)
 		for (;;)
 			pause();
 	snprintf(text, sizeof(text), "%d", pid);
-	return add_watch(fd, op_process(pid, 0, 1)) > 0 && !write_file(PARAMETERS "last", text);
+	return add_watch(fd, op_process(pid, 0, 1)) > 0 && !write_file(LAST, text);
 }
 
 int main(void)
@@ -92,8 +72,8 @@ int main(void)
 	mount("proc", "/proc", "proc", 0, NULL);
 	mount("sysfs", "/sys", "sysfs", 0, NULL);
 	port = open("/dev/ttyS1", O_WRONLY | O_NOCTTY | O_CLOEXEC);
-	check(insert("/knell_coverage.ko", ""), "the coverage can be told");
-	check(insert("/knell.ko", BOX) && !access(KNELL_BOX_FILE, F_OK), "the module is there, with a black box");
+	check(!insert_from("/knell_coverage.ko", ""), "the coverage can be told");
+	check(!insert_from("/knell.ko", BOX) && !access(KNELL_BOX_FILE, F_OK), "the module is there, with a black box");
 	check(probes_go(), "its probes go when nobody has needed them for a while");
 	check(watch_last(), "a process is watched that is to die");
 	/* Its buffer is the kernel's. */

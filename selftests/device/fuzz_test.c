@@ -49,18 +49,6 @@ struct run {
 	int live;
 };
 
-/* A number that a file tells; 0, if there is none. */
-static int number_in(const char *path)
-{
-	char text[16] = "0";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (fd >= 0 && read(fd, text, sizeof(text) - 1) < 0)
-		abort();
-	close(fd);
-	return atoi(text);
-}
-
 static bool keeps_none(struct run *run)
 {
 	(void)run;
@@ -71,7 +59,7 @@ static bool keeps_new_edges(struct run *run)
 {
 	unsigned int before = run->edges;
 
-	run->edges = number_in(SEEN);
+	run->edges = file_number(SEEN);
 	return run->edges > before;
 }
 
@@ -192,7 +180,7 @@ static bool memory_is_back(int live)
 {
 	uint64_t end = clock_ns(CLOCK_MONOTONIC) + 10 * SLOW * NSEC_PER_SEC;
 
-	while (number_in(LIVE) != live) {
+	while (file_number(LIVE) != live) {
 		if (clock_ns(CLOCK_MONOTONIC) > end)
 			return false;
 		sched_yield();
@@ -286,7 +274,7 @@ FIXTURE(device)
 
 FIXTURE_SETUP(device)
 {
-	self->panic_print = number_in(REPLAY);
+	self->panic_print = file_number(REPLAY);
 	ASSERT_EQ(0, write_file(REPLAY, REPLAY_ALL));
 	ASSERT_EQ(0, nl_open(&nl));
 }
@@ -308,8 +296,8 @@ TEST_F_TIMEOUT(device, fuzz, 7200 * SLOW)
 	unsigned int nr = read_programs("/fuzz.programs", corpus, CORPUS);
 	const char *bad;
 
-	run.edges = number_in(SEEN);
-	run.live = number_in(LIVE);
+	run.edges = file_number(SEEN);
+	run.live = file_number(LIVE);
 	if (!access("/fuzz.kept", F_OK)) {
 		run.keeps = keeps_again;
 		run.nr_kept = read_numbers("/fuzz.kept", kept, CORPUS);
@@ -318,7 +306,7 @@ TEST_F_TIMEOUT(device, fuzz, 7200 * SLOW)
 		bad = replay(&run, nr, wanted("KNELL_FUZZ_TIMES", 1));
 	else
 		bad = fuzz(&run, seed, steps);
-	run.edges = number_in(SEEN);
+	run.edges = file_number(SEEN);
 	TH_LOG("seed %lu, %s: %lu steps, %lu programs, %lu stopped, %lu removals, %u kept, %u edges, sum %016llx",
 	       seed, nr ? "replay" : run.keeps == keeps_none ? "blind" : run.nr_kept ? "again" : "guided",
 	       run.steps, run.programs, run.stopped, run.lives, run.nr_corpus, run.edges,
@@ -331,7 +319,7 @@ static uint64_t sum_of(struct __test_metadata *_metadata, struct run *run, unsig
 {
 	const char *bad;
 
-	run->live = number_in(LIVE);
+	run->live = file_number(LIVE);
 	bad = fuzz(run, seed, STEPS_AGAIN);
 	EXPECT_STREQ(ALL_IS_WELL, bad ?: ALL_IS_WELL);
 	return run->sum;
