@@ -679,13 +679,19 @@ FIXTURE(quota) {
 	char before[32];
 };
 
+/* What a file has, as it is to be written back. */
+static bool note_text(const char *path, char text[32])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, text, 31);
+
+	close(fd);
+	return n > 0;
+}
+
 FIXTURE_SETUP(quota)
 {
-	int fd = open(QUOTA_PARAM, O_RDONLY);
-
-	ASSERT_LE(0, fd);
-	ASSERT_LT(0, read(fd, self->before, sizeof(self->before) - 1));
-	close(fd);
+	ASSERT_TRUE(note_text(QUOTA_PARAM, self->before));
 	ASSERT_EQ(0, write_file(QUOTA_PARAM, "10"));
 	ASSERT_EQ(0, chmod(KNELL_DEVICE, 0666));
 }
@@ -859,10 +865,8 @@ static int check_queues(void)
 TEST_F_TIMEOUT(quota, of_queues, LIMIT)
 {
 	char before[32] = "";
-	int fd = open(QUEUES_PARAM, O_RDONLY | O_CLOEXEC);
 
-	ASSERT_LT(0, read(fd, before, sizeof(before) - 1));
-	close(fd);
+	ASSERT_TRUE(note_text(QUEUES_PARAM, before));
 	EXPECT_EQ(0, in_child(check_queues));
 	/* All came back. */
 	EXPECT_EQ(0, in_child(check_queues));

@@ -232,15 +232,23 @@ static bool has_box(void)
 	return has;
 }
 
+#define BOXED		1	/* the one with a black box */
+
 static const char *const options[] = {
 	"", "box_addr=0x10000000 box_size=65536", "wakeup=1", "mode=0666",
 };
 
+/* By option @o, where there is room for a black box. */
+static int insert_with(unsigned int o, bool box)
+{
+	return insert_module(o == BOXED && !box ? "" : options[o]);
+}
+
 /* One of each, by itself: the kernel has then what it keeps of such. 0 or -errno. */
-static int live_quietly(struct load *l)
+static int live_quietly(struct load *l, bool box)
 {
 	for (unsigned int o = 0; o < ARRAY_SIZE(options); o++) {
-		if (take_out(l) < 0 || insert_module(o == 1 && !has_box() ? "" : options[o]))
+		if (take_out(l) < 0 || insert_with(o, box))
 			return -errno;
 		for (unsigned int i = 0; i < 8; i++)
 			use_once(l, i);
@@ -290,7 +298,7 @@ FIXTURE_SETUP(soak)
 	self->l = shared(sizeof(*self->l));
 	self->l->seed = soak_seed();
 	if (judges_memory()) {
-		ASSERT_EQ(0, live_quietly(self->l));
+		ASSERT_EQ(0, live_quietly(self->l, has_box()));
 		note_least(&self->then);
 		ASSERT_LT(2, self->then.nr);
 	} else {
@@ -310,7 +318,7 @@ static void live_once_each(struct __test_metadata *_metadata, struct load *l, bo
 {
 	for (unsigned int i = 0; i < USED_ONCE; i++) {
 		ASSERT_LE(0, take_out(l));
-		ASSERT_EQ(0, insert_module(options[i % 4 == 1 && !box ? 0 : i % 4]));
+		ASSERT_EQ(0, insert_with(i % ARRAY_SIZE(options), box));
 		use_once(l, i);
 	}
 }
@@ -329,13 +337,13 @@ TEST_F_TIMEOUT(soak, modules, SOAK_LIMIT)
 	}
 	for (unsigned int i = 0; i < lives; i++) {
 		uint64_t r = random_of(l->seed, i);
-		unsigned int o = r % 4 == 1 && !box ? 0 : r % 4, uses = l->uses + r / 4 % 4;
+		unsigned int o = r % ARRAY_SIZE(options), uses = l->uses + r / 4 % 4;
 		int n = take_out(l);
 
 		ASSERT_LE(0, n);
 		refused += n;
-		ASSERT_EQ(0, insert_module(options[o]));
-		boxes += o == 1;
+		ASSERT_EQ(0, insert_with(o, box));
+		boxes += box && o == BOXED;
 		while (l->uses < uses)
 			look_later();
 	}
