@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kd.h>
+#include <linux/knell.h>
 #include <linux/reboot.h>
 #include <net/if.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base.h"
@@ -151,6 +154,25 @@ static void loopback_up(void)
 	close(fd);
 }
 
+/* Nobody else has, where this is what a machine begins with. Without it all goes on. */
+static void load_module(void)
+{
+	static char *const argv[] = { "modprobe", "-q", "knell", NULL };
+	posix_spawnattr_t attr;
+	sigset_t none;
+	pid_t pid;
+
+	if (!access(KNELL_DEVICE, F_OK) || access("/sbin/modprobe", X_OK))
+		return;
+	sigemptyset(&none);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
+	posix_spawnattr_setsigmask(&attr, &none);
+	if (!posix_spawn(&pid, "/sbin/modprobe", NULL, &attr, argv, environ))
+		waitpid(pid, NULL, 0);
+	posix_spawnattr_destroy(&attr);
+}
+
 /* Alt-ArrowUp becomes our SIGWINCH, where there is a virtual console. */
 static void ask_for_keyboard_request(void)
 {
@@ -175,6 +197,7 @@ void pid1_begin(void)
 	pid1_catch_crashes();
 	set_hostname();
 	loopback_up();
+	load_module();
 	ask_for_keyboard_request();
 	/* Ctrl-Alt-Del becomes our SIGINT. */
 	if (reboot(RB_DISABLE_CAD) < 0)
