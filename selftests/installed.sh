@@ -53,6 +53,12 @@ has 644 "$prefix/share/zsh/site-functions/_knellctl"
 zsh -n "$root$prefix/share/zsh/site-functions/_knellctl" || fault "zsh cannot read it"
 has 644 "$prefix/share/dbus-1/system.d/io.knell.conf"
 has 755 "$prefix/lib/libknell.so.$version"
+for file in udev/rules.d/60-knell.rules sysusers.d/knell.conf modules-load.d/knell.conf; do
+	has 644 "$prefix/lib/$file"
+done
+has 644 "$prefix/lib/systemd/system/knelld.service"
+grep -F -x -q "ExecStart=$prefix/sbin/knelld" "$root$prefix/lib/systemd/system/knelld.service" ||
+	fault "knelld.service starts another knelld"
 for header in "$top"/kmod/uapi/linux/*.h; do
 	has 644 "$prefix/include/linux/${header##*/}"
 done
