@@ -47,6 +47,9 @@
 #	make deps		installs what is missing for these (they call it themselves)
 #	make install		installs the module, knelld, knellctl and its completions, libknell, the
 #				headers, the manual; PREFIX, DESTDIR, libdir, includedir, mandir
+#	make deb		packages for Debian 12, into build/deb
+#	make check-deb		installs them in a Debian 12 of its own, which it then boots: with systemd,
+#				with knelld as PID 1, and after they were removed
 #	make clean		removes what was built; distclean: what was fetched, too
 #
 # Variables: V=1 shows the commands, W=1 more warnings, WERROR=1 makes them errors.
@@ -181,8 +184,12 @@ lint-seeds:
 docs: knelld knellctl
 	Documentation/pictures/draw.sh $(build)/knelld $(build)/knellctl Documentation/pictures
 
-install: all modules_install
+install: module install-user modules_install
+
+# All but the module, which packages leave to DKMS.
+install-user: libknell unit knelld knellctl
 	$(INSTALL) -D -m 0644 Documentation/man/knell.4 $(DESTDIR)$(mandir)/man4/knell.4
+	$(MAKE) -C user/system install
 	$(MAKE) -C user/libknell BUILD=$(CURDIR)/$(build) install
 	$(MAKE) -C user/knelld BUILD=$(CURDIR)/$(build) install
 	$(MAKE) -C user/knellctl BUILD=$(CURDIR)/$(build) install
@@ -191,11 +198,19 @@ modules_install: module
 	$(kbuild) $(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) INSTALL_MOD_DIR=updates \
 		INSTALL_MOD_STRIP=1 CONFIG_MODULE_SIG_ALL= modules_install
 
+# Of what is in git, or of all but build/ where there is no git.
+deb:
+	@$(qemu)/deps.sh deb
+	debian/build.sh $(build)/deb
+
+check-deb: deb
+	@selftests/package/run.sh
+
 clean:
 	[ ! -d $(KDIR) ] || $(kbuild) clean
-	rm -rf $(filter-out $(addprefix $(build)/,daemons debs debian% kernel kernel-files kselftest prometheus python tracers ynl),$(wildcard $(build)/*))
+	rm -rf $(filter-out $(addprefix $(build)/,daemons deb debs debian% kernel kernel-files kselftest prometheus python tracers ynl),$(wildcard $(build)/*))
 
 distclean: clean
 	rm -rf $(build)
 
-.PHONY: all module libknell unit varlink knelld knellctl knelld-static knellctl-static selftests few dtbs deps run check check-debug check-kernels fuzz coverage coverage-programs fuzz-device soak bench docs netlink lint lint-seeds install modules_install clean distclean
+.PHONY: all module libknell unit varlink knelld knellctl knelld-static knellctl-static selftests few dtbs deps run check check-debug check-kernels fuzz coverage coverage-programs fuzz-device soak bench docs netlink lint lint-seeds install install-user modules_install deb check-deb clean distclean

@@ -12,32 +12,13 @@ build=${KNELL_BUILD:-$top/build}
 root=$1/initramfs
 lib=$root/overlay/usr/lib/knell-daemons
 
-# Those that Debian's kernel has as modules, each after those that it needs.
-modules="drivers/virtio/virtio_ring drivers/virtio/virtio drivers/virtio/virtio_pci_legacy_dev
-	drivers/virtio/virtio_pci_modern_dev drivers/virtio/virtio_pci drivers/block/virtio_blk
-	lib/crc16 crypto/crc32c_generic fs/mbcache fs/jbd2/jbd2 fs/ext4/ext4"
-
-add_modules()
-{
-	nr=10
-	for name in $modules; do
-		file=$("$qemu/kernel.sh" module "$name")
-		to=$root/modules/$nr-${name##*/}.ko
-		case $file in
-		*.xz) xz -dc "$file" >"$to" ;;
-		*.ko) cp "$file" "$to" ;;
-		esac
-		nr=$((nr + 1))
-	done
-	cp "$top/kmod/knell.ko" "$root/modules/$nr-knell.ko"
-}
-
 rm -rf "$root"
 mkdir -p "$root/modules" "$root/overlay/usr/sbin" "$root/overlay/usr/bin" "$lib" \
 	"$root/overlay/etc/knell/system/multi-user.target.wants" "$root/overlay/etc/cron.d"
 "$qemu/busybox-root.sh" "$root"
 install -m 0755 "$here/init.sh" "$root/init"
-add_modules
+"$qemu/disk-modules.sh" "$root/modules"
+cp "$top/kmod/knell.ko" "$root/modules/99-knell.ko"
 install -s -m 0755 "$build/knelld" "$root/overlay/usr/sbin/knelld"
 install -s -m 0755 "$build/knellctl" "$root/overlay/usr/bin/knellctl"
 install -m 0755 "$here"/guest*.sh "$lib/"

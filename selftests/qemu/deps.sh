@@ -3,7 +3,7 @@
 # Installs what is missing to build and to test; does nothing, quickly, when all is there. A bare
 # Debian 12 with git and make is enough to begin with.
 #
-# usage: deps.sh [lint|bench|daemons|netlink|arm64|debug]	(also what only these need)
+# usage: deps.sh [lint|bench|daemons|netlink|arm64|debug|deb]	(also what only these need)
 #
 # The kernel that is booted is unpacked under build/ and not installed: the machine's own boot is
 # none of our business, and in a chroot the image's hooks could not run. What is extracted from
@@ -61,6 +61,7 @@ lint_packages=$(sed 's/#.*//' <<-'END'
 	reuse			# every file's licence
 	coccinelle		# the kernel's semantic patches,
 	libpython3.11		# some of which are in Python
+	python3-kconfiglib	# Buildroot's options
 END
 )
 
@@ -72,6 +73,16 @@ END
 
 daemons_packages=$(sed 's/#.*//' <<-'END'
 	mmdebstrap		# makes a Debian to boot,
+	e2fsprogs		# and a file system of it
+END
+)
+
+deb_packages=$(sed 's/#.*//' <<-'END'
+	dpkg-dev		# makes packages,
+	debhelper		# by rules that most have,
+	dh-dkms			# a module among them
+	lintian			# and says what is wrong with them
+	mmdebstrap		# makes a Debian to install them in,
 	e2fsprogs		# and a file system of it
 END
 )
@@ -261,6 +272,7 @@ wanted=${1:-}
 set -- $(missing $packages $([ "${1:-}" != lint ] || echo $lint_packages) \
 	$([ "${1:-}" != bench ] || echo $bench_packages) \
 	$([ "${1:-}" != daemons ] || echo $daemons_packages) \
+	$([ "${1:-}" != deb ] || echo $deb_packages) \
 	$([ "${1:-}" != arm64 ] || echo $arm64_packages) \
 	$([ -z "${KREL:-}" ] || echo $krel_packages) \
 	$([ "${1:-}" != debug ] || echo $debug_packages) \
