@@ -51,4 +51,6 @@ for flavour in ${FLAVOURS:-plain tsan asan gcov}; do
 		[ "$name" != syscalls ] || [ "$flavour" = gcov ] || continue
 		echo "$name-$flavour 240 $(with "$flavour") $out/$flavour/${name}_test -b pidfd$(cannot "$flavour")"
 	done
+	[ "$flavour" = gcov ] ||
+		echo "seeds-$flavour 60 $PWD/seeds/seeds.sh $flavour $(with "$flavour") $out/$flavour/seed"
 done
