@@ -100,7 +100,8 @@ static void __attribute__((noreturn)) serve(uint32_t i, uint32_t run)
 {
 	struct service *s = &ledger->service[i];
 	uint64_t h = hash(i, run);
-	struct timespec life = { .tv_nsec = (h >> 8) % 8 * NSEC_PER_MSEC };
+	/* Some outlive their manager, however long the next one takes to be there. */
+	struct timespec life = { .tv_nsec = (h >> 8) % 8 * NSEC_PER_MSEC * SLOW };
 	int status = h % 8 ? (int)(h % 251) << 8 : SIGKILL;
 
 	if (atomic_exchange(&s->running, 1) || s->caused[run])
