@@ -88,9 +88,9 @@ for timer in apt-daily apt-daily-upgrade dpkg-db-backup; do
 	ln -sf /dev/null "$dir/root/etc/systemd/system/$timer.timer"
 done
 ln -s ../knell-package-test.service "$dir/root/etc/systemd/system/multi-user.target.wants/"
-# There is no default.target for knelld: it starts what does not ask to be enabled.
-sed '/^\[Install\]/,$d' "$here/knell-package-test.service" \
-	>"$dir/root/etc/knell/system/knell-package-test.service"
+# There is no default.target for knelld: it starts what does not ask to be enabled. Not beside systemd.
+sed '/^\[Install\]/,$d; s|^After=.*|ConditionKernelCommandLine=knell.init=/usr/sbin/knelld|' \
+	"$here/knell-package-test.service" >"$dir/root/etc/knell/system/knell-package-test.service"
 echo knell >"$dir/root/etc/hostname"
 truncate -s 3G "$dir/root.img"
 mke2fs -q -F -t ext4 -d "$dir/root" "$dir/root.img"
