@@ -3,7 +3,8 @@
 # Does Documentation/design.rst tell of the tree as it is? Its table of locks, and the picture of
 # them, have those that kmod/ declares, no more and no less; each function that it names as ``name()``
 # is defined in kmod/ or user/, and in the file that is named beside it, as ``name()`` (``file``);
-# each ``kmod/...``, ``user/...`` and the like is there.
+# each ``kmod/...``, ``user/...`` and the like is there; and figures of four digits and more are those of
+# README.md, which has them from the commands that measure.
 #
 # usage: design-check.sh
 # shellcheck disable=SC2016 # backquotes are the page's
@@ -75,6 +76,9 @@ done >>"$work/missing"
 grep -o -E '``(kmod|user|selftests|Documentation|\.ci)/[A-Za-z_0-9/.-]*' "$page" | tr -d '`' | sort -u |
 	while read -r file; do
 	[ -e "$file" ] || echo "there is no $file"
+done >>"$work/missing"
+grep -o -w '[0-9]\{1,3\}\(,[0-9]\{3\}\)\{1,\}' "$page" | sort -u | while read -r figure; do
+	grep -q -w -e "$figure" README.md || echo "README.md has no figure $figure"
 done >>"$work/missing"
 while read -r line; do
 	complain "$line"

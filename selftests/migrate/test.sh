@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # One of Documentation/examples/migrate: what is in "before" is run by the supervisor that it is for,
 # what is in "after" by knelld, each in namespaces and with an /etc of its own, and the services have
-# to tell of the same life. systemd and DragonReach are not run: there knelld has both.
+# to tell of the same life. systemd and DragonReach are not run: there knelld has both. Then the commands
+# of the guide, Documentation/migrate/NAME.rst, are typed.
 #
 # usage: test.sh NAME
 #	in the environment KNELLD, KNELLCTL and SERVICE (service.c); PEERS: where the other supervisor's
@@ -152,6 +153,60 @@ live()
 	said web
 }
 
+# The console blocks of a page: "# COMMAND", and what it prints, where "..." is anything.
+blocks()
+{
+	awk '
+		/^\.\. code-block:: console$/ { on = 1; next }
+		on && /^[^ ]/ { on = 0 }
+		on && NF { sub(/^ +/, ""); print }' "$1"
+}
+
+# typed COMMAND EXPECTED
+typed()
+{
+	case $1 in
+	*'&')
+		eval "$1"
+		within "$1" knellctl list
+		;;
+	*) eval "$1" >"$work/typed" 2>&1 </dev/null ;;
+	esac
+	printf '%s\n' "$2" | sed 's/[][*?\\]/\\&/g; s/\.\.\./*/g' >"$work/pattern"
+	[ -e "$work/typed" ] || : >"$work/typed"
+	# shellcheck disable=SC2254 # it is meant as a pattern
+	case $(cat "$work/typed") in
+	$(cat "$work/pattern")) echo "typed: $1" ;;
+	*) fail "$1
+$(cat "$work/typed")
+instead of
+$2" ;;
+	esac
+	rm "$work/typed"
+}
+
+# What the guide says is typed, by one who has copied the example's files.
+by_hand()
+{
+	printf '#!/bin/sh\nexec "%s" --backend=pidfd --no-keep "$@"\n' "$KNELLD" >/usr/local/bin/knelld
+	chmod 755 /usr/local/bin/knelld
+	ln -s "$KNELLCTL" /usr/local/bin/knellctl
+	blocks "$examples/../../migrate/$name.rst" >"$work/blocks"
+	command='' expected='' newline='
+'
+	while read -r line; do
+		case $line in
+		'# '*)
+			[ -z "$command" ] || typed "$command" "$expected"
+			command=${line#??} expected=''
+			;;
+		*) expected=$expected${expected:+$newline}$line ;;
+		esac
+	done <"$work/blocks"
+	[ -n "$command" ] || fail 'the guide says nothing to type'
+	typed "$command" "$expected"
+}
+
 # An /etc that has the example's in it, and a /usr that has the other supervisor's programs.
 furnish()
 {
@@ -181,7 +236,7 @@ inside()
 	esac
 	furnish
 	"by_$by" "$@"
-	live
+	[ "$by" = hand ] || live
 	[ ! -e "$work/verify" ] || sed 's/^/verify: /' "$work/verify"
 	exit 0
 }
@@ -235,6 +290,16 @@ same()
 		diff -u "$dir/before.life" "$dir/after.life"
 }
 
+# The other half's result stays.
+typed_in()
+{
+	mv "$dir/after" "$dir/life"
+	lives after hand
+	status=$?
+	mv "$dir/life" "$dir/after"
+	return $status
+}
+
 silent()
 {
 	[ "$(tee /dev/stderr <"$dir/$1" | grep '^verify: ')" = 'verify: 2 units: nothing is wrong.' ]
@@ -259,6 +324,7 @@ echo 'TAP version 13'
 report "knelld has the services that $name had" lives after knelld
 report 'knellctl verify has nothing to say' silent after
 report 'web is behind the store' waits_for_the_store
+report 'what the guide says can be typed' typed_in
 case $name in
 runit|s6)
 	report "$name has its own" lives before "$name"
