@@ -55,6 +55,26 @@ drawn()
 	sed -n 's/^<text class="lock".*>\(.*\)<\/text>$/\1/p' Documentation/pictures/locks.svg | sort
 }
 
+missing()
+{
+	# A definition begins a line, or a declarator does.
+	grep -o '``[a-z_0-9][a-z_0-9]*()``' "$page" | tr -d '`()' | sort -u | while read -r name; do
+		grep -q -E "^[a-z].*\<$name\(" -r kmod user --include='*.[ch]' || echo "there is no $name()"
+	done
+	# Of two lines, where a line ends between a function and its file.
+	tr '\n' ' ' <"$page" | grep -o -E '``[a-z_0-9]+\(\)`` *\(``[a-z_0-9/.]+``\)' | tr -d '`()' |
+		while read -r name file; do
+		grep -q -s -E "^[a-z].*\<$name\(" "$file" || echo "$file has no $name()"
+	done
+	grep -o -E '``(kmod|user|selftests|Documentation|\.ci)/[A-Za-z_0-9/.-]*' "$page" | tr -d '`' |
+		sort -u | while read -r file; do
+		[ -e "$file" ] || echo "there is no $file"
+	done
+	grep -o -w '[0-9]\{1,3\}\(,[0-9]\{3\}\)\{1,\}' "$page" | sort -u | while read -r figure; do
+		grep -q -w -e "$figure" README.md || echo "README.md has no figure $figure"
+	done
+}
+
 declared >"$work/declared"
 told >"$work/told"
 drawn >"$work/drawn"
@@ -62,24 +82,7 @@ drawn >"$work/drawn"
 diff "$work/told" "$work/declared" || complain 'its table of locks (<) is not what kmod/ has (>)'
 cut -d' ' -f1 "$work/told" | diff "$work/drawn" - || complain 'pictures/locks.svg (<) is not its table (>)'
 
-# Of two lines, where a line ends between a function and its file.
-tr '\n' ' ' <"$page" >"$work/flat"
-
-# A definition begins a line, or a declarator does.
-grep -o '``[a-z_0-9][a-z_0-9]*()``' "$page" | tr -d '`()' | sort -u | while read -r name; do
-	grep -q -E "^[a-z].*\<$name\(" -r kmod user --include='*.[ch]' || echo "there is no $name()"
-done >"$work/missing"
-grep -o -E '``[a-z_0-9]+\(\)`` *\(``[a-z_0-9/.]+``\)' "$work/flat" | tr -d '`()' |
-	while read -r name file; do
-	grep -q -s -E "^[a-z].*\<$name\(" "$file" || echo "$file has no $name()"
-done >>"$work/missing"
-grep -o -E '``(kmod|user|selftests|Documentation|\.ci)/[A-Za-z_0-9/.-]*' "$page" | tr -d '`' | sort -u |
-	while read -r file; do
-	[ -e "$file" ] || echo "there is no $file"
-done >>"$work/missing"
-grep -o -w '[0-9]\{1,3\}\(,[0-9]\{3\}\)\{1,\}' "$page" | sort -u | while read -r figure; do
-	grep -q -w -e "$figure" README.md || echo "README.md has no figure $figure"
-done >>"$work/missing"
+missing >"$work/missing"
 while read -r line; do
 	complain "$line"
 done <"$work/missing"
