@@ -20,7 +20,7 @@ BENCH_PROGS := $(addprefix $(BENCH_BUILD)/,$(filter $(bench_kernel),$(BENCH))) \
 	$(if $(filter $(bench_supervisors),$(BENCH)),knelld \
 		$(addprefix $(BENCH_BUILD)/supervisors/,supervisors service flapper)) \
 	$(if $(filter $(bench_containers),$(BENCH)),knelld-static $(BENCH_BUILD)/containers/containers \
-		$(BENCH_BUILD)/supervisors/service)
+		$(addprefix $(BENCH_BUILD)/supervisors/,service ender))
 ifneq ($(filter-out $(bench_all),$(BENCH)),)
 BENCH_PROGS = $(error BENCH: there is no $(filter-out $(bench_all),$(BENCH)))
 endif
@@ -82,8 +82,9 @@ $(BENCH_BUILD)/containers/containers: selftests/bench/containers/containers.c \
 	@mkdir -p $(@D)
 	$(CC) $(BENCH_CFLAGS) -static -Ikmod/uapi -I$(sup_out) -o $@ $(filter %.c,$^)
 
-$(sup_out)/service $(sup_out)/flapper: $(sup)/service.c
+$(sup_out)/service $(sup_out)/flapper $(sup_out)/ender: $(sup)/service.c
 	@mkdir -p $(@D)
-	$(CC) $(BENCH_CFLAGS) -static -nostdlib $(if $(filter %/flapper,$@),-DFLAP='"/tmp/flaps"') -o $@ $<
+	$(CC) $(BENCH_CFLAGS) -static -nostdlib $(if $(filter %/flapper,$@),-DFLAP='"/tmp/flaps"') \
+		$(if $(filter %/ender,$@),-DENDS=42) -o $@ $<
 
 FORCE:

@@ -14,7 +14,9 @@ files=$build/guest/containers
 [ "${1:-}" != -- ] || shift
 "$here/peers.sh" "$files" knelld_static tini tini_static catatonit dumb_init
 mkdir -p "$files/tests"
-cp "$build/bench/containers/containers" "$build/bench/supervisors/service" "$files/tests/"
+for program in containers/containers supervisors/service supervisors/ender; do
+	cp "$build/bench/$program" "$files/tests/"
+done
 KNELL_GUEST_FILES=$files "$top/selftests/qemu/guest.sh" -c -m 1024 -l 36000 \
 	-a "nokaslr tsc=reliable tsc_early_khz=1000000 rcutree.use_softirq=0" \
 	"$here/all.sh" containers -- "$@"

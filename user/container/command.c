@@ -41,6 +41,7 @@ static struct {
 } job;
 
 static int signals = -1;
+static bool first;			/* of its namespace */
 
 int container_status(int status)
 {
@@ -243,10 +244,15 @@ static bool end_tree(int sig, uint64_t ns)
 	return job.empty;
 }
 
-/* In a namespace of our own it is all that is there, from wherever it came. */
+/*
+ * In a namespace of our own it is all that is there, from wherever it came. Where there is nothing
+ * we end at once, by what is at hand: no other page of the program is to be looked for.
+ */
 static void end_the_rest(void)
 {
-	if (getpid() == 1)
+	if (first && syscall(SYS_kill, -1, 0) < 0 && errno == ESRCH)
+		return;
+	if (first)
 		pid1_end_the_rest(container.grace_ns);
 	else if (!job.empty && !end_tree(SIGTERM, container.grace_ns))
 		end_tree(SIGKILL, KILL_NS);
@@ -255,8 +261,17 @@ static void end_the_rest(void)
 /* A shell that waits for us wants its terminal back; whoever has it by now keeps it. */
 static void leave_terminal(void)
 {
-	if (getpid() != 1 && tcgetpgrp(STDIN_FILENO) == job.pid)
+	if (!first && tcgetpgrp(STDIN_FILENO) == job.pid)
 		tcsetpgrp(STDIN_FILENO, getpgrp());
+}
+
+/* It waits, for days, for what the beginning of the program has. */
+static void before_sleep(struct knell_loop *l, void *arg)
+{
+	(void)l;
+	(void)arg;
+	if (!job.ended)
+		memory_give_back();
 }
 
 /* To where its next process is the command. */
@@ -265,7 +280,8 @@ static int prepare(void)
 	enum tenure tenure;
 	int err;
 
-	if (getpid() != 1 && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+	first = getpid() == 1;
+	if (!first && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
 		log_line("orphans will not come here: %s", strerror(errno));
 	err = container_queue(NULL, &tenure);
 	if (!err)
@@ -279,10 +295,12 @@ static int prepare(void)
 		if (!err)
 			err = add_tree();
 	}
+	if (!err)
+		err = knell_add_prepare(queue_loop(), before_sleep, NULL);
 	return err < 0 ? err : listen_to_signals();
 }
 
-int container_run(void)
+void container_run(void)
 {
 	int err;
 
@@ -290,6 +308,7 @@ int container_run(void)
 	err = prepare();
 	if (!err)
 		err = start_command();
+	memory_unused();
 	while (err >= 0 && !job.ended)
 		err = knell_loop_run(queue_loop(), KNELL_RUN_DEFAULT);
 	if (err < 0)
@@ -298,5 +317,6 @@ int container_run(void)
 		end_the_rest();
 	leave_terminal();
 	log_drain(LOG_END_MS);
-	return err < 0 ? 1 : container_status(job.status);
+	/* There is nothing that exit(3) would have to see to. */
+	_exit(err < 0 ? 1 : container_status(job.status));
 }

@@ -24,8 +24,8 @@ struct container {
 
 extern struct container container;
 
-/* command.c: runs it to its end; the exit status */
-int container_run(void);
+/* command.c: runs it to its end, and exits as it did */
+void container_run(void) __attribute__((noreturn));
 int container_queue(const char *as, enum tenure *tenure);
 /* wait(2)'s word, as a shell has it: 128 and the signal */
 int container_status(int status);

@@ -518,7 +518,7 @@ int main(int argc, char **argv)
 	if (is_pid1())
 		pid1_begin();
 	if (container.command)
-		return container_run();
+		container_run();
 	settle_descriptors();
 	log_begin(watch_log);
 	if (chdir("/") < 0)
