@@ -193,7 +193,7 @@ modules_install: module
 
 clean:
 	[ ! -d $(KDIR) ] || $(kbuild) clean
-	rm -rf $(filter-out $(addprefix $(build)/,daemons debs debian% kernel kernel-files kselftest prometheus python tracers ynl),$(wildcard $(build)/*))
+	rm -rf $(filter-out $(addprefix $(build)/,daemons debs debian% kernel kernel-files kselftest kubernetes prometheus python tracers ynl),$(wildcard $(build)/*))
 
 distclean: clean
 	rm -rf $(build)
