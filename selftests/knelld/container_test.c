@@ -90,6 +90,8 @@ static void make_orphans(void)
 	int hold[2];
 	char c;
 
+	/* host.h has made it one. */
+	prctl(PR_SET_CHILD_SUBREAPER, 0);
 	for (int i = 0; i < NR_ORPHANS; i++) {
 		pid_t pid;
 
@@ -210,6 +212,13 @@ static bool start_in(fixture *self, unsigned int how, const char *backend, int t
 	return self->pid > 0;
 }
 
+/* What another run has said is no news of this one. */
+static void forget_log(fixture *self)
+{
+	self->len = 0;
+	*self->log = '\0';
+}
+
 #define IN(how, ...) start_in(self, how, backend, -1, (const char *const []){ __VA_ARGS__, NULL })
 #define SH(how, script) IN(how, "--", "/bin/sh", "-c", script)
 #define EXITS(code) EXPECT_EQ((code) << 8, ended(self))
@@ -255,6 +264,7 @@ CASE(its_exit_status_is_the_commands)
 CASE(a_signals_end_is_128_and_more)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
+		forget_log(self);
 		ASSERT_TRUE(SH(both[i], "kill -KILL $$"));
 		EXITS(128 + SIGKILL);
 		EXPECT_TRUE(has(self, ", killed by SIGKILL"));
@@ -273,6 +283,7 @@ CASE(what_cannot_be_run)
 	unit(self, "plain", "#!/bin/sh\n");
 	plain = strdup(path_of(self, "plain"));
 	for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
+		forget_log(self);
 		ASSERT_TRUE(IN(both[i], "--", "/no/such/program"));
 		EXITS(127);
 		EXPECT_TRUE(has(self, "cannot run /no/such/program: No such file"));
@@ -299,8 +310,7 @@ CASE(each_signal_is_passed_on)
 	for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
 		union sigval value = { .sival_int = 77 };
 
-		self->len = 0;
-		*self->log = '\0';
+		forget_log(self);
 		ASSERT_TRUE(IN(both[i], "--", myself()));
 		ASSERT_TRUE(told(self, "ready\n"));
 		for (int sig = 1; sig <= 64; sig++) {
@@ -339,8 +349,7 @@ CASE(a_group_gets_them)
 			     "echo up; while :; do sleep 0.1; done' & wait; wait; exit 5";
 
 	for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
-		self->len = 0;
-		*self->log = '\0';
+		forget_log(self);
 		ASSERT_TRUE(IN(both[i], "--group", "sh", "-c", script));
 		ASSERT_TRUE(told(self, "up\n"));
 		kill(self->pid, SIGUSR1);
@@ -362,6 +371,7 @@ CASE(orphans_are_reaped)
 {
 	setenv("TEST_ROLE", "orphans", 1);
 	for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
+		forget_log(self);
 		ASSERT_TRUE(IN(both[i], "--", myself()));
 		EXITS(0);
 		EXPECT_TRUE(has(self, "no zombies\n"));
@@ -378,8 +388,7 @@ CASE(what_the_command_leaves_is_ended)
 
 	unit(self, "leave.sh", "%s\n", script);
 	for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
-		self->len = 0;
-		*self->log = '\0';
+		forget_log(self);
 		ASSERT_TRUE(IN(both[i], "--grace", "1500ms", "sh", path_of(self, "leave.sh")));
 		EXITS(5);
 		EXPECT_TRUE(has(self, "asked\n"));
@@ -439,8 +448,7 @@ CASE(the_terminal_is_the_commands)
 
 	setenv("TEST_ROLE", "terminal", 1);
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
-		self->len = 0;
-		*self->log = '\0';
+		forget_log(self);
 		ASSERT_EQ(0, openpty(&master, &slave, NULL, NULL, NULL));
 		ASSERT_TRUE(start_in(self, ways[i], backend, slave, args));
 		close(slave);
@@ -486,6 +494,7 @@ CASE(poor_places)
 					     FIRST_ONE | NO_PROC | READ_ONLY };
 
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		forget_log(self);
 		ASSERT_TRUE(SH(ways[i], "(trap 'exit' TERM; while :; do sleep 0.1; done) & exit 8"));
 		EXITS(8);
 		EXPECT_TRUE(has(self, "SIGTERM to what is left"));
@@ -536,8 +545,7 @@ CASE(the_main_units_end_is_that_of_all)
 	unit(self, "tick.timer", "[Timer]\nOnActiveSec=100ms\nAccuracySec=1ms\n");
 	unit(self, "tick.service", "[Service]\nType=oneshot\nExecStart=/bin/touch @/go\n");
 	for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
-		self->len = 0;
-		*self->log = '\0';
+		forget_log(self);
 		ASSERT_TRUE(IN(both[i], UNITS, "--main", "app.service"));
 		EXITS(7);
 		EXPECT_TRUE(in_order(self, "app.service: is over, and with it the container",
@@ -554,8 +562,7 @@ CASE(sigterm_stops_all_in_order)
 	     "while :; do sleep 0.1; done'\n");
 	unit(self, "side.service", SIDE);
 	for (size_t i = 0; i < ARRAY_SIZE(both); i++) {
-		self->len = 0;
-		*self->log = '\0';
+		forget_log(self);
 		ASSERT_TRUE(IN(both[i], UNITS, "--main", "app.service"));
 		ASSERT_TRUE(told(self, "startup finished: 2 started"));
 		ASSERT_TRUE(told(self, "up\n"));
@@ -582,6 +589,7 @@ CASE(a_main_unit_that_does_not_run)
 	ASSERT_TRUE(IN(FIRST_ONE, UNITS, "--main", "absent.service"));
 	EXITS(1);
 	EXPECT_TRUE(has(self, "absent.service: cannot be started: "));
+	forget_log(self);
 	ASSERT_TRUE(IN(FIRST_ONE, UNITS, "--main", "late.service"));
 	EXITS(1);
 	EXPECT_TRUE(has(self, "late.service: did not run, and with it the container"));
@@ -614,8 +622,7 @@ CASE(units_in_poor_places)
 	unit(self, "app.service", "[Unit]\nAfter=note.service\n[Service]\nExecStart=/bin/sh -c 'exit 7'\n");
 	unit(self, "note.service", "[Service]\nType=notify\nExecStart=/bin/true\n");
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
-		self->len = 0;
-		*self->log = '\0';
+		forget_log(self);
 		ASSERT_TRUE(IN(ways[i], UNITS, "--main", "app.service"));
 		EXITS(7);
 		EXPECT_TRUE(has(self, "note.service: cannot bind "));

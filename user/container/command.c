@@ -270,7 +270,9 @@ static void before_sleep(struct knell_loop *l, void *arg)
 {
 	(void)l;
 	(void)arg;
-	if (!job.ended)
+	memory_give_back();
+	/* The kernel's queue is asked once more before it sleeps, the other is not. */
+	if (procs == &plain_procs)
 		memory_give_back();
 }
 
