@@ -21,6 +21,7 @@
 #define TERM_PENDING	(1U << 4)	/* a SIGTERM is there before it is */
 #define ON_TTY		(1U << 5)	/* leads a session that has the terminal */
 #define STRAY_TTY	(1U << 6)	/* the terminal is nobody's */
+#define FALSE_DEVICE	(1U << 7)	/* what is there as /dev/knell is something else */
 
 static unsigned int both[] = { FIRST_ONE, 0 };
 
@@ -154,6 +155,8 @@ static void make_place(unsigned int how, const char *root)
 	if (mount(how & NO_PROC ? "tmpfs" : "proc", "/proc", how & NO_PROC ? "tmpfs" : "proc", 0,
 		  NULL))
 		_exit(97);
+	if (how & FALSE_DEVICE && mount("/dev/null", "/dev/knell", NULL, MS_BIND, NULL))
+		_exit(92);
 	if (!(how & READ_ONLY))
 		return;
 	mkdir(root, 0755);
@@ -409,10 +412,14 @@ CASE(what_the_command_leaves_is_ended)
 /* In a namespace of its own that is all, whatever session it has made. */
 CASE(daemons_are_ended_too)
 {
-	ASSERT_TRUE(SH(FIRST_ONE, "(setsid sh -c 'trap \"echo asked; exit\" TERM; echo up; "
-		       "while :; do sleep 0.1; done' &) ; sleep 1; exit 6"));
+	unit(self, "daemon.sh", "trap 'echo asked; exit' TERM; echo >@/up\n"
+	     "while :; do sleep 0.1; done\n");
+	unit(self, "leave.sh", "(setsid sh @/daemon.sh &)\nuntil [ -e @/up ]; do sleep 0.1; done; "
+	     "exit 6\n");
+	ASSERT_TRUE(IN(FIRST_ONE, "--grace", "infinity", "sh", path_of(self, "leave.sh")));
 	EXITS(6);
-	EXPECT_TRUE(in_order(self, "up\n", "asked\n"));
+	EXPECT_TRUE(has(self, "asked\n"));
+	EXPECT_FALSE(has(self, "SIGKILL to what is left"));
 }
 
 CASE(descriptors_and_directory_are_the_commands)
@@ -649,6 +656,23 @@ TEST_F_TIMEOUT(knelld, nobodys_units, LIMIT_S)
 }
 
 #ifdef GUEST
+/* As if it were another module's: told of, and done without. */
+TEST_F_TIMEOUT(knelld, a_device_that_it_does_not_know, LIMIT_S)
+{
+	const char *backend = "auto";
+
+	unit(self, "app.service", "[Service]\nExecStart=/bin/sh -c 'exit 7'\n");
+	ASSERT_TRUE(SH(FIRST_ONE | FALSE_DEVICE, "exit 6"));
+	EXITS(6);
+	EXPECT_TRUE(in_order(self, "cannot use /dev/knell: ", "goes on without /dev/knell"));
+	ASSERT_TRUE(IN(FIRST_ONE | FALSE_DEVICE, UNITS, "--main", "app.service"));
+	EXITS(7);
+	/* Who asks for it is to have it or nothing. */
+	backend = "kernel";
+	ASSERT_TRUE(SH(FIRST_ONE | FALSE_DEVICE, "exit 6"));
+	EXITS(1);
+}
+
 /* Asleep on its queue it is not woken; orphans' deaths do not either. */
 TEST_F_TIMEOUT(knelld, nothing_wakes_it, LIMIT_S)
 {

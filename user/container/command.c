@@ -126,11 +126,17 @@ static int pass_exactly(const struct signalfd_siginfo *si)
 
 static void pass_on(const struct signalfd_siginfo *si)
 {
+	int err;
+
 	if (container.group)
-		kill(-job.pid, si->ssi_signo);
-	else if (pass_exactly(si) < 0 && errno != ESRCH)
-		/* A filter of system calls does not know it, say. */
-		kill(job.pid, si->ssi_signo);
+		err = kill(-job.pid, si->ssi_signo);
+	else
+		err = pass_exactly(si);
+	/* A filter of system calls does not know the new one, say. */
+	if (err < 0 && errno != ESRCH && !container.group)
+		err = kill(job.pid, si->ssi_signo);
+	if (err < 0 && errno != ESRCH)
+		log_line("cannot pass on %s: %s", signal_name(si->ssi_signo), strerror(errno));
 }
 
 static void on_signals(struct knell_loop *l, const struct knell_call *call, void *arg)
@@ -270,6 +276,7 @@ static void before_sleep(struct knell_loop *l, void *arg)
 {
 	(void)l;
 	(void)arg;
+	log_flush();
 	memory_give_back();
 	/* The kernel's queue is asked once more before it sleeps, the other is not. */
 	if (procs == &plain_procs)

@@ -154,6 +154,8 @@ static bool parse_container(int opt)
 	else if (opt != 'G' || span_parse(optarg, strlen(optarg), NSEC_PER_SEC,
 					   &container.grace_ns) < 0)
 		return opt == 'K';
+	/* For ever is a time that a timer can have. */
+	container.grace_ns &= FOREVER >> 2;
 	return true;
 }
 
