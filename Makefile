@@ -208,7 +208,7 @@ check-deb: deb
 
 clean:
 	[ ! -d $(KDIR) ] || $(kbuild) clean
-	rm -rf $(filter-out $(addprefix $(build)/,daemons deb debs debian% kernel kernel-files kselftest prometheus python tracers ynl),$(wildcard $(build)/*))
+	rm -rf $(filter-out $(addprefix $(build)/,daemons deb debs debian% kernel kernel-files kselftest kubernetes prometheus python tracers ynl),$(wildcard $(build)/*))
 
 distclean: clean
 	rm -rf $(build)

@@ -10,14 +10,17 @@ bench_kernel := exits fd probes bytes kill observe scale
 bench_loops := timers dispatch children pool blocked
 # knelld and its peers.
 bench_supervisors := supervisors
-bench_all := $(bench_kernel) $(bench_loops) $(bench_supervisors)
+bench_containers := containers
+bench_all := $(bench_kernel) $(bench_loops) $(bench_supervisors) $(bench_containers)
 BENCH ?= $(bench_all)
 
 BENCH_PROGS := $(addprefix $(BENCH_BUILD)/,$(filter $(bench_kernel),$(BENCH))) \
 	$(if $(filter observe,$(BENCH)),$(BENCH_BUILD)/knell_notrace.ko) \
 	$(addprefix $(BENCH_BUILD)/loops/,$(filter $(bench_loops),$(BENCH))) \
 	$(if $(filter $(bench_supervisors),$(BENCH)),knelld \
-		$(addprefix $(BENCH_BUILD)/supervisors/,supervisors service flapper))
+		$(addprefix $(BENCH_BUILD)/supervisors/,supervisors service flapper)) \
+	$(if $(filter $(bench_containers),$(BENCH)),knelld-static $(BENCH_BUILD)/containers/containers \
+		$(addprefix $(BENCH_BUILD)/supervisors/,service ender))
 ifneq ($(filter-out $(bench_all),$(BENCH)),)
 BENCH_PROGS = $(error BENCH: there is no $(filter-out $(bench_all),$(BENCH)))
 endif
@@ -72,8 +75,16 @@ $(sup_out)/supervisors: $(patsubst %,$(sup)/%.c,supervisors peers run procs trac
 	@mkdir -p $(@D)
 	$(CC) $(BENCH_CFLAGS) -static -Ikmod/uapi -I$(sup_out) -o $@ $(filter %.c,$^)
 
-$(sup_out)/service $(sup_out)/flapper: $(sup)/service.c
+# Started, watched and traced as they are.
+$(BENCH_BUILD)/containers/containers: selftests/bench/containers/containers.c \
+		$(patsubst %,$(sup)/%.c,run procs trace files) $(sup_out)/call_names.h \
+		$(wildcard $(sup)/*.h selftests/bench/*.h) kmod/uapi/linux/knell.h
 	@mkdir -p $(@D)
-	$(CC) $(BENCH_CFLAGS) -static -nostdlib $(if $(filter %/flapper,$@),-DFLAP='"/tmp/flaps"') -o $@ $<
+	$(CC) $(BENCH_CFLAGS) -static -Ikmod/uapi -I$(sup_out) -o $@ $(filter %.c,$^)
+
+$(sup_out)/service $(sup_out)/flapper $(sup_out)/ender: $(sup)/service.c
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) -static -nostdlib $(if $(filter %/flapper,$@),-DFLAP='"/tmp/flaps"') \
+		$(if $(filter %/ender,$@),-DENDS=42) -o $@ $<
 
 FORCE:

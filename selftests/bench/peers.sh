@@ -4,9 +4,10 @@
 # found in the guest, each with the libraries that it needs; DIR/peers/about has for each a line
 # "NAME: VERSION", or why it is not there. Nothing is installed here.
 #
-# usage: peers.sh DIR
+# usage: peers.sh DIR [PEER...]	all that supervisors.sh measures, if none is named
 #
-# runit, s6 and finit are this Debian's packages, unpacked in build/peers; systemd is this machine's.
+# runit, s6, finit and containers' inits are this Debian's packages, unpacked in build/peers; systemd
+# is this machine's.
 # dinit is in no Debian: DINIT_SRC is its source, unpacked; it is copied and built in build/peers.
 set -eu
 
@@ -14,13 +15,14 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 build=${KNELL_BUILD:-$top/build}
 peers=$build/peers
 dir=$1
+shift
 about=$dir/peers/about
 libdir=lib/x86_64-linux-gnu
 
 # The libraries of the programs named, beside those of other peers.
 libraries()
 {
-	LD_LIBRARY_PATH=$dir/usr/$libdir:$dir/$libdir ldd "$@" |
+	LD_LIBRARY_PATH=$dir/usr/$libdir:$dir/$libdir ldd "$@" 2>/dev/null |
 		sed -n 's/^[^/]*\(\/[^ ]*\) (.*/\1/p' | sort -u | while read -r so; do
 		case $so in
 		*/ld-linux-*) cp -L "$so" "$dir/lib64/" ;;
@@ -73,6 +75,16 @@ knelld()
 	done
 }
 
+# As it goes into an image.
+knelld_static()
+{
+	cp "$build/knelld-static" "$dir/peers/knelld"
+	strip "$dir/peers/knelld"
+	for name in knelld knelld_pidfd; do
+		echo "$name: $("$build/knelld-static" --version | head -n 1), static" >>"$about"
+	done
+}
+
 systemd()
 {
 	if [ ! -x /lib/systemd/systemd ]; then
@@ -112,9 +124,16 @@ rm -rf "$dir"
 mkdir -p "$dir/peers" "$dir/$libdir" "$dir/lib64" "$dir/usr/lib"
 ln -s "../../$libdir" "$dir/usr/$libdir"
 : >"$about"
-knelld
-package runit /usr/bin/runsvdir runit
-package s6 /usr/bin/s6-svscan s6 libs6-2.11 libskarnet2.13 execline libexecline2.9
-package finit /sbin/finit finit libite5 libuev3
-systemd
-dinit
+[ $# -gt 0 ] || set -- knelld runit s6 finit systemd dinit
+for peer do
+	case $peer in
+	runit) package runit /usr/bin/runsvdir runit ;;
+	s6) package s6 /usr/bin/s6-svscan s6 libs6-2.11 libskarnet2.13 execline libexecline2.9 ;;
+	finit) package finit /sbin/finit finit libite5 libuev3 ;;
+	tini) package tini /usr/bin/tini tini ;;
+	tini_static) package tini_static /usr/bin/tini-static tini ;;
+	catatonit) package catatonit /usr/bin/catatonit catatonit ;;
+	dumb_init) package dumb_init /usr/bin/dumb-init dumb-init ;;
+	*) "$peer" ;;
+	esac
+done

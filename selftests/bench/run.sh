@@ -3,7 +3,7 @@
 # Runs the programs of build/bench where the clock counts instructions (boot.sh -c tells how), one
 # after the other in one boot, and passes on their output; the log is in build/guest/all.sh. Those
 # that have libknell in them have a boot of their own, and a part here: loops.sh; so have the
-# supervisors: supervisors.sh. Fails if one did.
+# supervisors, and containers' inits: supervisors.sh, containers.sh. Fails if one did.
 #
 # usage: run.sh PROGRAM... [-- OPTION...]	the options are for each of them
 #
@@ -16,7 +16,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 build=${KNELL_BUILD:-$top/build}
-kernel='' loops='' supervisors='' failed=''
+kernel='' loops='' supervisors='' containers='' failed=''
 
 while [ $# -gt 0 ]; do
 	[ "$1" != -- ] || break
@@ -24,6 +24,8 @@ while [ $# -gt 0 ]; do
 		loops="$loops $1"
 	elif [ "$1" = supervisors ]; then
 		supervisors=1
+	elif [ "$1" = containers ]; then
+		containers=1
 	else
 		kernel="$kernel $1"
 	fi
@@ -53,6 +55,9 @@ if [ -n "$loops" ]; then
 fi
 if [ -n "$supervisors" ]; then
 	"$here/supervisors.sh" "$@" || failed="$failed supervisors"
+fi
+if [ -n "$containers" ]; then
+	"$here/containers.sh" "$@" || failed="$failed containers"
 fi
 if [ -n "$failed" ]; then
 	printf '\nbench: FAILED:%s\n' "$failed"

@@ -203,6 +203,20 @@ prometheus()
 	rm -f "$build"/prometheus/*.deb
 }
 
+# What the API of Kubernetes has, for the examples: the package itself wants many others.
+kubernetes()
+{
+	[ ! -e "$build/kubernetes/__init__.py" ] || return 0
+	echo "deps: unpacking the models of python3-kubernetes"
+	rm -rf "$build/kubernetes"
+	mkdir -p "$build/kubernetes"
+	apt_download "$build/kubernetes" python3-kubernetes
+	dpkg-deb --fsys-tarfile "$build"/kubernetes/python3-kubernetes_*.deb |
+		tar -C "$build/kubernetes" -x --strip-components=8 --wildcards \
+			'./usr/lib/python3/dist-packages/kubernetes/client/models/*.py'
+	rm -f "$build"/kubernetes/*.deb
+}
+
 # The kselftest harness, checkpatch and the semantic patches, out of the stock kernel's source: tests
 # are written for that harness, whichever kernel they run on.
 kernel_files()
@@ -292,6 +306,7 @@ case $wanted in
 netlink) ynl ;;
 lint)
 	ynl
+	kubernetes
 	# The tree of a board, for an overlay.
 	"$here/debian-arm64.sh" ;;
 arm64)

@@ -29,7 +29,8 @@ void log_hand_over(void);		/* before an exec: what is left is counted as lost th
 void log_say(const char *text);		/* at once, as far as there is room; async-signal-safe */
 const char *signal_name(int sig);
 uint64_t now_ns(void);			/* CLOCK_MONOTONIC */
-bool is_pid1(void);
+extern bool in_container;		/* set up by others, who want to know how it ends */
+bool is_pid1(void);			/* of a machine, or of what is like one */
 /* Removes what is at @path if it is of that kind (S_IFREG ...); -EEXIST: it is of another. */
 int remove_kind(const char *path, mode_t kind);
 /*

@@ -11,6 +11,7 @@
  * ../pid1     what only the first process does
  * here        services, sockets and timers
  * ../control  what may be asked, by Varlink
+ * ../container  what a container ends with: a command, or one of the units
  *
  * Here: service.c, and stop.c, the life of a service
  * record.c  which process of a unit a record is about
@@ -93,6 +94,7 @@ void record_forget_held(struct unit *u);
 enum result verdict_judge(const struct unit *u, const struct tree *t, int status);
 bool verdict_restarts(const struct unit *u);
 uint64_t verdict_delay(struct unit *u);		/* until that, ns */
+void verdict_end_text(const struct knell_event *ev, char *buf, size_t size);
 void verdict_tell(struct unit *u, const struct tree *t, const char *who,
 		  const struct knell_event *ev);
 

@@ -13,12 +13,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "container.h"
 #include "control.h"
 #include "exec.h"
 #include "knelld.h"
 #include "handover.h"
 #include "manager_internal.h"
 #include "pid1.h"
+#include "span.h"
 #include "talk.h"
 
 #define LOG_END_MS	2000	/* for a reader of the log that does not read */
@@ -32,6 +34,8 @@ static const char usage[] =
 	"              [--keep NAME | --no-keep] [--backend WHICH] [--control PATH]\n"
 	"              [--control-read WHO]\n"
 	"       knelld [--unit-dir DIR]... --check\n"
+	"       knelld --container [--group] [--grace SPAN] [--] COMMAND [ARG]...\n"
+	"       knelld --container [--main UNIT] [OPTION]...\n"
 	"Supervises services, asleep in one system call on " KNELL_DEVICE ".\n"
 	"\n"
 	"  --unit-dir DIR  where the unit files are; may be given again. Else /etc/knell/system,\n"
@@ -50,6 +54,11 @@ static const char usage[] =
 	"  --control-read WHO  all or owner: who besides root may ask how services are (all)\n"
 	"  --check         read the unit files, report what is wrong, start nothing;\n"
 	"                  exit status 1 if a unit could not be started\n"
+	"  --container     comes first: the first process of a container, or a part of one. Runs\n"
+	"                  COMMAND, passes signals on to it, reaps orphans and exits as it does\n"
+	"  --group         signals are for COMMAND's process group\n"
+	"  --grace SPAN    what COMMAND leaves has so long from SIGTERM to SIGKILL (5s)\n"
+	"  --main UNIT     instead of a COMMAND: the unit with whose end all ends, and as it does\n"
 	"  --help          this text\n"
 	"  --version       the version\n"
 	"\n"
@@ -89,7 +98,7 @@ static const char *default_queue_name(void)
 	char *dir, *name;
 
 	/* What the first process of a container leaves dies with it. */
-	if (keep_none || (is_pid1() && !pid1_of_machine()))
+	if (keep_none || in_container || (is_pid1() && !pid1_of_machine()))
 		return NULL;
 	if (!given)
 		return manager.user ? "knelld-user" : "knelld";
@@ -133,6 +142,23 @@ static bool parse_backend(const char *s)
 	return false;
 }
 
+/* What is only for --container; it has to come first, as what is no option is its own then. */
+static bool parse_container(int opt)
+{
+	if (!in_container)
+		return false;
+	if (opt == 'g')
+		container.group = true;
+	else if (opt == 'm' && unit_name_kind(optarg) < UNIT_KINDS)
+		container.main = optarg;
+	else if (opt != 'G' || span_parse(optarg, strlen(optarg), NSEC_PER_SEC,
+					   &container.grace_ns) < 0)
+		return opt == 'K';
+	/* For ever is a time that a timer can have. */
+	container.grace_ns &= FOREVER >> 2;
+	return true;
+}
+
 static void parse_options(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -146,13 +172,18 @@ static void parse_options(int argc, char **argv)
 		{ "control", required_argument, NULL, 's' },
 		{ "control-read", required_argument, NULL, 'r' },
 		{ "check", no_argument, NULL, 'c' },
+		{ "container", no_argument, NULL, 'K' },
+		{ "group", no_argument, NULL, 'g' },
+		{ "grace", required_argument, NULL, 'G' },
+		{ "main", required_argument, NULL, 'm' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
 		{ 0 },
 	};
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	in_container = argc > 1 && !strcmp(argv[1], "--container");
+	while ((opt = getopt_long(argc, argv, in_container ? "+" : "", options, NULL)) != -1) {
 		if (opt == 'u')
 			strv_add(&manager_options.dirs, absolute(optarg));
 		else if (opt == 'C')
@@ -177,11 +208,14 @@ static void parse_options(int argc, char **argv)
 			say(usage);
 		else if (opt == 'v' && !is_pid1())
 			say("knelld " KNELL_VERSION "\n");
-		else
+		else if (!parse_container(opt))
 			bad_usage();
 	}
-	if (optind < argc)
+	if (optind < argc && in_container && !container.main && !manager_options.dirs.nr)
+		container.command = argv + optind;
+	else if (optind < argc)
 		bad_usage();
+	container.backend = backend;
 }
 
 /*
@@ -299,7 +333,7 @@ static int listen_to_signals(void)
 	    knell_is_none(knell_add_signal(l, on_stop, NULL, SIGINT)) ||
 	    knell_is_none(knell_add_signal(l, on_reload, NULL, SIGHUP)) ||
 	    knell_is_none(knell_add_signal(l, on_show, NULL, SIGUSR1)) ||
-	    (is_pid1() && pid1_listen(l) < 0))
+	    (is_pid1() && pid1_listen(l) < 0) || (in_container && container_listen(l) < 0))
 		return -errno;
 	let_signals();
 	return 0;
@@ -313,6 +347,8 @@ static void settle(struct knell_loop *l, const struct knell_call *call, void *ar
 	(void)arg;
 	record_settle();
 	job_settle();
+	if (in_container && container_settle())
+		job_settle();
 	/* In this order: what is acknowledged does not come again. */
 	log_flush();
 	state_settle();
@@ -383,9 +419,14 @@ static int begin(char **argv)
 	int err;
 
 	manager.queue_name = manager.queue_name ? manager.queue_name : default_queue_name();
-	err = queue_open(manager.queue_name, backend, &tenure);
+	err = in_container ? container_queue(manager.queue_name, &tenure) :
+			     queue_open(manager.queue_name, backend, &tenure);
 	if (err < 0)
 		return err;
+	if (procs == &plain_procs)
+		log_line("without " KNELL_DEVICE ": if knelld is killed what runs is lost sight "
+			 "of; a process that leaves its service's session is no part of it; who "
+			 "sent a signal is not known");
 	if (tenure != QUEUE_OWN)
 		pid1_can_go_on(argv);
 	err = exec_init(manager.user, manager_options.dirs.nr ? manager_options.dirs.v[0] : NULL);
@@ -422,6 +463,8 @@ static int begin(char **argv)
 		manager_resume_stop();
 	else
 		manager_begin(known);
+	if (in_container)
+		container_begin();
 	return 0;
 }
 
@@ -476,6 +519,8 @@ int main(int argc, char **argv)
 	settle_signals();
 	if (is_pid1())
 		pid1_begin();
+	if (container.command)
+		container_run();
 	settle_descriptors();
 	log_begin(watch_log);
 	if (chdir("/") < 0)
@@ -496,5 +541,5 @@ int main(int argc, char **argv)
 	leave_nothing();
 	if (is_pid1())
 		pid1_end(manager.how);
-	return manager.exit_status;
+	return in_container ? container_end() : manager.exit_status;
 }

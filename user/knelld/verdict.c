@@ -148,7 +148,8 @@ static void killer_text(const struct knell_event *ev, char *buf, size_t size)
 			 ev->exit.killer_uid);
 }
 
-static void end_text(const struct knell_event *ev, char *buf, size_t size)
+/* "killed by SIGKILL by the kernel: out of memory" */
+void verdict_end_text(const struct knell_event *ev, char *buf, size_t size)
 {
 	int status = ev->exit.status;
 	char killer[96];
@@ -197,7 +198,7 @@ void verdict_tell(struct unit *u, const struct tree *t, const char *who,
 	uint64_t cpu_ms = (ev->exit.utime_ns + ev->exit.stime_ns) / NSEC_PER_MSEC;
 	char end[160];
 
-	end_text(ev, end, sizeof(end));
+	verdict_end_text(ev, end, sizeof(end));
 	log_line("%s: %s process %d %s, cpu %llu.%03llus, max rss %llu KiB%s", u->name, who,
 		 ev->exit.pid, end, (unsigned long long)cpu_ms / 1000,
 		 (unsigned long long)cpu_ms % 1000, (unsigned long long)ev->exit.maxrss_kb,

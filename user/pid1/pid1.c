@@ -275,22 +275,26 @@ static bool somebody(const char *name)
 /* Watches all that live; whether there are any. One that is watched already stays so. */
 static bool watch_the_rest(void)
 {
-	DIR *d = opendir("/proc");
 	struct dirent *entry;
 	uint32_t watch;
-	bool found = false;
+	bool found = false, seen = false;
+	DIR *d;
 
-	/* Cannot tell: wait the whole time. */
-	if (!d)
-		return true;
-	while ((entry = readdir(d))) {
+	/* Where the kernel's are not seen that is all there is to know. */
+	if (kill(-1, 0) < 0 && errno == ESRCH)
+		return false;
+	d = opendir("/proc");
+	while (d && (entry = readdir(d))) {
+		seen |= atoi(entry->d_name) == getpid();
 		if (!somebody(entry->d_name))
 			continue;
 		found = true;
 		procs->add_pid(atoi(entry->d_name), TOKEN_NONE, 0, &watch);
 	}
-	closedir(d);
-	return found;
+	if (d)
+		closedir(d);
+	/* Where not even we are it cannot tell: wait for what comes, at most the whole time. */
+	return found || !seen;
 }
 
 static void on_time(struct knell_loop *l, const struct knell_call *call, void *arg)
@@ -322,7 +326,7 @@ static bool wait_alone(uint64_t ns)
 }
 
 /* Ends what the services have left behind: daemons that went their own way. */
-static void end_the_rest(void)
+void pid1_end_the_rest(uint64_t term_ns)
 {
 	if (!watch_the_rest())
 		return;
@@ -330,7 +334,7 @@ static void end_the_rest(void)
 	log_flush();
 	kill(-1, SIGTERM);
 	kill(-1, SIGCONT);
-	if (wait_alone(TERM_NS))
+	if (wait_alone(term_ns))
 		return;
 	log_line("SIGKILL to what is left");
 	log_flush();
@@ -397,7 +401,7 @@ void pid1_end(enum ending_how how)
 		log_flush();
 		end_machine(ends[how].cmd);
 	}
-	end_the_rest();
+	pid1_end_the_rest(TERM_NS);
 	sync();
 	if (place() == CONTAINER)
 		exit(manager.exit_status);

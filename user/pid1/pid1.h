@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "manager.h"
 
@@ -13,6 +14,7 @@ void pid1_begin(void);
 bool pid1_of_machine(void);		/* not of a container; /proc is there */
 int pid1_listen(struct knell_loop *l);
 void pid1_end(enum ending_how how) __attribute__((noreturn));
+void pid1_end_the_rest(uint64_t term_ns);	/* all but us: SIGTERM, then SIGKILL */
 void pid1_hang(void) __attribute__((noreturn));
 
 /* crash.c */

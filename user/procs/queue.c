@@ -191,7 +191,7 @@ static int open_plain(void)
  * @backend: AUTO: the module if it is there
  * @tenure: out: whose it is
  *
- * Logs why it could not; 0 or -errno.
+ * Logs why it could not; 0 or -errno. procs says what it is.
  */
 int queue_open(const char *as, enum knell_backend backend, enum tenure *tenure)
 {
@@ -205,9 +205,6 @@ int queue_open(const char *as, enum knell_backend backend, enum tenure *tenure)
 			 "; load the module first: modprobe knell, or insmod knell.ko" : "");
 		return fd;
 	}
-	log_line("without %s: if knelld is killed what runs is lost sight of; a process that "
-		 "leaves its service's session is no part of it; who sent a signal is not known",
-		 KNELL_DEVICE);
 	return open_plain();
 }
 

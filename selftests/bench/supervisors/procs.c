@@ -19,7 +19,7 @@ static void add(struct procs *p, pid_t pid)
 	if (len < 0)	/* has ended */
 		return;
 	exe[len] = 0;
-	if (!strcmp(exe, SERVICE) || !strcmp(exe, FLAPPER)) {
+	if (!strcmp(exe, SERVICE) || !strcmp(exe, FLAPPER) || !strcmp(exe, ENDER)) {
 		if (p->nr_services < ARRAY_SIZE(p->service))
 			p->service[p->nr_services++] = pid;
 	} else if (p->nr_own < ARRAY_SIZE(p->own)) {

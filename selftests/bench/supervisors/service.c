@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What the supervisors run, without a C library, so that it costs next to nothing: sleeps until it
- * is killed, or with FLAP appends a byte to FLAP and exits.
+ * is killed, or with FLAP appends a byte to FLAP and exits, or with ENDS exits on SIGTERM.
  */
 #include <fcntl.h>
 #include <sys/syscall.h>
@@ -26,6 +26,13 @@ void _start(void)
 	call(SYS_write, fd, (long)".", 1, 0);
 	for (;;)
 		call(SYS_exit_group, fd < 0, 0, 0, 0);
+#elif defined(ENDS)
+	const unsigned long set = 1UL << (15 - 1);
+
+	call(SYS_rt_sigprocmask, 0, (long)&set, 0, sizeof(set));
+	call(SYS_rt_sigtimedwait, (long)&set, 0, 0, sizeof(set));
+	for (;;)
+		call(SYS_exit_group, ENDS, 0, 0, 0);
 #else
 	for (;;)
 		call(SYS_pause, 0, 0, 0, 0);

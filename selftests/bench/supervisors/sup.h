@@ -10,6 +10,7 @@
 #define PEERS		"/peers"		/* what supervisors.sh has packed */
 #define SERVICE		"/tests/service"	/* sleeps until it is killed */
 #define FLAPPER		"/tests/flapper"	/* appends a byte to FLAPS and exits */
+#define ENDER		"/tests/ender"		/* exits when it is told to */
 #define FLAPS		"/tmp/flaps"
 #define SUP_DIR		"/tmp/sup"		/* of the supervisor that runs */
 #define SUP_LOG		"/tmp/sup.log"
