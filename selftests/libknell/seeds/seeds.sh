@@ -17,7 +17,7 @@ fault()
 	shift 2
 	nr=$((nr + 1))
 	said=$("$@" "$kind" 2>&1) && status=0 || status=$?
-	if [ $status -ne 0 ] && [ $status -lt 124 ] && echo "$said" | grep -q "$words"; then
+	if [ "$status" -ne 0 ] && [ "$status" -lt 124 ] && echo "$said" | grep -q "$words"; then
 		echo "ok $nr $flavour: $kind"
 	else
 		echo "# status $status, without \"$words\""
