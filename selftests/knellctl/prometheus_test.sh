@@ -82,6 +82,12 @@ test_one_answer()
 	awk -f "$here/openmetrics.awk" "$dir/body" || fail "$(cat "$dir/body")"
 	prints '^knelld_unit_up{unit="a.service"} 1$'
 	prints '^# EOF$'
+	# What the alerts for a cluster look at.
+	grep -o 'knelld_[a-z_]*' "$examples/kubernetes/alerts.yml" | sort -u >"$dir/names"
+	[ -s "$dir/names" ] || fail 'there are no alerts'
+	while read -r name; do
+		prints "^${name}[{ ]"
+	done <"$dir/names"
 	is knell-metrics active || fail 'it does not stay'
 	[ "$user" != nobody ] || [ "$(stat -c %U "/proc/$(pid_of knell-metrics)")" = nobody ] ||
 		fail 'it is not nobody'
