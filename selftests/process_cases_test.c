@@ -6,7 +6,6 @@
  */
 #include "kselftest_harness.h"
 
-#include <linux/sched.h>
 #include <sys/resource.h>
 
 #include "process_death.h"
