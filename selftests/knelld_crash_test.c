@@ -649,8 +649,6 @@ TEST_F_TIMEOUT(knelld, the_state_file_is_of_another_version, LIMIT_S)
 	ASSERT_EQ(0, stop(self));
 }
 
-/* Over and over */
-
 #define NR_KILLS	rounds(200)
 
 /* Each run leaves a line before it ends; each end has one in the log. */

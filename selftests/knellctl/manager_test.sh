@@ -194,7 +194,8 @@ test_names_that_cannot_be()
 	unmanage
 }
 
-test_why_it_is_not_up()
+# One for each reason.
+units_that_are_not_up()
 {
 	unit cond.service <<-'END'
 		[Unit]
@@ -248,6 +249,11 @@ test_why_it_is_not_up()
 		Type=oneshot
 		ExecStart=/bin/sleep 1000
 	END
+}
+
+test_why_it_is_not_up()
+{
+	units_that_are_not_up
 	manage
 	until_true is timeout failed
 	until_true is limit failed

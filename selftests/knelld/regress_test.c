@@ -11,7 +11,7 @@
  *	3.3, 5		defects_test.c, in the guest ../keep_kill_test.c, ../process_stress_test.c
  *	3.4		restart_test.c: each policy by each end
  *
- * Of its acceptance list (7.3): A1 to A5 and A7 scale_test.c, in the guest ../knelld_test.c
+ * Of its acceptance list (7.3): A1 to A5 and A7 scale_test.c, in the guest ../knelld_load_test.c
  * (idle_is_idle_and_awake_at_once, idle_after_a_takeover); A6, A11, A12 are bench/'s; A8
  * dr_3_4_timers_are_ones_own and dr_3_4_a_stop_timer_ends_with_its_run; A9 hostile_test.c; A10 dr_3_4_a_crash_loop_goes_on.
  *

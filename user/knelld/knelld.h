@@ -81,9 +81,6 @@ void service_control_ended(struct unit *u, enum result result);
 void service_emptied(struct unit *u);
 void service_forked(struct unit *u);
 void service_ready(struct unit *u);
-void service_stops_itself(struct unit *u);
-void service_reloads_itself(struct unit *u);
-void service_watchdog(struct unit *u);
 
 /* record.c */
 void record(const struct knell_event *ev);

@@ -6,6 +6,44 @@
 
 #include "knelld.h"
 #include "notify.h"
+#include "service.h"
+#include "talk.h"
+
+/*
+ * It has not said in time that it is alive, or asks for this end. Not for another one while it is
+ * being stopped: that would put off what comes after SIGTERM.
+ */
+static void trigger_watchdog(struct unit *u)
+{
+	char after[32];
+
+	if (u->state < STATE_START || u->state > STATE_RELOAD_NOTIFY || u->state == STATE_EXITED)
+		return;
+	log_line("%s: no sign of life within WatchdogSec=%s", u->name,
+		 span_text(u->watchdog_ns, after, sizeof(after)));
+	service_fail(u, RESULT_WATCHDOG);
+	service_abort(u);
+}
+
+/* STOPPING=1: no signal is needed, but it has to come to its end. */
+static void stops_itself(struct unit *u)
+{
+	if (u->state != STATE_RUN)
+		return;
+	talk_unwatch(u);
+	unit_set_state(u, STATE_TERM);
+	unit_arm(u, service_of(u)->stop_ns);
+	stop_settle(u);
+}
+
+/* RELOADING=1 */
+static void reloads_itself(struct unit *u)
+{
+	if (u->state != STATE_RUN)
+		return;
+	unit_set_state(u, STATE_RELOAD_NOTIFY);
+	unit_arm(u, service_of(u)->start_ns);
+}
 
 static bool tells_ready(const struct unit *u)
 {
@@ -43,9 +81,9 @@ static void take_progress(struct unit *u, uint32_t set)
 		if (tells_ready(u) || u->state == STATE_RELOAD_NOTIFY)
 			service_ready(u);
 	} else if (set & NOTIFY_RELOADING) {
-		service_reloads_itself(u);
+		reloads_itself(u);
 	} else if (set & NOTIFY_STOPPING) {
-		service_stops_itself(u);
+		stops_itself(u);
 	}
 }
 
@@ -67,7 +105,7 @@ void service_notified(struct unit *u, struct notify *n)
 		return;
 	state_touch(u);
 	if (n->set & NOTIFY_TRIGGER) {
-		service_watchdog(u);
+		trigger_watchdog(u);
 		return;
 	}
 	if (n->set & NOTIFY_MAINPID)

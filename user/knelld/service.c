@@ -546,42 +546,6 @@ void service_forked(struct unit *u)
 		begin_start_post(u);
 }
 
-/*
- * It has not said in time that it is alive, or asks for this end. Not for another one while it is
- * being stopped: that would put off what comes after SIGTERM.
- */
-void service_watchdog(struct unit *u)
-{
-	char after[32];
-
-	if (u->state < STATE_START || u->state > STATE_RELOAD_NOTIFY || u->state == STATE_EXITED)
-		return;
-	log_line("%s: no sign of life within WatchdogSec=%s", u->name,
-		 span_text(u->watchdog_ns, after, sizeof(after)));
-	service_fail(u, RESULT_WATCHDOG);
-	service_abort(u);
-}
-
-/* STOPPING=1: no signal is needed, but it has to come to its end. */
-void service_stops_itself(struct unit *u)
-{
-	if (u->state != STATE_RUN)
-		return;
-	talk_unwatch(u);
-	unit_set_state(u, STATE_TERM);
-	unit_arm(u, service_of(u)->stop_ns);
-	stop_settle(u);
-}
-
-/* RELOADING=1 */
-void service_reloads_itself(struct unit *u)
-{
-	if (u->state != STATE_RUN)
-		return;
-	unit_set_state(u, STATE_RELOAD_NOTIFY);
-	unit_arm(u, service_of(u)->start_ns);
-}
-
 /* Jobs */
 
 static void stop(struct unit *u)
