@@ -6,7 +6,8 @@
 #
 # usage: peers.sh DIR
 #
-# runit, s6 and finit are this Debian's packages, unpacked in build/peers; systemd is this machine's.
+# runit, s6, daemontools, finit and sysvinit are this Debian's packages, unpacked in build/peers; systemd
+# and busybox are this machine's.
 # dinit is in no Debian: DINIT_SRC is its source, unpacked; it is copied and built in build/peers.
 set -eu
 
@@ -64,6 +65,18 @@ package()
 	fi
 }
 
+# Another init than what the guest may have.
+sysvinit()
+{
+	package sysvinit /sbin/init sysvinit-core
+	[ ! -e "$dir/sbin/init" ] || mv "$dir/sbin/init" "$dir/peers/sysvinit"
+}
+
+busybox()
+{
+	echo "busybox: $(command busybox | sed -n '1s/^BusyBox v\([^ ]*\) (\([^)]*\)).*/\1, \2/p')" >>"$about"
+}
+
 knelld()
 {
 	cp "$build/knelld" "$dir/peers/knelld"
@@ -115,6 +128,9 @@ ln -s "../../$libdir" "$dir/usr/$libdir"
 knelld
 package runit /usr/bin/runsvdir runit
 package s6 /usr/bin/s6-svscan s6 libs6-2.11 libskarnet2.13 execline libexecline2.9
+package daemontools /usr/bin/svscan daemontools
+sysvinit
+busybox
 package finit /sbin/finit finit libite5 libuev3
 systemd
 dinit
