@@ -26,6 +26,12 @@ $(BENCH_BUILD)/%: selftests/bench/%.c $(wildcard selftests/bench/*.h) kmod/uapi/
 	@mkdir -p $(@D)
 	$(CC) $(BENCH_CFLAGS) -static -Ikmod/uapi -o $@ $<
 
+exits := selftests/bench/exits
+
+$(BENCH_BUILD)/exits: $(wildcard $(exits)/*.[ch] selftests/bench/*.h) kmod/uapi/linux/knell.h
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) -static -Ikmod/uapi -o $@ $(filter %.c,$^)
+
 # The module without its tracepoints, by the kernel's own word for that; all else is the same.
 notrace := $(BENCH_BUILD)/notrace
 
