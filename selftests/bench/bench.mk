@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What "make bench" builds before it calls selftests/bench/run.sh; to be included from the top.
+# What "make bench" builds before it calls whole.sh, or run.sh for some programs; to be included from the top.
 
 BENCH_BUILD  ?= build/bench
 BENCH_CFLAGS ?= -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
@@ -11,6 +11,8 @@ bench_loops := timers dispatch children pool blocked
 # knelld and its peers.
 bench_supervisors := supervisors
 bench_all := $(bench_kernel) $(bench_loops) $(bench_supervisors)
+# Without BENCH: on other kernels, too, and a page is made of it.
+bench_run := selftests/bench/$(if $(BENCH)$(BENCH_ARGS),run.sh,whole.sh)
 BENCH ?= $(bench_all)
 
 BENCH_PROGS := $(addprefix $(BENCH_BUILD)/,$(filter $(bench_kernel),$(BENCH))) \

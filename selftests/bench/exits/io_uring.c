@@ -44,7 +44,8 @@ static void open_ring(void)
 		.cq_entries = NR_CQES,
 	};
 	queue_fd = (int)must("io_uring_setup", sys(SYS_io_uring_setup, NR_SQES, (long)&params, 0, 0, 0));
-	rings_size = params.cq_off.cqes + NR_CQES * sizeof(struct io_uring_cqe);
+	/* The completions lie before that. */
+	rings_size = params.sq_off.array + NR_SQES * sizeof(unsigned int);
 	rings = map(rings_size, IORING_OFF_SQ_RING);
 	sqes = map(NR_SQES * sizeof(*sqes), IORING_OFF_SQES);
 }
