@@ -49,8 +49,7 @@ loops := selftests/bench/loops
 loops_out := $(BENCH_BUILD)/loops
 loops_peers := $(patsubst %,$(loops_out)/%.o,knell libev libuv libevent sd_event pidfd shared)
 loops_libs := $(loops_out)/libknell.a -l:libevent_core.a -l:libev.a -l:libuv_a.a -lsystemd -lm -ldl
-loops_cflags = $(BENCH_CFLAGS) -fno-pie -pthread -Ikmod/uapi -Iuser/libknell \
-	-DSD_EVENT_VERSION='"$(shell dpkg-query -W -f '$${Version}' libsystemd-dev | sed 's/[-.].*//')"'
+loops_cflags = $(BENCH_CFLAGS) -fno-pie -pthread -Ikmod/uapi -Iuser/libknell
 
 $(loops_out)/%.o: $(loops)/%.c $(wildcard $(loops)/*.h selftests/bench/*.h user/libknell/knell.h)
 	@mkdir -p $(@D)
