@@ -18,6 +18,8 @@ from sections import COST_PROGRAMS, COSTS, CURVES, SCALE, SECTIONS, Costs, Pictu
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 STOCK = 'stock'
+KERNELS = ('stock', '6.12', '7.3')                  # as in selftests/bench/whole.sh,
+AT_THE_QUEUE = ('exits', 'fd', 'kill', 'children')  # and what it runs on all of them
 
 INTRO = '''
 ``make bench`` has measured all of this, side by side, and written this page; nothing in it is typed by
@@ -64,6 +66,11 @@ def kernel_name(results, kernel):
     return f'Linux {release}' if release else f'Linux {kernel}'
 
 
+def wanted_kernels(results):
+    """Those that were booted, and those that should have been."""
+    return list(dict.fromkeys([*results.kernels(), *KERNELS]))
+
+
 class Losses:
     """Which peers are better than knell, as the tables are made."""
 
@@ -99,6 +106,7 @@ def draw_table(results, section, table, losses):
     out = []
     for kernel in results.kernels_of(section.program):
         columns = [(results.ways(kernel, section.program, f), f, h) for f, h in table.columns]
+        missing = [h for ways, _, h in columns if not ways]
         columns = [c for c in columns if c[0]]
         if not columns:
             continue
@@ -110,6 +118,8 @@ def draw_table(results, section, table, losses):
         for way in ways:
             rows.append((way, *(number(c[0][way]) if way in c[0] else '-' for c in columns)))
         out += grid(rows)
+        if missing:
+            out += [f'Not run here: {"; ".join(missing)}.', '']
         where = f'{section.title}, {name}{what}'
         for values, figure, title in columns:
             losses.compare(where, title, table, figure, values)
@@ -117,10 +127,13 @@ def draw_table(results, section, table, losses):
 
 
 def draw_missing(results, program):
-    """Ways that a kernel does not have, or supervisors that are not there."""
+    """Ways that a kernel does not have, or supervisors that are not there; and where none has run."""
     rows = results.of_kind('missing', program=program)
-    return [f'Not run: {r["way"]} on {kernel_name(results, r["kernel"])}: {r["value"]}.' + '\n'
-            for r in rows] if program else []
+    out = [f'Not run: {r["way"]} on {kernel_name(results, r["kernel"])}: {r["value"]}.' + '\n' for r in rows]
+    if program in AT_THE_QUEUE:
+        out += [f'Not run: on {kernel_name(results, kernel)}.\n' for kernel in wanted_kernels(results)
+                if kernel not in results.kernels_of(program)]
+    return out
 
 
 def draw_costs(results, program, costs):
@@ -236,7 +249,7 @@ def draw_about(results):
     """What has run where, and who the peers were."""
     out = heading('What ran', '=')
     rows = [('kernel', 'on', 'commit', 'CPU of the guest')]
-    for kernel in results.kernels():
+    for kernel in wanted_kernels(results):
         missing = results.of_kind('missing', kernel=kernel, way='kernel')
         said = results.about(kernel, 'kernel')
         release, _, cpu = said.partition(', ')
@@ -247,6 +260,9 @@ def draw_about(results):
     out += [f'Emulated by {results.about(first, "emulator")}, on a machine with {results.about(first, "host")}; '
             f'compiled by {results.about(first, "compiler")}. Supervisors, loops and costs without a kernel\'s name '
             'are of the first one.', '']
+    # Whoever has not run all of it by one command says so in the log: "# note ...".
+    for row in results.of_kind('about', name='note'):
+        out += [f'{kernel_name(results, row["kernel"])}: {row["value"]}.', '']
     loops = {w for p in ('children', 'timers') for k in results.kernels() + ['host']
              for f in results.figures(k, p) for w in results.ways(k, p, f)}
     rows = [('peer', 'version, and how it runs')]
@@ -264,7 +280,7 @@ def draw_bounds(results):
     bounds = results.of_kind('bound')
     out = heading('Bounds', '=')
     met = sum(r['way'] == 'met' for r in bounds)
-    out += [f'The programs hold knell to bounds, which are of the first kernel: {met} of {len(bounds)} were met.',
+    out += [f'The programs hold knell to bounds, which are made for the first kernel: {met} of {len(bounds)} were met.',
             '']
     rows = [('where', 'missed', 'found', 'bound')]
     rows += [(kernel_name(results, r['kernel']), f'{r["program"]}: {r["name"]}', r['value'], r['unit'])

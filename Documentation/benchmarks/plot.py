@@ -138,13 +138,12 @@ def lines(title, axis, curves):
         y = y_of(10.0 ** power)
         out += [line(left, y, right, y), text_at(left - 8, y + 4, tick(power), 'end')]
     out.append(text_at((left + right) / 2, bottom + 38, axis, 'middle'))
-    taken = []
+    ends, below = [], 0
     for i, (name, curve) in enumerate(curves.items()):
         points = ' '.join(f'{x_of(n):.1f},{y_of(v):.1f}' for n, v in sorted(curve.items()))
-        y = y_of(curve[max(curve)])
-        while any(abs(y - other) < 13 for other in taken):
-            y += 1
-        taken.append(y)
-        out += [f'<polyline points="{points}" class="c{i % 6}"/>',
-                text_at(right + 8, y + 4, name, css=f'c{i % 6}')]
+        out.append(f'<polyline points="{points}" class="c{i % 6}"/>')
+        ends.append((y_of(curve[max(curve)]), name, f'c{i % 6}'))
+    for y, name, css in sorted(ends):
+        below = max(y, below + 14)
+        out.append(text_at(right + 8, below + 4, name, css=css))
     return '\n'.join(out + ['</svg>', ''])

@@ -8,7 +8,7 @@ import sys
 
 FIELDS = ('kernel', 'program', 'kind', 'name', 'way', 'value', 'unit')
 LICENCE = '# SPDX-License-Identifier: GPL-2.0-only\n'
-ABOUT = ('date', 'commit', 'host', 'emulator', 'compiler', 'kernel')
+ABOUT = ('date', 'commit', 'host', 'emulator', 'compiler', 'kernel', 'note')
 HERE = ', on this machine'
 
 

@@ -97,8 +97,7 @@ others has.
 
 POOL = '''
 A job handed to a pool of libknell's, against a thread made for it: instructions (ns on the machine that ran it) for
-an empty job, 40 at a time; TLB flushes between two CPUs; threads made for 10,000 jobs. And do 5,000 threads, or jobs
-of a pool, that wait make two that run any slower?
+an empty job, with 40 under way, 1, 500; TLB flushes between two CPUs; threads made for 10,000 jobs.
 '''
 
 SUPERVISORS = '''
@@ -111,8 +110,8 @@ that ends at once, for each restart. Then all of 1,000 are killed together.
 
 MEMORY = '''
 What no other process has mapped (``Private_*`` of ``smaps_rollup``); of that, what is no file's; and with a part of
-what is shared. The libraries are mapped by another process, too, as on a machine where more than one program runs. A
-supervisor's text is its own, but busybox's, which is the guest's shell.
+what is shared. In KiB, with 100 services and with 1,000. The libraries are mapped by another process, too, as on a
+machine where more than one program runs. A supervisor's text is its own, but busybox's, which is the guest's shell.
 '''
 
 COSTS = '''
@@ -149,9 +148,9 @@ SECTIONS = [
     Section('Ready descriptors', 'fd', FD, [
         Picture('fd', 'bars', 'A descriptor becomes ready: asleep, woken, armed again; instructions',
                 [('fd_wake_insns', '')], ('knell', 'knell_edge'), ()),
-        Table([('fd_wake_insns', 'asleep, insns'), ('fd_wake_over_insns', 'over reading'),
-               ('fd_wake_syscalls', 'calls'), ('fd_wake_insns_burst', 'burst, insns'),
-               ('fd_wake_over_insns_burst', 'over reading'), ('fd_wake_syscalls_burst', 'calls')],
+        Table([('fd_wake_insns', 'asleep, insns'), ('fd_wake_over_insns', 'asleep, over reading'),
+               ('fd_wake_syscalls', 'asleep, calls'), ('fd_wake_insns_burst', 'burst, insns'),
+               ('fd_wake_over_insns_burst', 'burst, over reading'), ('fd_wake_syscalls_burst', 'burst, calls')],
               also_ours=('knell_edge',), pairs={'epoll_edge': 'knell_edge'}),
     ]),
     Section('To kill a service', 'kill', KILL, [
@@ -176,8 +175,8 @@ SECTIONS = [
               ours='libknell', also_ours=('libknell-pidfd',)),
     ]),
     Section('A pool of threads', 'pool', POOL, [
-        Table([('pool_cpu_insns', 'a job, insns'), ('pool_ipi', 'TLB flushes')], ours='libknell'),
-        Table([('pool_cpu', 'a job, ns')], ours='libknell'),
+        Table([('pool_cpu', 'a job, of 40'), ('pool_cpu_1', 'alone'), ('pool_cpu_500', 'of 500'),
+               ('pool_ipi', 'TLB flushes')], ours='libknell'),
         Costs([('pool_threads', '40_at_a_time', 'threads made for 10,000 jobs, 40 at a time'),
                ('pool_threads', 'after_keep_alive', 'of them left when nothing is to be done')]),
     ]),
@@ -190,18 +189,18 @@ The time that two threads take which run, beside 5,000 that wait, against alone.
     Section('Supervisors', 'supervisors', SUPERVISORS, [
         Picture('respawn', 'bars', 'A service is killed: instructions until all is quiet',
                 [('respawn_insns', '')], ('knelld', 'knelld_pidfd'), ()),
-        Table([('idle_syscalls', 'idle minute, calls'), ('idle_switches', 'switches'),
-               ('respawn_syscalls', 'killed, calls'), ('respawn_insns', 'insns'),
-               ('respawn_machine_insns', 'with the kernel'), ('flap_insns', 'a restart, insns'),
+        Table([('idle_syscalls', 'idle, calls'), ('idle_switches', 'idle, switches'),
+               ('respawn_syscalls', 'killed, calls'), ('respawn_insns', 'killed, insns'),
+               ('respawn_machine_insns', 'killed, with the kernel'), ('flap_insns', 'a restart, insns'),
                ('burst_1000_insns', '1,000 killed, insns')],
               ours='knelld', also_ours=()),
     ]),
     Section('Memory of supervisors', 'supervisors', MEMORY, [
         Picture('memory', 'bars', 'Private memory with 100 services, KiB',
                 [('private_kib_100', '')], ('knelld', 'knelld_pidfd'), ()),
-        Table([('private_kib_100', '100: private, KiB'), ('anon_kib_100', 'anonymous'),
-               ('pss_kib_100', 'and shared'), ('private_kib_1000', '1,000: private'),
-               ('anon_kib_1000', 'anonymous'), ('pss_kib_1000', 'and shared')],
+        Table([('private_kib_100', '100: private'), ('anon_kib_100', '100: anonymous'),
+               ('pss_kib_100', '100: and shared'), ('private_kib_1000', '1,000: private'),
+               ('anon_kib_1000', '1,000: anonymous'), ('pss_kib_1000', '1,000: and shared')],
               ours='knelld'),
     ]),
 ]
@@ -228,10 +227,10 @@ COST_PROGRAMS = [
         ('box_hook_insns', 'tree', 'of a killed member of a tree, more by'),
         ('box_exit_insns', 'alone', "an exit that comes alone, with the writer's interrupt, more by")])),
     ('bytes', Costs([
-        ('bytes_process', 'machine', 'bytes of a PROCESS watch'),
-        ('bytes_timer', 'machine', 'of a TIMER'),
-        ('bytes_tree', 'machine', 'of a TREE'),
-        ('bytes_member', 'machine', 'of its member')])),
+        ('bytes_process', 'memcg', 'bytes of a PROCESS watch'),
+        ('bytes_timer', 'memcg', 'of a TIMER'),
+        ('bytes_tree', 'memcg', 'of a TREE'),
+        ('bytes_member', 'memcg', 'of its member')])),
 ]
 
 CURVES = {
