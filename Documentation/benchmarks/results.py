@@ -52,7 +52,12 @@ def collect_log(path):
                 continue
             row = row_of(text)
             if row:
-                key = ('host' if here else kernel, program) + row[:3]
+                where, again = ('host' if here else kernel, program), 1
+                key = where + row[:3]
+                # Bounds of two sizes have the same words.
+                while row[0] == 'bound' and key in rows:
+                    again += 1
+                    key = where + (row[0], f'{row[1]} ({again})', row[2])
                 rows.pop(key, None)
                 rows[key] = row[3:]
     return [key + value for key, value in rows.items()]
