@@ -36,7 +36,9 @@
 #				REPLAY=LOG what of it was told, TIMES=100
 #	make soak		storms at their full size: a million exits and more, hours of it;
 #				SOAK="exits live" these only, SIZE=10 hundredths, SEED=NUMBER
-#	make bench		counts instructions, system calls and bytes, BENCH="fd kill" only these
+#	make bench		counts instructions, system calls and bytes, on three kernels, beside those
+#				who do the same, and writes Documentation/benchmarks.rst; BENCH="fd kill"
+#				only these, on one
 #	make lint		W=1, sparse, coccinelle, checkpatch, gcc -fanalyzer, clang-tidy,
 #				shellcheck, the manual, spelling, licences, what make install installs
 #	make lint-seeds		shows that each of these finds a fault of its kind
@@ -166,7 +168,7 @@ include selftests/bench/bench.mk
 bench:
 	@$(qemu)/deps.sh bench
 	@$(MAKE) --no-print-directory module $(BENCH_PROGS)
-	@selftests/bench/run.sh $(BENCH) $(if $(BENCH_ARGS),-- $(BENCH_ARGS))
+	@$(bench_run) $(BENCH) $(if $(BENCH_ARGS),-- $(BENCH_ARGS))
 
 netlink:
 	@$(qemu)/deps.sh netlink

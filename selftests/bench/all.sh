@@ -10,6 +10,7 @@ while [ $# -gt 0 ]; do
 	shift
 done
 failed=
+printf '# kernel %s, %s\n' "$(uname -r)" "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)"
 for program in $programs; do
 	printf '\n# %s\n' "$program"
 	"/tests/$program" "$@" || failed="$failed $program"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What "make bench" builds before it calls selftests/bench/run.sh; to be included from the top.
+# What "make bench" builds before it calls whole.sh, or run.sh for some programs; to be included from the top.
 
 BENCH_BUILD  ?= build/bench
 BENCH_CFLAGS ?= -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
@@ -12,6 +12,8 @@ bench_loops := timers dispatch children pool blocked
 bench_supervisors := supervisors
 bench_containers := containers
 bench_all := $(bench_kernel) $(bench_loops) $(bench_supervisors) $(bench_containers)
+# Without BENCH: on other kernels, too, and a page is made of it.
+bench_run := selftests/bench/$(if $(BENCH)$(BENCH_ARGS),run.sh,whole.sh)
 BENCH ?= $(bench_all)
 
 BENCH_PROGS := $(addprefix $(BENCH_BUILD)/,$(filter $(bench_kernel),$(BENCH))) \
@@ -29,6 +31,12 @@ $(BENCH_BUILD)/%: selftests/bench/%.c $(wildcard selftests/bench/*.h) kmod/uapi/
 	@mkdir -p $(@D)
 	$(CC) $(BENCH_CFLAGS) -static -Ikmod/uapi -o $@ $<
 
+exits := selftests/bench/exits
+
+$(BENCH_BUILD)/exits: $(wildcard $(exits)/*.[ch] selftests/bench/*.h) kmod/uapi/linux/knell.h
+	@mkdir -p $(@D)
+	$(CC) $(BENCH_CFLAGS) -static -Ikmod/uapi -o $@ $(filter %.c,$^)
+
 # The module without its tracepoints, by the kernel's own word for that; all else is the same.
 notrace := $(BENCH_BUILD)/notrace
 
@@ -44,8 +52,7 @@ loops := selftests/bench/loops
 loops_out := $(BENCH_BUILD)/loops
 loops_peers := $(patsubst %,$(loops_out)/%.o,knell libev libuv libevent sd_event pidfd shared)
 loops_libs := $(loops_out)/libknell.a -l:libevent_core.a -l:libev.a -l:libuv_a.a -lsystemd -lm -ldl
-loops_cflags = $(BENCH_CFLAGS) -fno-pie -pthread -Ikmod/uapi -Iuser/libknell \
-	-DSD_EVENT_VERSION='"$(shell dpkg-query -W -f '$${Version}' libsystemd-dev | sed 's/[-.].*//')"'
+loops_cflags = $(BENCH_CFLAGS) -fno-pie -pthread -Ikmod/uapi -Iuser/libknell
 
 $(loops_out)/%.o: $(loops)/%.c $(wildcard $(loops)/*.h selftests/bench/*.h user/libknell/knell.h)
 	@mkdir -p $(@D)

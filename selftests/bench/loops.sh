@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Runs the programs of build/bench/loops, in which libknell is side by side with other event loops:
+# The programs of build/bench/loops, in which libknell is side by side with other event loops. Where the
+# clock counts instructions run.sh runs them, beside the others, having them packed here. And:
 #   here      timers dispatch pool blocked, with -H: CPU time in nanoseconds, good for ratios
-#   counting  all, in a boot whose clock counts instructions (run.sh tells the options)
 #   smp       pool -i, in a boot with two CPUs: how often do they interrupt each other?
-# Fails if one did; the logs of the boots are in build/guest/all.sh, the last one's.
+# Fails if one did; the log of the boot is in build/guest/all.sh.
 #
-# usage: loops.sh PROGRAM... [-- OPTION...]
+# usage: loops.sh -p DIR PROGRAM...	packs them for a guest into DIR
+#	 loops.sh DIR PROGRAM...	runs them, DIR has them for the guest
 #
 # There is no static libsystemd: the programs take the libraries of this machine along, beside those
 # that the guest may have for others.
@@ -15,15 +16,8 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 build=${KNELL_BUILD:-$top/build}
-files=$build/guest/loops
 lib=/tests/loops/lib
-failed='' programs=''
-
-while [ $# -gt 0 ]; do
-	[ "$1" != -- ] || { shift; break; }
-	programs="$programs $1"
-	shift
-done
+failed='' pack=''
 
 # A program, with its libraries, as /tests/PROGRAM.
 pack()
@@ -37,30 +31,34 @@ pack()
 	chmod 755 "$files/tests/$1"
 }
 
-guest()
-{
-	KNELL_GUEST_FILES=$files "$top/selftests/qemu/guest.sh" -l 3600 "$@"
-}
-
 here()
 {
 	printf '\n# %s, on this machine\n' "$1"
 	"$build/bench/loops/$1" -H || failed="$failed $1"
 }
 
-rm -rf "$files"
-mkdir -p "$files$lib"
-for program in $programs; do
-	pack "$program"
+smp()
+{
+	printf '\n# with two CPUs\n'
+	KNELL_GUEST_FILES=$files "$top/selftests/qemu/guest.sh" -l 3600 -p 2 -m 1024 "$here/all.sh" \
+		pool -- -i || failed="$failed smp"
+}
+
+[ "$1" != -p ] || { pack=1; shift; }
+files=$1
+shift
+if [ -n "$pack" ]; then
+	mkdir -p "$files$lib"
+	for program in "$@"; do
+		pack "$program"
+	done
+	exit 0
+fi
+for program in "$@"; do
+	[ "$program" = children ] || here "$program"
 done
-for program in $programs; do
-	[ $# -gt 0 ] || [ "$program" = children ] || here "$program"
-done
-# shellcheck disable=SC2086 # a list
-guest -c -m 3072 -a "nokaslr tsc=reliable tsc_early_khz=1000000 rcutree.use_softirq=0" \
-	"$here/all.sh" $programs -- "$@" || failed="$failed counting"
-case " $programs " in
-*" pool "*) guest -p 2 -m 1024 "$here/all.sh" pool -- -i || failed="$failed smp" ;;
+case " $* " in
+*" pool "*) smp ;;
 esac
 if [ -n "$failed" ]; then
 	printf '\nloops: FAILED:%s\n' "$failed"

@@ -6,8 +6,8 @@
 #
 # usage: peers.sh DIR [PEER...]	all that supervisors.sh measures, if none is named
 #
-# runit, s6, finit and containers' inits are this Debian's packages, unpacked in build/peers; systemd
-# is this machine's.
+# runit, s6, daemontools, finit, sysvinit and containers' inits are this Debian's packages, unpacked in
+# build/peers; systemd and busybox are this machine's.
 # dinit is in no Debian: DINIT_SRC is its source, unpacked; it is copied and built in build/peers.
 set -eu
 
@@ -64,6 +64,18 @@ package()
 		rm -f "$dir$program"
 		echo "$name: its packages could not be had: $*" >>"$about"
 	fi
+}
+
+# Another init than what the guest may have.
+sysvinit()
+{
+	package sysvinit /sbin/init sysvinit-core
+	[ ! -e "$dir/sbin/init" ] || mv "$dir/sbin/init" "$dir/peers/sysvinit"
+}
+
+busybox()
+{
+	echo "busybox: $(command busybox | sed -n '1s/^BusyBox v\([^ ]*\) (\([^)]*\)).*/\1, \2/p')" >>"$about"
 }
 
 knelld()
@@ -124,11 +136,12 @@ rm -rf "$dir"
 mkdir -p "$dir/peers" "$dir/$libdir" "$dir/lib64" "$dir/usr/lib"
 ln -s "../../$libdir" "$dir/usr/$libdir"
 : >"$about"
-[ $# -gt 0 ] || set -- knelld runit s6 finit systemd dinit
+[ $# -gt 0 ] || set -- knelld runit s6 daemontools sysvinit busybox finit systemd dinit
 for peer do
 	case $peer in
 	runit) package runit /usr/bin/runsvdir runit ;;
 	s6) package s6 /usr/bin/s6-svscan s6 libs6-2.11 libskarnet2.13 execline libexecline2.9 ;;
+	daemontools) package daemontools /usr/bin/svscan daemontools ;;
 	finit) package finit /sbin/finit finit libite5 libuev3 ;;
 	tini) package tini /usr/bin/tini tini ;;
 	tini_static) package tini_static /usr/bin/tini-static tini ;;

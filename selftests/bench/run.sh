@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Runs the programs of build/bench where the clock counts instructions (boot.sh -c tells how), one
 # after the other in one boot, and passes on their output; the log is in build/guest/all.sh. Those
-# that have libknell in them have a boot of their own, and a part here: loops.sh; so have the
-# supervisors, and containers' inits: supervisors.sh, containers.sh. Fails if one did.
+# of build/bench/loops have a part here, too: loops.sh; the supervisors and containers' inits have boots
+# of their own: supervisors.sh, containers.sh. Fails if one did.
 #
 # usage: run.sh PROGRAM... [-- OPTION...]	the options are for each of them
 #
@@ -16,6 +16,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 build=${KNELL_BUILD:-$top/build}
+files=$build/guest/bench
 kernel='' loops='' supervisors='' containers='' failed=''
 
 while [ $# -gt 0 ]; do
@@ -33,25 +34,27 @@ while [ $# -gt 0 ]; do
 done
 
 make -s -C "$top/selftests" build="$build" guest
-if [ -n "$kernel" ]; then
-	files=$build/guest/kernel
-	rm -rf "$files"
-	mkdir -p "$files/tests"
+rm -rf "$files"
+if [ -n "$kernel$loops" ]; then
+	mkdir -p "$files/tests" "$files/lib"
 	for program in $kernel; do
 		cp "$build/bench/$program" "$files/tests/"
 	done
 	# Its second module, and (below) the memory that its black box has.
-	mkdir "$files/lib"
-	[ ! -e "$build/bench/knell_notrace.ko" ] || cp "$build/bench/knell_notrace.ko" "$files/lib/"
+	case " $kernel " in
+	*" observe "*) cp "$build/bench/knell_notrace.ko" "$files/lib/" ;;
+	esac
 	# shellcheck disable=SC2086 # a list
-	KNELL_GUEST_FILES=$files "$top/selftests/qemu/guest.sh" -c -m 1024 -l 3600 \
+	[ -z "$loops" ] || "$here/loops.sh" -p "$files" $loops
+	# shellcheck disable=SC2086 # a list
+	KNELL_GUEST_FILES=$files "$top/selftests/qemu/guest.sh" -c -m 3072 -l 7200 \
 		-a "nokaslr tsc=reliable tsc_early_khz=1000000 rcutree.use_softirq=0 \
 memmap=64K\$0x10000000" \
-		"$here/all.sh" $kernel "$@" || failed="$failed kernel"
+		"$here/all.sh" $kernel $loops "$@" || failed="$failed counting"
 fi
-if [ -n "$loops" ]; then
+if [ -n "$loops" ] && [ $# -eq 0 ]; then
 	# shellcheck disable=SC2086 # a list
-	"$here/loops.sh" $loops "$@" || failed="$failed loops"
+	"$here/loops.sh" "$files" $loops || failed="$failed loops"
 fi
 if [ -n "$supervisors" ]; then
 	"$here/supervisors.sh" "$@" || failed="$failed supervisors"

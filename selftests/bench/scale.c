@@ -11,7 +11,7 @@
  *                          costs whom nobody watches; all that the machine does
  *   scale_fire_insns       from when a timer is due to when its record has been read
  * All but ADDs of timers have to stay within 1.2 of what they are with 10; these may grow as the
- * logarithm does. Medians of ROUNDS; Documentation/pictures/scale.awk draws them.
+ * logarithm does. Medians of ROUNDS; Documentation/benchmarks/generate.py draws them.
  */
 #include "bench.h"
 

@@ -8,6 +8,7 @@
  *   libknell-pidfd  the same by the other backend
  *   libev           ev_child
  *   libuv           uv_spawn()
+ *   libevent        SIGCHLD by evsignal_new(), then waitpid(2) until there is none
  *   sd-event        sd_event_add_child()
  *   pidfd_epoll     no library: pidfd_open(2), epoll, waitid(2), close(2)
  *
@@ -19,6 +20,7 @@
  *   exit_machine_0, exit_machine_10000  all that the machine did meanwhile: the child's dying, too
  *   exit_storm_calls NR_STORM children are killed, then the manager waits for them all: its system
  *                    calls per exit, as the kernel's trace of system calls counts them
+ *   exit_storm_insns the same storm untraced: CPU time of the manager per exit
  *   exit_storm_calls libknell/nocldwait  without zombies: SA_NOCLDWAIT, no AUTOREAP
  *
  * Each the median of NR_EXITS exits. Managers have a higher priority than the children they wait
@@ -45,13 +47,14 @@
 struct found {
 	double few, many;		/* CPU time per exit */
 	double few_all, many_all;	/* the machine's */
-	double calls;
+	double calls, storm;
 	uint64_t own_calls;		/* as the loop has counted them */
 	bool done;
 };
 
 static struct peer *peers[] = {
-	&peer_knell, &peer_knell_pidfd, &peer_libev, &peer_libuv, &peer_sd_event, &peer_pidfd,
+	&peer_knell, &peer_knell_pidfd, &peer_libev, &peer_libuv, &peer_libevent, &peer_sd_event,
+	&peer_pidfd,
 };
 
 static const struct child_way *way;
@@ -207,18 +210,31 @@ static void trace_calls(bool on)
 	tell("trace", "");
 }
 
+static void prepare_storm(bool reap)
+{
+	unsigned int i;
+
+	open_way(NR_STORM, reap);
+	for (i = 0; i < NR_STORM; i++)
+		start(i);
+	settle();
+	be_first();
+}
+
+static void end_storm(void)
+{
+	if (waitpid(-1, NULL, 0) != -1 || errno != ECHILD)
+		die("children are left", 0);
+}
+
 static void storm(bool reap)
 {
 	int on = open(TRACING "tracing_on", O_WRONLY | O_CLOEXEC);
 	unsigned int i;
 	uint64_t own;
 
-	open_way(NR_STORM, reap);
-	for (i = 0; i < NR_STORM; i++)
-		start(i);
-	settle();
+	prepare_storm(reap);
 	trace_calls(true);
-	be_first();
 	for (i = 0; i < NR_STORM; i++)
 		kill_child(i);
 	must("setpriority", sys(SYS_setpriority, PRIO_PROCESS, 0, GIVE_WAY, 0, 0));
@@ -233,8 +249,25 @@ static void storm(bool reap)
 	found->own_calls = way->calls ? way->calls() - own : 0;
 	found->calls = (traced() - 2) / NR_STORM;
 	trace_calls(false);
-	if (waitpid(-1, NULL, 0) != -1 || errno != ECHILD)
-		die("children are left", 0);
+	end_storm();
+}
+
+static void timed_storm(bool reap)
+{
+	const struct sched_param other = { 0 };
+	unsigned int i;
+	uint64_t cpu;
+
+	prepare_storm(reap);
+	for (i = 0; i < NR_STORM; i++)
+		kill_child(i);
+	must("setpriority", sys(SYS_setpriority, PRIO_PROCESS, 0, GIVE_WAY, 0, 0));
+	cpu = cpu_ns();
+	must("sched_setscheduler", sys(SYS_sched_setscheduler, 0, SCHED_OTHER, (long)&other, 0, 0));
+	while (ended < NR_STORM)
+		way->turn(true);
+	found->storm = (double)(cpu_ns() - cpu) / NR_STORM;
+	end_storm();
 }
 
 static void storm_main(void)
@@ -245,6 +278,16 @@ static void storm_main(void)
 static void nocldwait_main(void)
 {
 	storm(false);
+}
+
+static void timed_main(void)
+{
+	timed_storm(true);
+}
+
+static void timed_nocldwait_main(void)
+{
+	timed_storm(false);
 }
 
 /* ---- managers ---- */
@@ -300,13 +343,15 @@ static void single(void)
 	check_ratio(peers[1], f[1].many / f[1].few);
 }
 
-static double storm_of(struct peer *peer, const char *mode, void (*fn)(void))
+static double storm_of(struct peer *peer, const char *mode, void (*fn)(void), void (*timed)(void))
 {
 	struct found f = in_manager(peer, fn);
+	double insns = in_manager(peer, timed).storm;
 
 	if (peer->children->calls)
 		printf("# %s: the loop counts %.4f\n", mode, (double)f.own_calls / NR_STORM);
 	figure("exit_storm_calls", mode, f.calls, "calls");
+	figure("exit_storm_insns", mode, insns, unit);
 	return f.calls;
 }
 
@@ -317,8 +362,9 @@ static void storms(void)
 
 	printf("\n");
 	for (p = 0; p < ARRAY_SIZE(peers); p++)
-		calls[p] = storm_of(peers[p], peers[p]->name, storm_main);
-	nocldwait = storm_of(peers[0], "libknell/nocldwait", nocldwait_main);
+		calls[p] = storm_of(peers[p], peers[p]->name, storm_main, timed_main);
+	nocldwait = storm_of(peers[0], "libknell/nocldwait", nocldwait_main,
+			     timed_nocldwait_main);
 	printf("\n");
 	at_most("libknell, system calls per exit of a storm, AUTOREAP", calls[0], MAX_CALLS);
 	at_most("the same with SA_NOCLDWAIT", nocldwait, MAX_CALLS_NOCLDWAIT);

@@ -2,8 +2,10 @@
 /*
  * libevent: timers in a binary heap; a task is a timer of no time, one a turn, or an event that is
  * made active from its own callback: then the loop does not look at anything else. It knows no
- * children.
+ * children: who uses it watches SIGCHLD, and waits until there is none, as here.
  */
+#include <sys/wait.h>
+
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
@@ -222,8 +224,56 @@ static void close_events(void)
 static const struct dispatch_way timer0_way = { "-timer", timer_open, run, close_events };
 static const struct dispatch_way active_way = { "-active", active_open, run, close_events };
 
+/* ---- children ---- */
+
+#define MAX_PID		(4 << 20)
+
+static unsigned int *child_of_pid;
+static struct event *sigchld;
+
+static void sigchld_cb(evutil_socket_t sig, short what, void *arg)
+{
+	int status;
+	pid_t pid;
+
+	(void)sig;
+	(void)what;
+	(void)arg;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		heard_exit(child_of_pid[pid], pid, status);
+}
+
+static void children_open(unsigned int nr, bool reap)
+{
+	(void)nr;
+	if (!reap)
+		die("libevent without zombies", 0);
+	open_base();
+	child_of_pid = calloc(MAX_PID, sizeof(*child_of_pid));
+	sigchld = evsignal_new(base, SIGCHLD, sigchld_cb, NULL);
+	if (!child_of_pid || !sigchld || event_add(sigchld, NULL))
+		die("evsignal_new", -ENOMEM);
+}
+
+static pid_t children_start(unsigned int i)
+{
+	pid_t pid = clone_sleeper();
+
+	child_of_pid[pid] = i;
+	return pid;
+}
+
+static void children_turn(bool sleep)
+{
+	if (event_base_loop(base, sleep ? EVLOOP_ONCE : EVLOOP_NONBLOCK) < 0)
+		die("event_base_loop", 0);
+}
+
+static const struct child_way child_way = { children_open, children_start, children_turn, NULL };
+
 struct peer peer_libevent = {
 	.name_it = name,
 	.timers = &timer_way,
 	.dispatch = { &timer0_way, &active_way },
+	.children = &child_way,
 };

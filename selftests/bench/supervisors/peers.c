@@ -40,7 +40,7 @@ static void units(unsigned int nr, const char *program)
 	}
 }
 
-/* ---- runit and s6: a directory for each ---- */
+/* ---- runit, s6 and daemontools: a directory for each ---- */
 
 static void run_dirs(unsigned int nr, const char *program)
 {
@@ -75,25 +75,43 @@ static void dinit_files(unsigned int nr, const char *program)
 	}
 }
 
-/* ---- finit: reads /etc ---- */
+/* ---- finit, sysvinit and busybox: they read /etc ---- */
+
+/* A line for each service: its number, the program, its number. */
+static void etc_lines(const char *path, const char *first, const char *fmt, unsigned int nr,
+		      const char *program)
+{
+	FILE *f = fopen(path, "we");
+	unsigned int i;
+
+	if (!f)
+		die(path, -errno);
+	fputs(first, f);
+	for (i = 0; i < nr; i++)
+		fprintf(f, fmt, i, program, i);
+	fclose(f);
+}
 
 static void finit_files(unsigned int nr, const char *program)
 {
-	unsigned int i;
-	FILE *f;
-
 	make_dir(SUP_DIR "/finit.d");
 	write_text(SUP_DIR "/passwd", "root:x:0:0:root:/root:/bin/sh\n");
 	write_text(SUP_DIR "/group", "root:x:0:\n");
 	write_text(SUP_DIR "/fstab", "");
 	write_text(SUP_DIR "/finit.conf", "runlevel 2\n");
-	f = fopen(SUP_DIR "/finit.d/bench.conf", "we");
-	if (!f)
-		die("bench.conf", -errno);
-	for (i = 0; i < nr; i++)
-		fprintf(f, "service :%u [2] restart:255 restart_sec:1 log:null %s -- s%u\n", i,
-			program, i);
-	fclose(f);
+	etc_lines(SUP_DIR "/finit.d/bench.conf", "",
+		  "service :%u [2] restart:255 restart_sec:1 log:null %s -- s%u\n", nr, program);
+}
+
+static void sysvinit_files(unsigned int nr, const char *program)
+{
+	etc_lines(SUP_DIR "/inittab", "id:2:initdefault:\n", "%04u:2:respawn:%s s%u\n", nr, program);
+}
+
+/* It has but one of those that are the same to the letter. */
+static void busybox_files(unsigned int nr, const char *program)
+{
+	etc_lines(SUP_DIR "/inittab", "", "::respawn:%2$s s%1$u\n", nr, program);
 }
 
 /* ---- what the first process of a pid namespace finds ---- */
@@ -121,7 +139,7 @@ static void prepare_systemd(void)
 	setenv("SYSTEMD_UNIT_PATH", SUP_DIR, 1);
 }
 
-static void prepare_finit(void)
+static void prepare_etc(void)
 {
 	own_mounts();
 	if (mount(SUP_DIR, "/etc", NULL, MS_BIND, NULL))
@@ -151,13 +169,25 @@ const struct peer peers[] = {
 		.file = "/usr/bin/s6-svscan", .configure = run_dirs,
 		.argv = { "/usr/bin/s6-svscan", "-c", "1100", SUP_DIR },
 	}, {
+		.name = "daemontools", .how = "svscan, an ordinary process",
+		.file = "/usr/bin/svscan", .configure = run_dirs,
+		.argv = { "/usr/bin/svscan", SUP_DIR },
+	}, {
 		.name = "dinit", .how = "an ordinary process",
 		.file = PEERS "/dinit", .configure = dinit_files,
 		.argv = { PEERS "/dinit", "-u", "-d", SUP_DIR, "-p", "/tmp/dinit.control" },
 	}, {
 		.name = "finit", .how = AS_INIT,
-		.file = "/sbin/finit", .configure = finit_files, .prepare = prepare_finit, .init = true,
+		.file = "/sbin/finit", .configure = finit_files, .prepare = prepare_etc, .init = true,
 		.argv = { "/sbin/finit" },
+	}, {
+		.name = "sysvinit", .how = AS_INIT,
+		.file = PEERS "/sysvinit", .configure = sysvinit_files, .prepare = prepare_etc,
+		.init = true, .argv = { PEERS "/sysvinit" },
+	}, {
+		.name = "busybox", .how = "init, " AS_INIT,
+		.file = "/bin/busybox", .configure = busybox_files, .prepare = prepare_etc,
+		.init = true, .argv = { "/bin/busybox", "init" },
 	}, {
 		.name = "systemd", .how = AS_INIT ", no journal",
 		.file = "/lib/systemd/systemd", .configure = units, .prepare = prepare_systemd,

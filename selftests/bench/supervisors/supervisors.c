@@ -53,7 +53,7 @@
 #define MAX_BURSTS_NS	5e9	/* after which there is no other one */
 #define NR_FLAPS	200
 #define FLAP_LIMIT	(600 * SECOND)
-#define MAX_PEERS	8
+#define MAX_PEERS	12
 #define NR_OURS		2	/* that come first: knelld, and without the module */
 
 enum figure {

@@ -2,12 +2,16 @@
 /*
  * exits: what does it cost a manager to hear that its children died?
  *
- * The same manager with the same children in five ways:
+ * The same manager with the same children in eight ways, each in a file:
  *   baseline      SA_NOCLDWAIT, nobody watches
  *   knell         SA_NOCLDWAIT and /dev/knell: one record per exit, no wait(2)
  *   knell_waitid  /dev/knell, then waitid(P_PID) for each
  *   pidfd_epoll   a pidfd for each, epoll, then waitid(P_PIDFD) and close(2)
+ *   pidfd_info    SA_NOCLDWAIT, a pidfd for each, epoll, then PIDFD_GET_INFO and close(2): Linux 6.15
  *   signalfd      signalfd for SIGCHLD, then waitid(P_ALL) until there is none
+ *   io_uring_waitid  a ring on which an IORING_OP_WAITID for each is under way: Linux 6.7
+ *   proc_connector   SA_NOCLDWAIT, netlink's word of every exit of the machine, root's alone
+ * What the kernel does not have is NOT RUN.
  *
  * All children are made first and sleep in read(2) of one pipe, the gate. They are enrolled,
  * then released together; the manager consumes every exit and frees whatever it had per child.
@@ -35,54 +39,44 @@
  * second pipe, never uses it, and the manager blocks in read(2) until the last one is gone. One
  * system call and one wake-up for all exits; the children hold that descriptor in all ways alike.
  */
-#include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 
-#include "bench.h"
+#include "exits.h"
 
-#define BATCH		64		/* events per read, where a read takes several */
-#define MAX_CHILDREN	2000
 #define MAX_ROUNDS	15
 #define NR_SINGLE	500
 #define GIVE_WAY	5
-#define NR_PARTS	1000		/* watches in the tests of single operations */
 #define SETTLE_NS	100000000ULL
 #define TURN_NS		20000ULL	/* a turn of settle()'s loop */
-
-struct child {
-	int pid;
-	int pidfd;
-	int status;		/* what it will be, a wait(2) status word */
-	int seen;		/* what the manager was told */
-	unsigned int times;	/* how often it was told */
-};
 
 struct result {
 	double mgr, total, syscalls, reads, enrol;
 };
 
-struct way {
-	const char *name;
-	bool nocldwait;
-	void (*enrol)(unsigned int n);
-	/* Returns once it has heard of @n exits. */
-	void (*consume)(unsigned int n);
-	void (*finish)(void);
-};
+struct child *children;
+unsigned int *child_of_pid;
+unsigned int pid_max;
+int last_one[2], queue_fd = -1;
+uint64_t nr_reads;
 
-static struct child *children;
-static unsigned int *child_of_pid;
-static unsigned int pid_max;
-static int gate[2], last_one[2];
-static int queue_fd = -1;
-static struct knell_event *events;
-static struct knell_op *ops;
-static uint64_t nr_reads;
+static int gate[2];
 static volatile unsigned int *ready;		/* shared with the children */
 static uint32_t *took;				/* settle()'s */
 static int give_way = GIVE_WAY;
 static uint32_t seed = 20231;
+
+enum { BASELINE, KNELL, KNELL_WAITID, PIDFD_EPOLL, PIDFD_INFO, SIGNALFD, IO_URING, CONNECTOR, NR_WAYS };
+
+static const struct way *const ways[NR_WAYS] = {
+	[BASELINE] = &baseline,
+	[KNELL] = &knell,
+	[KNELL_WAITID] = &knell_waitid,
+	[PIDFD_EPOLL] = &pidfd_epoll,
+	[PIDFD_INFO] = &pidfd_info,
+	[SIGNALFD] = &signalfd_waitid,
+	[IO_URING] = &io_uring_waitid,
+	[CONNECTOR] = &proc_connector,
+};
 
 #define MAX_TURNS	(2 * SETTLE_NS / TURN_NS)
 
@@ -125,200 +119,6 @@ static uint64_t settle(void)
 	return disturbed;
 }
 
-/* ---- the ways ---- */
-
-static inline void heard(unsigned int i, int status)
-{
-	children[i].seen = status;
-	children[i].times++;
-}
-
-static inline int status_word(const siginfo_t *si)
-{
-	if (si->si_code == CLD_EXITED)
-		return (si->si_status & 0xff) << 8;
-	return si->si_status | (si->si_code == CLD_DUMPED ? 0x80 : 0);
-}
-
-static void nothing(unsigned int n)
-{
-	(void)n;
-}
-
-static void baseline_consume(unsigned int n)
-{
-	char c;
-
-	(void)n;
-	must("read", sys(SYS_read, last_one[0], (long)&c, 1, 0, 0));
-	nr_reads++;
-}
-
-static void nothing_left(void)
-{
-}
-
-static void knell_add(unsigned int from, unsigned int nr)
-{
-	unsigned int i;
-
-	for (i = 0; i < nr; i++) {
-		ops[i] = (struct knell_op){ .op = KNELL_OP_ADD, .type = KNELL_PROCESS,
-					    .token = from + i };
-		ops[i].process.pid = children[from + i].pid;
-	}
-	submit(queue_fd, ops, nr);
-}
-
-static void knell_add_all(unsigned int n, unsigned int batch)
-{
-	unsigned int i;
-
-	for (i = 0; i < n; i += batch)
-		knell_add(i, n - i < batch ? n - i : batch);
-}
-
-static void knell_enrol(unsigned int n)
-{
-	queue_fd = open_queue();
-	knell_add_all(n, 1000);
-}
-
-static inline unsigned int knell_read(unsigned int room)
-{
-	long ret = must("read", sys(SYS_read, queue_fd, (long)events,
-				    (long)(room * sizeof(*events)), 0, 0));
-
-	nr_reads++;
-	return (unsigned int)((size_t)ret / sizeof(*events));
-}
-
-static void knell_take(unsigned int n, unsigned int room)
-{
-	unsigned int i, got;
-
-	for (; n; n -= got) {
-		got = knell_read(room);
-		for (i = 0; i < got; i++)
-			heard((unsigned int)events[i].token, events[i].exit.status);
-	}
-}
-
-static void knell_consume(unsigned int n)
-{
-	knell_take(n, BATCH);
-}
-
-static void knell_waitid_consume(unsigned int n)
-{
-	unsigned int i, got;
-	siginfo_t si;
-
-	for (; n; n -= got) {
-		got = knell_read(BATCH);
-		for (i = 0; i < got; i++) {
-			must("waitid", sys(SYS_waitid, P_PID, events[i].exit.pid, (long)&si,
-					   WEXITED, 0));
-			heard((unsigned int)events[i].token, status_word(&si));
-		}
-	}
-}
-
-static void queue_close(void)
-{
-	must("close", sys(SYS_close, queue_fd, 0, 0, 0, 0));
-	queue_fd = -1;
-}
-
-static void pidfd_enrol(unsigned int n)
-{
-	struct epoll_event ev = { .events = EPOLLIN };
-	unsigned int i;
-
-	queue_fd = (int)must("epoll_create1", sys(SYS_epoll_create1, EPOLL_CLOEXEC, 0, 0, 0, 0));
-	for (i = 0; i < n; i++) {
-		children[i].pidfd = (int)must("pidfd_open", sys(SYS_pidfd_open, children[i].pid,
-								0, 0, 0, 0));
-		ev.data.u64 = i;
-		must("epoll_ctl", sys(SYS_epoll_ctl, queue_fd, EPOLL_CTL_ADD, children[i].pidfd,
-				      (long)&ev, 0));
-	}
-}
-
-static void pidfd_consume(unsigned int n)
-{
-	static struct epoll_event ev[BATCH];
-	unsigned int c;
-	siginfo_t si;
-	long i, got;
-
-	for (; n; n -= (unsigned int)got) {
-		got = must("epoll_wait", sys(SYS_epoll_wait, queue_fd, (long)ev, BATCH, -1, 0));
-		nr_reads++;
-		for (i = 0; i < got; i++) {
-			c = (unsigned int)ev[i].data.u64;
-			must("waitid", sys(SYS_waitid, P_PIDFD, children[c].pidfd, (long)&si,
-					   WEXITED, 0));
-			/* The last descriptor of a pidfd takes it out of epoll, too. */
-			must("close", sys(SYS_close, children[c].pidfd, 0, 0, 0, 0));
-			heard(c, status_word(&si));
-		}
-	}
-}
-
-static void signalfd_enrol(unsigned int n)
-{
-	sigset_t set;
-
-	(void)n;
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	must("rt_sigprocmask", sys(SYS_rt_sigprocmask, SIG_BLOCK, (long)&set, 0, 8, 0));
-	queue_fd = (int)must("signalfd4", sys(SYS_signalfd4, -1, (long)&set, 8, SFD_CLOEXEC, 0));
-}
-
-static void signalfd_consume(unsigned int n)
-{
-	static struct signalfd_siginfo sig[BATCH];
-	siginfo_t si;
-	long ret;
-
-	while (n) {
-		must("read", sys(SYS_read, queue_fd, (long)sig, sizeof(sig), 0, 0));
-		nr_reads++;
-		/* One signal stands for any number of exits: ask until there is none. */
-		for (;;) {
-			si.si_pid = 0;
-			ret = sys(SYS_waitid, P_ALL, 0, (long)&si, WEXITED | WNOHANG, 0);
-			if (ret == -ECHILD || !si.si_pid)
-				break;
-			must("waitid", ret);
-			heard(child_of_pid[si.si_pid], status_word(&si));
-			n--;
-		}
-	}
-}
-
-static void signalfd_finish(void)
-{
-	sigset_t set;
-
-	queue_close();
-	sigemptyset(&set);
-	sigaddset(&set, SIGCHLD);
-	must("rt_sigprocmask", sys(SYS_rt_sigprocmask, SIG_UNBLOCK, (long)&set, 0, 8, 0));
-}
-
-enum { BASELINE, KNELL, KNELL_WAITID, PIDFD_EPOLL, SIGNALFD, NR_WAYS };
-
-static const struct way ways[NR_WAYS] = {
-	[BASELINE] = { "baseline", true, nothing, baseline_consume, nothing_left },
-	[KNELL] = { "knell", true, knell_enrol, knell_consume, queue_close },
-	[KNELL_WAITID] = { "knell_waitid", false, knell_enrol, knell_waitid_consume, queue_close },
-	[PIDFD_EPOLL] = { "pidfd_epoll", false, pidfd_enrol, pidfd_consume, queue_close },
-	[SIGNALFD] = { "signalfd", false, signalfd_enrol, signalfd_consume, signalfd_finish },
-};
-
 /* ---- children ---- */
 
 static void child_main(int code)
@@ -346,7 +146,7 @@ static void make_child(struct child *c)
 }
 
 /* @n children that all sleep at the gate, and a machine that has nothing else to do. */
-static void make_children(const struct way *way, unsigned int n)
+void make_children(const struct way *way, unsigned int n)
 {
 	struct sigaction sa = { .sa_flags = way->nocldwait ? SA_NOCLDWAIT : 0 };
 	unsigned int i;
@@ -364,7 +164,7 @@ static void make_children(const struct way *way, unsigned int n)
 	nap(5 * NAP_NS);
 }
 
-static void release_all(void)
+void release_all(void)
 {
 	must("close", sys(SYS_close, gate[1], 0, 0, 0, 0));
 	gate[1] = -1;
@@ -375,13 +175,12 @@ static void release_one(void)
 	must("write", sys(SYS_write, gate[1], (long)"x", 1, 0, 0));
 }
 
-/* Every child was heard of once, with its status, and none is left. */
-static void verify(const struct way *way, unsigned int n)
+void verify(const struct way *way, unsigned int n)
 {
 	unsigned int i, bad = 0;
 	siginfo_t si;
 
-	for (i = 0; i < n && way != &ways[BASELINE]; i++) {
+	for (i = 0; i < n && way != &baseline; i++) {
 		if (children[i].times == 1 && children[i].seen == children[i].status)
 			continue;
 		if (!bad++)
@@ -395,7 +194,7 @@ static void verify(const struct way *way, unsigned int n)
 		die("children are left", 0);
 }
 
-static void close_pipes(void)
+void close_pipes(void)
 {
 	close(gate[0]);
 	if (gate[1] >= 0)
@@ -418,7 +217,7 @@ static struct result bulk(const struct way *way, unsigned int n)
 	set_nice(give_way);
 	nap(NAP_NS);
 
-	calls = nr_calls;
+	calls = nr_calls + *way->calls;
 	reads = nr_reads;
 	start = now_ns(CLOCK_MONOTONIC);
 	cpu = cpu_ns();
@@ -428,7 +227,7 @@ static struct result bulk(const struct way *way, unsigned int n)
 	cpu = cpu_ns() - cpu;
 	start = now_ns(CLOCK_MONOTONIC) - start;
 	r.mgr = (double)cpu / n;
-	r.syscalls = (double)(nr_calls - calls) / n;
+	r.syscalls = (double)(nr_calls + *way->calls - calls) / n;
 	r.reads = (double)(nr_reads - reads) / n;
 	r.total = (double)(start + settle()) / n;
 	set_nice(0);
@@ -455,7 +254,7 @@ static double single(const struct way *way, unsigned int n)
 	cpu = cpu_ns();
 	for (i = 0; i < n; i++) {
 		release_one();
-		if (way == &ways[BASELINE])
+		if (way == &baseline)
 			must("nanosleep", sys(SYS_nanosleep, (long)&ts, 0, 0, 0, 0));
 		else
 			way->consume(1);
@@ -482,24 +281,30 @@ static double single(const struct way *way, unsigned int n)
  * Ways alternate, so that whatever drifts meets all of them; a round before the first fills the
  * slab caches. Always in the same order: about every 2,000 exits the kernel purges the freed stacks
  * (__purge_vmap_area_lazy(), 1.7 million instructions), with 500 children in every
- * fourth round of a way, which the median passes over. Were the order rotated, it would be the
- * same way for rounds on end. Medians into @out.
+ * fourth round of a way, which the median passes over. Were the order rotated, or the number of
+ * runs in a round even, it would be the same way for rounds on end. Medians into @out.
  */
 static void measure_bulk(const bool *use, unsigned int n, unsigned int rounds, struct result *out)
 {
 	static struct result all[NR_WAYS][MAX_ROUNDS];
+	bool even = true;
 	unsigned int r, w;
 
-	for (w = 0; w < NR_WAYS; w++)
-		if (use[w])
-			bulk(&ways[w], n);
+	for (w = 0; w < NR_WAYS; w++) {
+		if (!use[w])
+			continue;
+		bulk(ways[w], n);
+		even = !even;
+	}
 	for (r = 0; r < rounds; r++) {
+		if (even)
+			bulk(&baseline, n);
 		for (w = 0; w < NR_WAYS; w++) {
 			if (!use[w])
 				continue;
-			all[w][r] = bulk(&ways[w], n);
-			printf("# %u, round %u, %-12s manager %8.1f  both %9.1f  calls %.4f\n",
-			       n, r, ways[w].name, all[w][r].mgr, all[w][r].total,
+			all[w][r] = bulk(ways[w], n);
+			printf("# %u, round %u, %-15s manager %8.1f  both %9.1f  calls %.4f\n",
+			       n, r, ways[w]->name, all[w][r].mgr, all[w][r].total,
 			       all[w][r].syscalls);
 		}
 	}
@@ -522,7 +327,7 @@ static void measure_single(const bool *use, unsigned int n, unsigned int rounds,
 	for (r = 0; r < rounds; r++)
 		for (w = 0; w < NR_WAYS; w++)
 			if (use[w])
-				all[w][r] = single(&ways[w], n);
+				all[w][r] = single(ways[w], n);
 	for (w = 0; w < NR_WAYS; w++)
 		if (use[w])
 			out[w] = median(all[w], rounds);
@@ -533,23 +338,23 @@ static void report(const bool *use, const struct result *r, const char *suffix, 
 	unsigned int w;
 
 	printf("\n%u children, instructions per exit\n", n);
-	printf("%-14s %12s %12s %12s %10s %10s %12s\n", "way", "manager", "over base", "both sides",
+	printf("%-16s %12s %12s %12s %10s %10s %12s\n", "way", "manager", "over base", "both sides",
 	       "syscalls", "reads", "enrolment");
 	for (w = 0; w < NR_WAYS; w++)
 		if (use[w])
-			printf("%-14s %12.1f %12.1f %12.1f %10.4f %10.4f %12.1f\n", ways[w].name,
+			printf("%-16s %12.1f %12.1f %12.1f %10.4f %10.4f %12.1f\n", ways[w]->name,
 			       r[w].mgr, r[w].mgr - r[BASELINE].mgr, r[w].total, r[w].syscalls,
 			       r[w].reads, r[w].enrol);
 	printf("\n");
 	for (w = 0; w < NR_WAYS; w++) {
 		if (!use[w])
 			continue;
-		line("exit_mgr_insns", suffix, ways[w].name, r[w].mgr - r[BASELINE].mgr);
-		line("exit_mgr_raw_insns", suffix, ways[w].name, r[w].mgr);
-		line("exit_total_insns", suffix, ways[w].name, r[w].total);
-		line("exit_syscalls", suffix, ways[w].name, r[w].syscalls);
-		line("exit_reads", suffix, ways[w].name, r[w].reads);
-		line("enrol_insns", suffix, ways[w].name, r[w].enrol);
+		line("exit_mgr_insns", suffix, ways[w]->name, r[w].mgr - r[BASELINE].mgr);
+		line("exit_mgr_raw_insns", suffix, ways[w]->name, r[w].mgr);
+		line("exit_total_insns", suffix, ways[w]->name, r[w].total);
+		line("exit_syscalls", suffix, ways[w]->name, r[w].syscalls);
+		line("exit_reads", suffix, ways[w]->name, r[w].reads);
+		line("enrol_insns", suffix, ways[w]->name, r[w].enrol);
 	}
 }
 
@@ -560,138 +365,23 @@ static void report_single(const bool *use, const double *single_insns, unsigned 
 	printf("\n%u children, one exit at a time\n", n);
 	for (w = 0; w < NR_WAYS; w++)
 		if (use[w])
-			printf("%-14s %12.1f\n", ways[w].name, single_insns[w]);
+			printf("%-16s %12.1f\n", ways[w]->name, single_insns[w]);
 	printf("\n");
 	for (w = 0; w < NR_WAYS; w++)
 		if (use[w])
-			line("exit_single_insns", "", ways[w].name, single_insns[w]);
-}
-
-/* ---- the parts of knell's way, each for itself ---- */
-
-static void drop_children(unsigned int n)
-{
-	unsigned int i;
-
-	release_all();
-	must("read", read(last_one[0], &i, 1));
-	nap(5 * NAP_NS);
-	close_pipes();
-	for (i = 0; i < n; i++)
-		children[i].times = 0;
-}
-
-static double part_add(unsigned int n, unsigned int batch)
-{
-	uint64_t cpu;
-
-	make_children(&ways[KNELL], n);
-	queue_fd = open_queue();
-	cpu = cpu_ns();
-	knell_add_all(n, batch);
-	cpu = cpu_ns() - cpu;
-	queue_close();
-	drop_children(n);
-	return (double)cpu / n;
-}
-
-/* All exits have happened before the first read: nobody is woken, nobody waits. */
-static double part_read(unsigned int n, unsigned int room, double *close_insns)
-{
-	uint64_t cpu, close_cpu;
-
-	make_children(&ways[KNELL], n);
-	knell_enrol(n);
-	release_all();
-	must("read", read(last_one[0], &cpu, 1));
-	nap(5 * NAP_NS);
-	cpu = cpu_ns();
-	knell_take(n, room);
-	cpu = cpu_ns() - cpu;
-	close_cpu = cpu_ns();
-	queue_close();
-	*close_insns = (double)(cpu_ns() - close_cpu) / n;
-	verify(&ways[KNELL], n);
-	close_pipes();
-	return (double)cpu / n;
-}
-
-static double part_del(unsigned int n)
-{
-	static struct knell_watch_info watches[NR_PARTS];
-	struct knell_list list = { .watches = (uintptr_t)watches, .nr = n };
-	unsigned int i;
-	uint64_t cpu;
-
-	make_children(&ways[KNELL], n);
-	knell_enrol(n);
-	must("LIST", sys(SYS_ioctl, queue_fd, KNELL_IOC_LIST, (long)&list, 0, 0));
-	for (i = 0; i < n; i++)
-		ops[i] = (struct knell_op){ .op = KNELL_OP_DEL, .watch = watches[i].watch };
-	cpu = cpu_ns();
-	submit(queue_fd, ops, n);
-	cpu = cpu_ns() - cpu;
-	queue_close();
-	drop_children(n);
-	return (double)cpu / n;
-}
-
-/* A queue closed with every watch armed, or with every record unread. */
-static double part_close(unsigned int n, bool fired)
-{
-	uint64_t cpu;
-
-	make_children(&ways[KNELL], n);
-	knell_enrol(n);
-	if (fired) {
-		release_all();
-		must("read", read(last_one[0], &cpu, 1));
-		nap(5 * NAP_NS);
-	}
-	cpu = cpu_ns();
-	queue_close();
-	cpu = cpu_ns() - cpu;
-	if (fired)
-		close_pipes();
-	else
-		drop_children(n);
-	return (double)cpu / n;
-}
-
-static void parts(unsigned int n)
-{
-	static const unsigned int batches[] = { 1, 10, 100, 1000 };
-	static const unsigned int rooms[] = { 1, 16, 64 };
-	double close_insns = 0, v;
-	char mode[32];
-	unsigned int i;
-
-	printf("\nparts of knell's way, %u watches, manager instructions each\n", n);
-	for (i = 0; i < ARRAY_SIZE(batches); i++) {
-		snprintf(mode, sizeof(mode), "batch_%u", batches[i]);
-		line("add_insns", "", mode, part_add(n, batches[i]));
-	}
-	line("del_insns", "", "batch_1000", part_del(n));
-	for (i = 0; i < ARRAY_SIZE(rooms); i++) {
-		snprintf(mode, sizeof(mode), "room_%u", rooms[i]);
-		v = part_read(n, rooms[i], &close_insns);
-		line("read_insns", "", mode, v);
-	}
-	line("close_insns", "", "all_read", close_insns);
-	line("close_insns", "", "armed", part_close(n, false));
-	line("close_insns", "", "unread", part_close(n, true));
+			line("exit_single_insns", "", ways[w]->name, single_insns[w]);
 }
 
 /* ---- the bounds ---- */
 
 static void check(const struct result *r, unsigned int n)
 {
-	double base = r[BASELINE].mgr, knell = r[KNELL].mgr - base;
+	double base = r[BASELINE].mgr, ours = r[KNELL].mgr - base;
 
 	printf("\n%u children\n", n);
-	at_most("knell, manager instructions per exit over the baseline", knell, 350);
-	at_most("the same against 1/18 of pidfd_epoll's", knell, (r[PIDFD_EPOLL].mgr - base) / 18);
-	at_most("the same against 1/10 of signalfd's", knell, (r[SIGNALFD].mgr - base) / 10);
+	at_most("knell, manager instructions per exit over the baseline", ours, 350);
+	at_most("the same against 1/18 of pidfd_epoll's", ours, (r[PIDFD_EPOLL].mgr - base) / 18);
+	at_most("the same against 1/10 of signalfd's", ours, (r[SIGNALFD].mgr - base) / 10);
 	at_most("knell, system calls per exit", r[KNELL].syscalls, 0.05);
 	at_most("knell, both sides, over the baseline's", r[KNELL].total / r[BASELINE].total, 1.05);
 }
@@ -707,8 +397,7 @@ static void prepare(void)
 		die("RLIMIT_NOFILE", -errno);
 	children = own_memory(MAX_CHILDREN * sizeof(*children));
 	child_of_pid = own_memory(pid_max * sizeof(*child_of_pid));
-	events = own_memory(BATCH * sizeof(*events));
-	ops = own_memory(KNELL_MAX_OPS * sizeof(*ops));
+	knell_prepare();
 	took = own_memory(MAX_TURNS * sizeof(*took));
 	ready = shared_memory(4096);
 }
@@ -728,9 +417,24 @@ static bool use_way(bool *use, const char *name)
 	unsigned int w;
 
 	for (w = 0; w < NR_WAYS; w++)
-		if (!strcmp(ways[w].name, name))
+		if (!strcmp(ways[w]->name, name))
 			return use[w] = true;
 	return false;
+}
+
+/* What this kernel has not is no longer in @use. */
+static void drop_missing(bool *use)
+{
+	const char *why;
+	unsigned int w;
+
+	for (w = 0; w < NR_WAYS; w++) {
+		why = use[w] && ways[w]->missing ? ways[w]->missing() : NULL;
+		if (!why)
+			continue;
+		printf("NOT RUN %s: %s\n", ways[w]->name, why);
+		use[w] = false;
+	}
 }
 
 int main(int argc, char **argv)
@@ -766,9 +470,10 @@ int main(int argc, char **argv)
 	prepare();
 	bench_start(force);
 	if (only_parts) {
-		parts(NR_PARTS);
+		parts();
 		return 0;
 	}
+	drop_missing(use);
 	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
 		measure_bulk(use, sizes[i], rounds, r[i]);
 		report(use, r[i], suffixes[i], sizes[i]);
@@ -776,7 +481,7 @@ int main(int argc, char **argv)
 	measure_single(use, NR_SINGLE, rounds < 3 ? rounds : 3, single_insns);
 	report_single(use, single_insns, NR_SINGLE);
 	if (use[KNELL])
-		parts(NR_PARTS);
+		parts();
 	if (some)
 		return 0;
 	for (i = 0; i < ARRAY_SIZE(sizes); i++)
