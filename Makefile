@@ -44,7 +44,9 @@
 #	make lint-seeds		shows that each of these finds a fault of its kind
 #	make netlink		generates the header and the page of the netlink family from its
 #				specification, Documentation/netlink/specs/knell.yaml
-#	make docs		draws the pictures of Documentation/pictures.rst anew, as root
+#	make docs		makes HTML of Documentation/, the headers' comments and the manual, in build/docs;
+#				a warning or a dead link fails
+#	make pictures		draws the pictures of Documentation/pictures.rst anew, as root
 #	make dtbs		the device tree's overlays of dts/, into build/dts
 #	make deps		installs what is missing for these (they call it themselves)
 #	make install		installs the module, knelld, knellctl and its completions, libknell, the
@@ -183,7 +185,11 @@ lint-seeds:
 	@$(qemu)/deps.sh lint
 	@.ci/seeds
 
-docs: knelld knellctl
+docs:
+	@$(qemu)/deps.sh docs
+	@Documentation/site/build.sh $(CURDIR)/$(build)/docs
+
+pictures: knelld knellctl
 	Documentation/pictures/draw.sh $(build)/knelld $(build)/knellctl Documentation/pictures
 
 install: module install-user modules_install
@@ -191,6 +197,7 @@ install: module install-user modules_install
 # All but the module, which packages leave to DKMS.
 install-user: libknell unit knelld knellctl
 	$(INSTALL) -D -m 0644 Documentation/man/knell.4 $(DESTDIR)$(mandir)/man4/knell.4
+	$(INSTALL) -D -m 0644 Documentation/man/knell.7 $(DESTDIR)$(mandir)/man7/knell.7
 	$(MAKE) -C user/system install
 	$(MAKE) -C user/libknell BUILD=$(CURDIR)/$(build) install
 	$(MAKE) -C user/knelld BUILD=$(CURDIR)/$(build) install
@@ -215,4 +222,4 @@ clean:
 distclean: clean
 	rm -rf $(build)
 
-.PHONY: all module libknell unit varlink knelld knellctl knelld-static knellctl-static selftests few dtbs deps run check check-debug check-kernels fuzz coverage coverage-programs fuzz-device soak bench docs netlink lint lint-seeds install install-user modules_install deb check-deb clean distclean
+.PHONY: all module libknell unit varlink knelld knellctl knelld-static knellctl-static selftests few dtbs deps run check check-debug check-kernels fuzz coverage coverage-programs fuzz-device soak bench docs pictures netlink lint lint-seeds install install-user modules_install deb check-deb clean distclean

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Draws what Documentation/pictures.rst shows, from a knelld that runs the units of
 # Documentation/examples, in namespaces of its own. Their programs are stand-ins that take some time
-# to begin and then sleep. "make docs" does this; as root.
+# to begin and then sleep. "make pictures" does this; as root.
 #
 # usage: draw.sh KNELLD KNELLCTL DIR	(boot.svg and top.svg go to DIR)
 set -eu

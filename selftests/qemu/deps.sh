@@ -3,7 +3,7 @@
 # Installs what is missing to build and to test; does nothing, quickly, when all is there. A bare
 # Debian 12 with git and make is enough to begin with.
 #
-# usage: deps.sh [lint|bench|daemons|netlink|arm64|debug|deb]	(also what only these need)
+# usage: deps.sh [lint|bench|daemons|netlink|docs|arm64|debug|deb]	(also what only these need)
 #
 # The kernel that is booted is unpacked under build/ and not installed: the machine's own boot is
 # none of our business, and in a chroot the image's hooks could not run. What is extracted from
@@ -118,6 +118,14 @@ END
 netlink_packages=$(sed 's/#.*//' <<-'END'
 	python3-yaml		# reads specifications,
 	python3-jsonschema	# and says whether they are such
+END
+)
+
+# lint has the pages built, too.
+docs_packages=$(sed 's/#.*//' <<-'END'
+	python3-sphinx		# makes the site of Documentation/,
+	perl			# with what the kernel's kernel-doc says
+	mandoc			# and the manual
 END
 )
 
@@ -290,7 +298,8 @@ set -- $(missing $packages $([ "${1:-}" != lint ] || echo $lint_packages) \
 	$([ "${1:-}" != arm64 ] || echo $arm64_packages) \
 	$([ -z "${KREL:-}" ] || echo $krel_packages) \
 	$([ "${1:-}" != debug ] || echo $debug_packages) \
-	$([ "${1:-}" != netlink ] && [ "${1:-}" != lint ] || echo $netlink_packages))
+	$([ "${1:-}" != netlink ] && [ "${1:-}" != lint ] || echo $netlink_packages) \
+	$([ "${1:-}" != docs ] && [ "${1:-}" != lint ] || echo $docs_packages))
 if [ $# -gt 0 ]; then
 	apt_install "$@"
 fi

@@ -10,7 +10,7 @@
 # (/sbin/knelld), knellctl as /sbin/knellctl and, with shared libraries, as /usr/bin/knellctl, a fresh
 # tmpfs on /tmp, /run and /dev/shm; /gcov, where what gcov counts outlives them; /proc, /sys, cgroup2,
 # debugfs and tracefs mounted where they belong; the users root, nobody and tester (1000), each with its
-# group; what examples.sh adds; what is in the directory KNELL_GUEST_FILES, if that is set; of the stock
+# group; what examples.sh and docs.sh add; what is in the directory KNELL_GUEST_FILES, if that is set; of the stock
 # kernel's modules, unless it has them built in, /lib/fuse.ko and /lib/cuse.ko.
 set -eu
 
@@ -73,5 +73,6 @@ nogroup:x:65534:
 END
 mkdir -p "$root/home/tester"
 [ ! -x "$build/selftests/examples_test.sh" ] || "$here/examples.sh" "$root"
+[ ! -x "$build/selftests/docs_test.sh" ] || "$here/docs.sh" "$root"
 echo '127.0.0.1 localhost' >"$root/etc/hosts"
 "$here/mkinitramfs.sh" "$root" >"$guest/base.cpio"

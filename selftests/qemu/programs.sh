@@ -46,7 +46,7 @@ list()
 of_kmod()
 {
 	case $1 in
-	knelld_*|knellctl_*|embed_*|examples_*) return 1 ;;
+	knelld_*|knellctl_*|embed_*|examples_*|docs_*) return 1 ;;
 	soak_*|device_*) return 0 ;;
 	esac
 	[ -e "$selftests/$1" ] || [ -e "$selftests/$1.c" ]

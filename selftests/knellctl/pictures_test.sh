@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# "make docs": the pictures can be drawn, and those that are committed are of the same units and
+# "make pictures": the pictures can be drawn, and those that are committed are of the same units and
 # functions' columns.
 
 # shellcheck source=selftests/knellctl/lib.sh
@@ -28,7 +28,7 @@ test_the_pictures()
 	units_of "$dir/drawn/boot.svg" >"$dir/now"
 	units_of "$docs/pictures/boot.svg" >"$dir/then"
 	grep -q -x web.service "$dir/now" || fail "$(cat "$dir/drawn/boot.svg")"
-	cmp -s "$dir/now" "$dir/then" || fail "make docs: $(diff "$dir/now" "$dir/then")"
+	cmp -s "$dir/now" "$dir/then" || fail "make pictures: $(diff "$dir/now" "$dir/then")"
 	! grep -q '"\(failed\|pending\)" x=' "$dir/drawn/boot.svg" || fail 'a unit is not up'
 	for picture in "$dir/drawn/top.svg" "$docs/pictures/top.svg"; do
 		grep -q '>Runtime(ms)   Invoked Avg uSec' "$picture" || fail "$(cat "$picture")"
