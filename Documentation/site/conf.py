@@ -35,6 +35,7 @@ html_show_sphinx = False
 html_sidebars = {"**": ["about.html", "navigation.html", "searchbox.html"]}
 html_theme_options = {
     "description": "One queue for everything a process manager waits for",
+    "show_powered_by": False,
     "fixed_sidebar": True,
     "page_width": "70em",
     "sidebar_width": "17em",
