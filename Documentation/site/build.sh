@@ -14,16 +14,40 @@ kernel_doc=/usr/lib/linux-kbuild-$(KREL='' "$top/selftests/qemu/kernel.sh" serie
 KNELL_VERSION=$(cat "$top/VERSION")
 export KNELL_VERSION
 
-# documented HEADER: its kernel-doc as reStructuredText. KNELL_API is no part of a function's type, and
-# that a union has no name does not have to be said.
+# in_order HEADER: of what is on standard input each entry where the header declares it
+in_order()
+{
+	awk '
+		FNR == NR {
+			name = $0
+			if (sub(/^(\/\*| )\* (struct |enum )?/, "", name) && name ~ /^[a-z_0-9]+ - /)
+				at[substr(name, 1, index(name, " ") - 1)] = FNR
+			if (/^struct [a-z_0-9]+;|^typedef .*[a-z]\(/ && match($0, /[a-z_0-9]+[;(]/) &&
+			    !(substr($0, RSTART, RLENGTH - 1) in at))
+				at[substr($0, RSTART, RLENGTH - 1)] = FNR
+			next
+		}
+		/^\.\. c:/ {
+			name = $0
+			sub(/^\.\. c:[a-z]+:: /, "", name)
+			sub(/ ?\(.*/, "", name)
+			sub(/.*[ *]/, "", name)
+			line = at[name]
+		}
+		{ printf "%d %d %s\n", line, FNR, $0 }' "$1" - | sort -n -k 1,1 -k 2,2 | cut -d ' ' -f 3-
+}
+
+# documented HEADER: its kernel-doc as reStructuredText, with what that leaves out. KNELL_API is no part
+# of a function's type, and that a union has no name does not have to be said.
 documented()
 {
 	header=$source/generated/${1##*/}
 	sed 's/^KNELL_API //' "$top/$1" >"$header"
 	# Its own version of Sphinx it would ask sphinx-build for, which may be another's.
 	perl "$kernel_doc" -rst -Werror -sphinx-version "$sphinx" "$header" >"$header.all"
+	awk -f "$top/Documentation/site/one-line.awk" "$top/$1" >>"$header.all"
 	awk '/^``{unnamed_(union|struct)}``/ { skip = 3 } skip-- > 0 { next } { skip = 0; print }' \
-		"$header.all" >"$header.rst"
+		"$header.all" | in_order "$header" >"$header.rst"
 	[ -s "$header.rst" ]
 }
 
@@ -55,6 +79,17 @@ manuals()
 	done
 }
 
+# complete PAGE HEADER: is all that the header declares on the page?
+complete()
+{
+	sed -n -e 's/^KNELL_API [^(]*[ *]\([a-z_0-9]*\)(.*/\1/p' -e 's/^typedef [^(]*[ *]\([a-z_0-9]*\)(.*/\1/p' \
+		-e 's/^struct \([a-z_0-9]*\)\( {\|;\).*/\1/p' "$top/$2" |
+		while read -r name; do
+			grep -q "id=\"c\.\(libknell\.\)\?$name\"" "$out/$1.html" ||
+				echo "$2: $name is not on the page $1.html"
+		done
+}
+
 rm -rf "$out" "$source"
 mkdir -p "$source" "$out"
 cp -r "$top/Documentation/." "$source"
@@ -74,5 +109,10 @@ status=0
 /usr/bin/python3 -m sphinx -b html -q -W --keep-going -c "$top/Documentation/site" \
 	-d "$source/.doctrees" "$source" "$out" >"$source/log" 2>&1 || status=$?
 sed "s|$source/|Documentation/|g" "$source/log"
+for page in uapi:kmod/uapi/linux/knell.h uapi:kmod/uapi/linux/knell_blackbox.h libknell:user/libknell/knell.h; do
+	complete "${page%%:*}" "${page#*:}"
+done >"$source/missing"
+cat "$source/missing"
+[ ! -s "$source/missing" ] || status=1
 /usr/bin/python3 "$top/Documentation/site/links.py" "$out" "$top" || status=1
 exit $status

@@ -19,6 +19,13 @@ primary_domain = "c"
 highlight_language = "none"
 smartquotes = False
 
+# What is named has a page to be found on, but for what is the C library's.
+nitpicky = True
+nitpick_ignore = [
+    ("c:identifier", name)
+    for name in "FILE bool clockid_t int64_t pid_t siginfo_t size_t ssize_t uint8_t uint32_t uint64_t".split()
+]
+
 html_theme = "alabaster"
 html_title = f"knell {release}"
 html_static_path = ["style.css"]
