@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Makes HTML of Documentation/ and of what is generated: the interfaces' pages out of the headers'
 # kernel-doc, by the kernel's own scripts/kernel-doc, and the manual, by mandoc. A warning or a dead
-# link (links.py) is a failure.
+# link (links.py) is a failure, and so is a command that there is not (commands.py).
 #
 # usage: build.sh DIR	(emptied; DIR-source has what Sphinx has read)
 set -eu
@@ -79,8 +79,8 @@ manuals()
 	done
 }
 
-# complete PAGE HEADER: is all that the header declares on the page?
-complete()
+# declared PAGE HEADER: is all that the header declares on the page?
+declared()
 {
 	sed -n -e 's/^KNELL_API [^(]*[ *]\([a-z_0-9]*\)(.*/\1/p' -e 's/^typedef [^(]*[ *]\([a-z_0-9]*\)(.*/\1/p' \
 		-e 's/^struct \([a-z_0-9]*\)\( {\|;\).*/\1/p' "$top/$2" |
@@ -110,9 +110,10 @@ status=0
 	-d "$source/.doctrees" "$source" "$out" >"$source/log" 2>&1 || status=$?
 sed "s|$source/|Documentation/|g" "$source/log"
 for page in uapi:kmod/uapi/linux/knell.h uapi:kmod/uapi/linux/knell_blackbox.h libknell:user/libknell/knell.h; do
-	complete "${page%%:*}" "${page#*:}"
+	declared "${page%%:*}" "${page#*:}"
 done >"$source/missing"
 cat "$source/missing"
 [ ! -s "$source/missing" ] || status=1
 /usr/bin/python3 "$top/Documentation/site/links.py" "$out" "$top" || status=1
+/usr/bin/python3 "$top/Documentation/site/commands.py" "$top" || status=1
 exit $status
