@@ -98,8 +98,6 @@ def shown(lines, page):
                 block, depth, first = "plain", indent, True
             elif not page and line.startswith("    ") and blank:
                 block, depth = "markdown", 3
-            elif line.strip():
-                reason = False
         elif block == "console" and re.match(r"\s*[#$] ", line):
             yield number, line.strip()[2:]
         elif block in ("plain", "text", "sh", "shell", "bash") and not reason:

@@ -88,6 +88,15 @@ kind == "" && /^ *\.\. code-block::/ {
 	next
 }
 
+# A block of no language, of which a comment may say why it is not run.
+kind == "" && /::$/ && !/^ *\.\. / {
+	kind = "plain"
+	outer = depth
+	began = 0
+	base = command = expected = ""
+	next
+}
+
 kind == "" { next }
 
 # Its options.
@@ -110,7 +119,7 @@ kind == "" { next }
 	}
 }
 
-kind == "other" || reason != "" { next }
+kind == "other" || kind == "plain" || reason != "" { next }
 kind == "file" { print substr($0, inner + 1) >(base ".file"); next }
 NF || command != "" { line_of_console(substr($0, inner + 1)) }
 
