@@ -108,9 +108,9 @@ static void *run_birth(void *arg)
 }
 
 /* By a thread that is gone when the child dies, or may be. */
-static pid_t born_by_a_thread(int status)
+static pid_t born_in_a_thread(pid_t (*born)(int status), int status)
 {
-	struct birth birth = { born_fork, status, -1 };
+	struct birth birth = { born, status, -1 };
 	pthread_t thread;
 
 	if (pthread_create(&thread, NULL, run_birth, &birth) || pthread_join(thread, NULL))
@@ -118,14 +118,14 @@ static pid_t born_by_a_thread(int status)
 	return birth.pid;
 }
 
+static pid_t born_by_a_thread(int status)
+{
+	return born_in_a_thread(born_fork, status);
+}
+
 static pid_t spawned_by_a_thread(int status)
 {
-	struct birth birth = { born_posix_spawn, status, -1 };
-	pthread_t thread;
-
-	if (pthread_create(&thread, NULL, run_birth, &birth) || pthread_join(thread, NULL))
-		return -1;
-	return birth.pid;
+	return born_in_a_thread(born_posix_spawn, status);
 }
 
 static pid_t (*const ways_to_be_born[])(int status) = {

@@ -172,6 +172,20 @@ static int stop_readers(int fd, struct share *share, uint32_t bell)
 	return trigger(fd, bell, 1);
 }
 
+/* Rings until all of it was heard; the handle of the bell to stop the readers with. */
+static int64_t ring_until_heard(struct __test_metadata *_metadata, int fd, const uint32_t *watch,
+				struct share *share)
+{
+	int64_t last;
+
+	ASSERT_EQ(0, ring_at_random(fd, watch));
+	while (rings_heard(share) < RINGS && !share->overrun)
+		sched_yield();
+	last = add_watch(fd, op_user(~0ULL));
+	ASSERT_LT(0, last);
+	return last;
+}
+
 TEST_F_TIMEOUT(queue, threads_share, LIMIT)
 {
 	struct share *share = shared(sizeof(*share));
@@ -187,11 +201,7 @@ TEST_F_TIMEOUT(queue, threads_share, LIMIT)
 		sharers[i] = (struct sharer){ share, self->fd, i, 1 + i * 2 };
 		ASSERT_EQ(0, pthread_create(&threads[i], NULL, sharer_thread, &sharers[i]));
 	}
-	ASSERT_EQ(0, ring_at_random(self->fd, watch));
-	while (rings_heard(share) < RINGS && !share->overrun)
-		sched_yield();
-	last = add_watch(self->fd, op_user(~0ULL));
-	ASSERT_LT(0, last);
+	last = ring_until_heard(_metadata, self->fd, watch, share);
 	for (i = 0; i < SHARERS; i++) {
 		while (pthread_tryjoin_np(threads[i], NULL)) {
 			ASSERT_EQ(0, stop_readers(self->fd, share, last));
@@ -218,11 +228,7 @@ TEST_F_TIMEOUT(queue, processes_share, LIMIT)
 			_exit(0);
 		}
 	}
-	ASSERT_EQ(0, ring_at_random(self->fd, watch));
-	while (rings_heard(share) < RINGS && !share->overrun)
-		sched_yield();
-	last = add_watch(self->fd, op_user(~0ULL));
-	ASSERT_LT(0, last);
+	last = ring_until_heard(_metadata, self->fd, watch, share);
 	for (i = 0; i < SHARERS; i++) {
 		while (!waitpid(pids[i], &status, WNOHANG)) {
 			ASSERT_EQ(0, stop_readers(self->fd, share, last));
