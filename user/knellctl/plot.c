@@ -169,33 +169,18 @@ static int64_t chart_end(const json_t *reply)
 	return end < 1000 ? 1000 : end;
 }
 
-/* When what began, to be shown; NULL: with --json it was, or there is none, as @status says. */
-static json_t *boot_times(int *status)
-{
-	json_t *reply = NULL;
-
-	*status = call_or_say("BootTimes", NULL, &reply);
-	if (*status)
-		return NULL;
-	if (!opt.json)
-		return reply;
-	*status = out_json(reply);
-	return NULL;
-}
-
 int cmd_plot(const struct verb *cmd, char **args, size_t nr)
 {
+	json_t *reply = NULL;
 	struct span *v;
-	json_t *reply;
 	size_t n;
-	int status;
+	int status = call_or_say("BootTimes", NULL, &reply);
 
 	(void)cmd;
 	(void)args;
 	(void)nr;
-	reply = boot_times(&status);
-	if (!reply)
-		return status;
+	if (status || opt.json)
+		return status ? status : out_json(reply);
 	v = spans_of(reply, chart_end(reply), &n);
 	if (n)
 		qsort(v, n, sizeof(*v), by_begin);
@@ -212,17 +197,16 @@ int cmd_blame(const struct verb *cmd, char **args, size_t nr)
 {
 	struct table t = { .heads = { "TOOK", "AT", "UNIT" }, .right = BIT(0) | BIT(1) };
 	char took[SPAN_MAX], at[SPAN_MAX];
+	json_t *reply = NULL;
 	struct span *v;
-	json_t *reply;
 	size_t n;
-	int status;
+	int status = call_or_say("BootTimes", NULL, &reply);
 
 	(void)cmd;
 	(void)args;
 	(void)nr;
-	reply = boot_times(&status);
-	if (!reply)
-		return status;
+	if (status || opt.json)
+		return status ? status : out_json(reply);
 	v = spans_of(reply, INT64_MAX, &n);
 	if (n)
 		qsort(v, n, sizeof(*v), by_length);
