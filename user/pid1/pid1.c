@@ -157,7 +157,8 @@ static void loopback_up(void)
 /* Nobody else has, where this is what a machine begins with. Without it all goes on. */
 static void load_module(void)
 {
-	static char *const argv[] = { "modprobe", "-q", "knell", NULL };
+	static char name[] = "modprobe", quiet[] = "-q", knell[] = "knell";
+	static char *const argv[] = { name, quiet, knell, NULL };
 	posix_spawnattr_t attr;
 	sigset_t none;
 	pid_t pid;
