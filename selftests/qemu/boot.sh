@@ -54,8 +54,14 @@ if [ "$ARCH" = arm64 ]; then
 	options="-dtb $dir/machine.dtb $options"
 fi
 
+smp=$cpus
+# A kernel without ACPI has its CPUs from a table of which QEMU's firmware makes an entry for each socket.
+if [ -n "${KNELL_DEBUG:-}" ]; then
+	smp=$cpus,sockets=$cpus append="guest_cpus=$cpus $append"
+fi
+
 # shellcheck disable=SC2086 # a list
-$qemu -nodefaults $reboot -cpu "$cpu" $accel -smp "$cpus" -m "$memory" -display none \
+$qemu -nodefaults $reboot -cpu "$cpu" $accel -smp "$smp" -m "$memory" -display none \
 	-monitor none -serial "file:$dir/console.log" \
 	-chardev "file,id=result,path=$dir/result" $result_port $options \
 	-kernel "$image" -initrd "$dir/initrd" \

@@ -282,6 +282,20 @@ static void find_leaks(const char *when, int looks)
 	tell_kmemleak("clear");
 }
 
+/* Of races a machine with fewer CPUs than it was given has none to find. */
+static void check_cpus(void)
+{
+	const char *given = getenv("guest_cpus");
+	bool there;
+
+	if (!given)
+		return;
+	there = sysconf(_SC_NPROCESSORS_CONF) == atol(given);
+	report("RUN cpus 60\n    1..1\n");
+	report("    %sok 1 the machine has %s CPUs\n", there ? "" : "not ", given);
+	report("END cpus exit %d 0\n", there ? 0 : 1);
+}
+
 /* lockdep tells of one fault, if it is one of the kernel's own, and is off from there on. */
 static void check_lockdep(void)
 {
@@ -491,6 +505,7 @@ int main(void)
 	unload_module();
 	find_leaks("after-rmmod", 1);
 	check_lockdep();
+	check_cpus();
 	report_coverage();
 	report("DONE\n");
 	power_off();
