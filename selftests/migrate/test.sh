@@ -13,7 +13,8 @@ set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
 examples=$(cd "$here/../../Documentation/examples/migrate" && pwd)
-export LC_ALL=C.UTF-8 TZ=UTC
+# Where the guides' readers have them is not where every caller looks.
+export LC_ALL=C.UTF-8 TZ=UTC PATH="/usr/local/bin:$PATH"
 
 fail()
 {

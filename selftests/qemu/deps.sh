@@ -32,6 +32,7 @@ packages=$(sed 's/#.*//' <<-'END'
 	dbus-daemon		# a bus, for services of Type=dbus
 	varlink-go		# another Varlink, to talk with
 	systemd			# systemd-analyze, systemctl --root: what units are compared with; systemd-notify
+	procps			# kill(1), which reloads the services of a migration guide
 	spin			# a model of the queue is searched through
 	valgrind		# libknell's tests under memcheck
 	clang-14		# the fuzzers of formats,
