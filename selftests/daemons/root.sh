@@ -8,6 +8,8 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=selftests/qemu/apt.sh
+. "$here/../qemu/apt.sh"
 build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
 dir=$build/daemons
 
@@ -40,31 +42,11 @@ if [ "$(id -u)" -ne 0 ]; then
 	exit 1
 fi
 
-# What this machine installs from, if that is Debian 12, too.
-sources()
-{
-	grep -qs '^VERSION_CODENAME=bookworm' /etc/os-release || return 0
-	for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list \
-		/etc/apt/sources.list.d/*.sources; do
-		[ ! -s "$file" ] || echo "$file"
-	done
-}
-
-make_tree()
-{
-	# shellcheck disable=SC2086,SC2046 # lists
-	mmdebstrap --mode=root --aptopt='Acquire::Retries "3"' --variant=minbase \
-		--include="$(echo $packages | tr ' ' ,)" --dpkgopt=force-unsafe-io \
-		--dpkgopt='path-exclude=/usr/share/doc/*' \
-		--dpkgopt='path-exclude=/usr/share/man/*' \
-		--dpkgopt='path-exclude=/usr/share/locale/*' \
-		bookworm "$dir/root" ${MIRROR:-$(sources)} </dev/null >"$dir/root.log" 2>&1
-}
-
 echo "daemons: making the root file system, a Debian with ten daemons"
 rm -rf "$dir"/root*
 mkdir -p "$dir"
-make_tree || { tail -n 40 "$dir/root.log" >&2; exit 1; }
+apt_tree "$dir/root" "$packages" --dpkgopt='path-exclude=/usr/share/man/*' >"$dir/root.log" 2>&1 ||
+	{ tail -n 40 "$dir/root.log" >&2; exit 1; }
 echo knell >"$dir/root/etc/hostname"
 : >"$dir/root/etc/resolv.conf"
 truncate -s 1G "$dir/root.img"

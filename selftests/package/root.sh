@@ -8,6 +8,8 @@
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=selftests/qemu/apt.sh
+. "$here/../qemu/apt.sh"
 top=$(cd "$here/../.." && pwd)
 build=${KNELL_BUILD:-$top/build}
 dir=$build/package
@@ -31,33 +33,13 @@ if [ "$(id -u)" -ne 0 ]; then
 	exit 1
 fi
 
-# What this machine installs from, if that is Debian 12, too.
-sources()
-{
-	grep -qs '^VERSION_CODENAME=bookworm' /etc/os-release || return 0
-	for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list \
-		/etc/apt/sources.list.d/*.sources; do
-		[ ! -s "$file" ] || echo "$file"
-	done
-}
-
-# Without the packages, which are other ones each time.
-make_tree()
-{
-	# shellcheck disable=SC2086,SC2046 # lists
-	mmdebstrap --mode=root --aptopt='Acquire::Retries "3"' --variant=minbase \
-		--include="$(echo $packages | tr ' ' ,)" --dpkgopt=force-unsafe-io \
-		--dpkgopt='path-exclude=/usr/share/doc/*' \
-		--dpkgopt='path-exclude=/usr/share/locale/*' \
-		bookworm "$dir/base" ${MIRROR:-$(sources)} </dev/null
-}
-
+# Without the packages of knell, which are other ones each time.
 key=$(echo "$packages" | cksum)
 if [ "$(cat "$dir/base.key" 2>/dev/null)" != "$key" ]; then
 	echo "package: making a Debian"
 	rm -rf "$dir"
 	mkdir -p "$dir"
-	make_tree >"$dir/base.log" 2>&1 || { tail -n 40 "$dir/base.log" >&2; exit 1; }
+	apt_tree "$dir/base" "$packages" >"$dir/base.log" 2>&1 || { tail -n 40 "$dir/base.log" >&2; exit 1; }
 	echo "$key" >"$dir/base.key"
 fi
 rm -rf "$dir/root" "$dir/root.img"
