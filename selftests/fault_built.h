@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What only the module's fault build can have fail: its loading, what netlink is asked, what the
- * monitor tells. Included by fault_test.c, whose fixture it takes.
+ * monitor tells.
  */
 #ifndef _FAULT_BUILT_H
 #define _FAULT_BUILT_H
 
 #include <dirent.h>
+
+#include "fault_queue.h"
+#include "fault_watch.h"
+#include "netlink_test.h"
 
 /* Kept from the kernel by boots.sh. */
 #define BOX_OPTIONS	"box_addr=0x10000000 box_size=0x10000 wakeup=1"
