@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Makes the table of Documentation/security.rst out of the acts and subjects of
-# selftests/security_test.c, which has a test for each of its cells.
+# Makes the table of Documentation/security.rst out of the subjects of selftests/security_fixture.h and
+# the acts of security_own_test.c and security_others_test.c, which have a test for each of its cells.
 #
 # usage: security-table.sh [--check]	(with it nothing is written: do they agree?)
 set -eu
@@ -62,7 +62,8 @@ END {
 	}
 	rule(columns)
 }
-' "$top/selftests/security_test.c" >"$work/table"
+' "$top/selftests/security_fixture.h" "$top/selftests/security_own_test.c" \
+	"$top/selftests/security_others_test.c" >"$work/table"
 
 awk -v table="$work/table" '
 /^\.\. end of the table/ { skip = 0 }
@@ -79,6 +80,6 @@ awk -v table="$work/table" '
 if [ "${1:-}" != --check ]; then
 	cp "$work/security.rst" "$page"
 elif ! diff -u "$page" "$work/security.rst"; then
-	echo "Documentation/security.rst is not what selftests/security_test.c says: Documentation/security-table.sh" >&2
+	echo "Documentation/security.rst is not what selftests/security_*_test.c say: Documentation/security-table.sh" >&2
 	exit 1
 fi
