@@ -4,7 +4,7 @@
  * (dragonreach.md, 1 to 4): dr_SECTION_WHAT. Where there is more to it than one case it is shown
  * elsewhere:
  *
- *	1.1, 1.2	selftests/unit (load_test.c, keys_test.c): the whole grammar and all keys
+ *	1.1, 1.2	selftests/unit (text_test.c, load_test.c, keys_test.c): the whole grammar and all keys
  *	1.2		deps_test.c: each kind of dependency
  *	1.5, 3.5	timer_test.c, selftests/unit/timer_test.c
  *	2		hostile_test.c, ../knellctl: each verb
