@@ -73,3 +73,12 @@ sleeper()
 		ExecStart=/bin/sleep 100000
 	END
 }
+
+# The whole reply about a unit is as the interface has it; jq's filter holds for it.
+status_is()
+{
+	run status --json "$1"
+	jq '{status: .units[0]}' "$dir/out" | "$CONFORM" "$TEXT" reply UnitStatus ||
+		fail "UnitStatus of $1: $(cat "$dir/out")"
+	jq -e ".units[0] | $2" "$dir/out" >/dev/null || fail "$1 is not $2: $(cat "$dir/out")"
+}

@@ -1,21 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# knellctl and knelld together, on this machine, without the module.
+# knellctl and knelld together, on this machine, without the module: units, jobs, what is told of them.
 
 # shellcheck source=selftests/knellctl/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 # shellcheck source=selftests/knellctl/manage.sh
 . "$(dirname "$0")/manage.sh"
-
-# The whole reply about a unit is as the interface has it; jq's filter holds for it.
-status_is()
-{
-	run status --json "$1"
-	jq '{status: .units[0]}' "$dir/out" | "$CONFORM" "$TEXT" reply UnitStatus ||
-		fail "UnitStatus of $1: $(cat "$dir/out")"
-	jq -e ".units[0] | $2" "$dir/out" >/dev/null || fail "$1 is not $2: $(cat "$dir/out")"
-}
 
 test_units_are_listed()
 {
@@ -91,65 +82,6 @@ test_restart_and_its_kin()
 	unmanage
 }
 
-test_a_failed_start_is_explained()
-{
-	unit bad.service <<-'END'
-		[Service]
-		Type=oneshot
-		ExecStart=/bin/sh -c 'exit 42'
-		[Install]
-		WantedBy=nothing.target
-	END
-	unit dep.service <<-'END'
-		[Unit]
-		Requires=bad.service
-		After=bad.service
-		[Service]
-		ExecStart=/bin/sleep 100000
-		[Install]
-		WantedBy=nothing.target
-	END
-	unit far.service <<-'END'
-		[Unit]
-		Requires=dep.service
-		After=dep.service
-		[Service]
-		ExecStart=/bin/sleep 100000
-		[Install]
-		WantedBy=nothing.target
-	END
-	manage
-	status_is far '.why.code == "never"'
-	run start bad
-	exits 1
-	complains 'bad.service was not started: it failed'
-	complains 'Why: its main process /bin/sh (process [0-9]*) exited with status 42'
-	status_is bad '.unit.active == "failed" and .why.code == "process" and
-		.why.exit.status == 42'
-	run is-failed bad
-	exits 0
-	run start far
-	exits 1
-	complains 'far.service was not started: a unit that it requires did not come up'
-	complains 'Why: it needs dep.service, which needs bad.service, which is not up'
-	complains 'Origin: bad.service: its main process /bin/sh'
-	status_is far '.why.code == "dependency" and
-		.why.chain == ["far.service", "dep.service", "bad.service"]'
-	status_is bad '.holdsUp == ["dep.service", "far.service"]'
-	run why
-	exits 3
-	prints '2 units held up: dep.service far.service'
-	run status
-	prints '     State: degraded'
-	run reset-failed bad
-	exits 0
-	is bad inactive || fail 'it is still failed'
-	run is-system-running
-	prints '^running$'
-	exits 0
-	unmanage
-}
-
 test_names_that_cannot_be()
 {
 	sleeper masked.service
@@ -191,101 +123,6 @@ test_names_that_cannot_be()
 	exits 5
 	run list-dependencies nosuch
 	exits 5
-	unmanage
-}
-
-# One for each reason.
-units_that_are_not_up()
-{
-	unit cond.service <<-'END'
-		[Unit]
-		ConditionPathExists=!/
-		[Service]
-		ExecStart=/bin/true
-	END
-	unit assert.service <<-'END'
-		[Unit]
-		AssertPathExists=/nonexistent
-		[Service]
-		ExecStart=/bin/true
-	END
-	unit limit.service <<-'END'
-		[Unit]
-		StartLimitBurst=2
-		[Service]
-		ExecStart=/bin/sh -c 'kill -SEGV $$$$'
-		Restart=always
-		RestartSec=10ms
-	END
-	unit delay.service <<-'END'
-		[Service]
-		ExecStart=/bin/false
-		Restart=always
-		RestartSec=1000
-	END
-	unit pre.service <<-'END'
-		[Service]
-		ExecStartPre=/bin/false
-		ExecStart=/bin/true
-	END
-	unit over.service <<-'END'
-		[Service]
-		ExecStart=/bin/true
-	END
-	unit timeout.service <<-'END'
-		[Service]
-		Type=oneshot
-		TimeoutStartSec=100ms
-		ExecStart=/bin/sleep 1000
-	END
-	unit waits.service <<-'END'
-		[Unit]
-		After=hangs.service
-		[Service]
-		ExecStart=/bin/true
-	END
-	unit hangs.service <<-'END'
-		[Service]
-		Type=oneshot
-		ExecStart=/bin/sleep 1000
-	END
-}
-
-test_why_it_is_not_up()
-{
-	units_that_are_not_up
-	manage
-	until_true is timeout failed
-	until_true is limit failed
-	until_true is delay activating
-	run start cond
-	exits 0
-	complains 'cond.service: '
-	status_is cond '.why.code == "condition" and
-		.why.condition.name == "ConditionPathExists" and
-		.why.condition.parameter == "!/" and .why.condition.line == 2'
-	status_is assert '.why.code == "assertion" and .why.condition.parameter == "/nonexistent"'
-	status_is limit '.why.code == "start_limit" and .why.exit.signal == "SIGSEGV"'
-	status_is delay '.why.code == "delay" and .why.exit.status == 1 and
-		.why.until.monotonicUsec > 0'
-	status_is pre '.why.code == "command" and .why.exit.role == "ExecStartPre"'
-	status_is over '.why.code == "finished"'
-	status_is timeout '.why.code == "timeout"'
-	status_is waits '.why.code == "waiting" and .why.waitsFor == ["hangs.service"]'
-	status_is hangs '.why.code == "starting" and (.holdsUp | index("waits.service"))'
-	run status cond
-	prints 'Why: ConditionPathExists=!/ was not met (.*/cond.service:2)'
-	run status delay
-	prints 'Why: its main process /bin/false .* exited with status 1 .*; it is started again in 1[0-9]min'
-	run status waits
-	prints 'Why: its start job waits for hangs.service'
-	run list-jobs --json
-	"$CONFORM" "$TEXT" reply ListJobs <"$dir/out" || fail "$(cat "$dir/out")"
-	json 'any(.jobs[]; .unit == "waits.service" and (.running | not) and
-		.waitsFor == ["hangs.service"])'
-	run cancel "$(jq '.jobs[] | select(.unit == "waits.service") | .id' "$dir/out")"
-	exits 0
-	is waits inactive || fail 'it was not canceled'
 	unmanage
 }
 
@@ -407,101 +244,6 @@ test_events()
 		'.kind == "job_done" and .jobResult == "failed"'; do
 		jq -e -s "any(.[]; $filter)" "$dir/seen" >/dev/null || fail "no $filter: $(cat "$dir/seen")"
 	done
-	unmanage
-}
-
-# Who subscribes and never reads loses events, is told so later, and costs nobody else anything.
-test_a_reader_that_does_not_read()
-{
-	unit a.service <<-'END'
-		[Unit]
-		StartLimitIntervalSec=0
-		[Service]
-		Type=oneshot
-		ExecStart=/bin/true
-	END
-	manage
-	rm -f "$dir/events"
-	mkfifo "$dir/events"
-	"$KNELLCTL" --socket="$sock" events --follow --json >"$dir/events" &
-	client=$!
-	exec 4<"$dir/events"
-	read -r _ <&4
-	lost=0
-	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-		for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-			"$KNELLCTL" --socket="$sock" start a || fail 'start failed'
-		done
-	done
-	run is-active a
-	exits 3
-	# All it could not be sent is told as a number, once it reads again and something happens.
-	timeout 60 jq -e -n 'first(inputs | select(.kind == "lost" and
-		.lost > 0))' <&4 >"$dir/lost" &
-	reading=$!
-	while kill -0 $reading 2>/dev/null; do
-		"$KNELLCTL" --socket="$sock" start a
-	done
-	wait $reading || lost=$?
-	exec 4<&-
-	kill $client 2>/dev/null
-	wait $client 2>/dev/null
-	[ $lost -eq 0 ] || fail 'nothing was lost'
-	unmanage
-}
-
-# Anybody may call, with anything.
-test_hostile_callers()
-{
-	sleeper a.service
-	sleeper t@.service
-	unit b.service <<-'END'
-		[Unit]
-		Requires=bad.service
-		After=bad.service
-		[Service]
-		ExecStart=/bin/sleep 100000
-	END
-	unit bad.service <<-'END'
-		[Service]
-		ExecStart=/bin/false
-		Restart=always
-		RestartSec=20ms
-		StartLimitIntervalSec=0
-	END
-	unit slow.service <<-'END'
-		[Service]
-		Type=oneshot
-		ExecStart=/bin/sleep 1000
-	END
-	unit tick.timer <<-'END'
-		[Timer]
-		OnActiveSec=10ms
-		OnUnitInactiveSec=10ms
-		Unit=a.service
-	END
-	unit web.socket <<-END
-		[Socket]
-		ListenStream=$dir/web
-	END
-	sleeper web.service
-	unit one.target <<-'END'
-		[Unit]
-		AllowIsolate=yes
-		Wants=a.service
-	END
-	manage
-	chmod 755 "$dir"
-	for seed in 1 2 3; do
-		timeout 120 "$HOSTILE" "$sock" "$TEXT" $seed "${HOSTILE_ROUNDS:-1500}" >"$dir/hostile" ||
-			fail "seed $seed: $(cat "$dir/hostile" "$dir/log" | tail -n 40)"
-	done
-	# Those who may only read, too.
-	timeout 120 setpriv --reuid=65534 --regid=65534 --clear-groups "$HOSTILE" "$sock" "$TEXT" 4 \
-		"${HOSTILE_ROUNDS:-1500}" >"$dir/hostile" || fail "$(cat "$dir/hostile")"
-	run start a
-	exits 0
-	run why
 	unmanage
 }
 
@@ -653,63 +395,6 @@ test_a_start_again_is_the_latest()
 has_another_pid()
 {
 	is "$1" active && [ "$(pid_of "$1")" != "$2" ]
-}
-
-# A user's own, on a machine with a device that is root's.
-test_a_users_own()
-{
-	[ "$(id -u)" -eq 0 ] || fail 'this test needs root'
-	mkdir -p "$dir/run" "$dir/config/knell/user"
-	printf '[Service]\nExecStart=/bin/sleep 100000\n' >"$dir/config/knell/user/mine.service"
-	chmod 755 "$dir" && chown -R 65534:65534 "$dir/run" "$dir/config"
-	export XDG_RUNTIME_DIR="$dir/run" XDG_CONFIG_HOME="$dir/config" HOME="$dir/config" KNELLD
-	# shellcheck disable=SC2016 # for the other shell
-	unshare -m sh -e -c 'mount -t tmpfs tmpfs /dev && mknod -m 666 /dev/null c 1 3
-		mknod -m 600 /dev/knell c 1 3
-		exec setpriv --reuid=65534 --regid=65534 --clear-groups "$KNELLD" --user' \
-		>"$dir/log" 2>&1 </dev/null &
-	manager=$!
-	sock=$dir/run/knell/control
-	until_true test -S "$sock"
-	until_true is mine active
-	run status --json
-	json '.scope == "user" and .backend == "pidfd" and (.unitPath | index("'"$dir"'/config/knell/user"))'
-	"$KNELLCTL" --user is-active -q mine || fail "knellctl --user does not find it"
-	unmanage
-	unset XDG_RUNTIME_DIR XDG_CONFIG_HOME
-}
-
-test_who_may_what()
-{
-	[ "$(id -u)" -eq 0 ] || fail 'this test needs root'
-	sleeper a.service
-	manage
-	until_true is a active
-	chmod 755 "$dir"
-	other="setpriv --reuid=65534 --regid=65534 --clear-groups $KNELLCTL --socket=$sock"
-	$other list >"$dir/out" || fail 'it may not read'
-	prints a.service
-	for args in 'start a' 'stop a' 'kill a' 'reset-failed' 'daemon-reload' 'exit' 'top --cpu=on' \
-		'cancel 1' 'restart --no-block a'; do
-		# shellcheck disable=SC2086 # a list
-		status=0
-		# shellcheck disable=SC2086 # a list
-		$other $args >"$dir/out" 2>"$dir/err" || status=$?
-		exits 4
-		complains 'permission denied'
-	done
-	# A name that nobody has asked for does not become a unit by that.
-	$other status other.service 2>"$dir/err" && fail 'it is there'
-	run list --all --plain
-	prints_not other.service
-	unmanage
-	manage --control-read=owner
-	status=0
-	$other list >"$dir/out" 2>"$dir/err" || status=$?
-	exits 4
-	run list
-	exits 0
-	unmanage
 }
 
 test_knelld_ends()
