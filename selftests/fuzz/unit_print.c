@@ -103,6 +103,14 @@ static void say_names(const char *key, const struct strv *v)
 		say_text(key, v->v[i]);
 }
 
+/* Words in which a quote is one; only at the end of a line a backslash is more. */
+static void say_accounts(const char *key, const struct strv *v)
+{
+	for (size_t i = 0; i < v->nr; i++)
+		unsayable |= v->v[i][strlen(v->v[i]) - 1] == '\\';
+	say_names(key, v);
+}
+
 static void say_signal(const char *key, uint8_t sig)
 {
 	if (sig)
@@ -266,7 +274,7 @@ static void say_exec(const struct exec_context *e)
 	say_text("RootDirectory", e->root);
 	say_text("User", e->user.name);
 	say_text("Group", e->group.name);
-	say_words("SupplementaryGroups", &e->groups);
+	say_accounts("SupplementaryGroups", &e->groups);
 	say_octal("UMask", e->umask);
 	say_number("Nice", e->nice);
 	say_number("OOMScoreAdjust", e->oom_score);
