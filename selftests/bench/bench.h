@@ -222,6 +222,17 @@ static inline void line(const char *name, const char *suffix, const char *mode, 
 	printf("BENCH %s%s %s %.*f\n", name, suffix, mode, digits, value);
 }
 
+static inline double least(const double *v, unsigned int n)
+{
+	double min = v[0];
+	unsigned int i;
+
+	for (i = 1; i < n; i++)
+		if (v[i] < min)
+			min = v[i];
+	return min;
+}
+
 static inline void at_most(const char *what, double value, double bound)
 {
 	bool ok = value <= bound;

@@ -424,15 +424,20 @@ static void report(unsigned int which, const double *insns, const double *calls)
 	}
 }
 
-/* In a burst the baseline is left out: nobody sleeps, and writing is what most of it is. */
+/*
+ * All of a wake-up, and in a burst, where nobody sleeps and writing is what most of it is, what is left
+ * without the baseline: there a record has a time, a number and 64 bytes, of which epoll has none.
+ */
 static void check(unsigned int which, const double *insns, unsigned int mine, unsigned int theirs)
 {
-	double base = which == BURST ? insns[BASELINE] : 0;
+	double base = insns[BASELINE];
 	char what[128];
 
 	snprintf(what, sizeof(what), "%s, %s against %s", titles[which], ways[mine].name,
 		 ways[theirs].name);
-	at_most(what, (insns[mine] - base) / (insns[theirs] - base), 1.3);
+	at_most(what, insns[mine] / insns[theirs], 1.3);
+	if (which == BURST)
+		at_most("the same over the baseline", (insns[mine] - base) / (insns[theirs] - base), 1.4);
 }
 
 int main(int argc, char **argv)

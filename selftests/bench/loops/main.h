@@ -55,17 +55,6 @@ static inline void loops_start(int argc, char **argv)
 	bench_start(bench_forced(argc, argv));
 }
 
-static inline double least(const double *v, unsigned int n)
-{
-	double min = v[0];
-	unsigned int i;
-
-	for (i = 1; i < n; i++)
-		if (v[i] < min)
-			min = v[i];
-	return min;
-}
-
 static inline void at_least(const char *what, double value, double bound)
 {
 	bool ok = value >= bound;
