@@ -32,8 +32,8 @@
 #				reach: 95 % at least; those of selftests/coverage/quick, FULL=1 all;
 #				TESTS as above
 #	make fuzz-device	the device's fuzzer, guided by that build, on a debug kernel: OPS=2000000,
-#				SEED=1; STOCK=1 on Debian's, BLIND=1 not guided; KEPT=LOG makes that run again,
-#				REPLAY=LOG what of it was told, TIMES=100
+#				SEED=1, on JOBS=4 machines; STOCK=1 on Debian's, BLIND=1 not guided; KEPT=LOG
+#				makes that run again, REPLAY=LOG what of it was told, TIMES=100
 #	make soak		storms at their full size: a million exits and more, hours of it;
 #				SOAK="exits live" these only, SIZE=10 hundredths, SEED=NUMBER
 #	make bench		counts instructions, system calls and bytes, on three kernels, beside those
@@ -158,7 +158,7 @@ coverage: coverage-programs
 
 fuzz-device: coverage-programs
 	@OPS=$(OPS) SEED=$(SEED) BLIND=$(BLIND) STOCK=$(STOCK) LOUD=$(LOUD) KEPT=$(KEPT) REPLAY=$(REPLAY) \
-		TIMES=$(TIMES) selftests/coverage/fuzz.sh
+		TIMES=$(TIMES) JOBS=$(JOBS) selftests/coverage/fuzz.sh
 
 soak: deps
 	@$(MAKE) --no-print-directory module
