@@ -10,6 +10,8 @@ perform()
 {
 	docs=$1 nr=$2 patience=60
 	for where in "$docs"/*.where; do
+		# All of a page's may be others' to run.
+		[ -e "$where" ] || continue
 		base=${where%.where}
 		# In this shell: where it is and what it exports are the next command's.
 		if [ -e "$base.path" ]; then
@@ -72,7 +74,7 @@ run_until()
 if [ "${1:-}" = -page ]; then
 	mount -t tmpfs tmpfs /run && cp -a /etc /run/.etc && mount --bind /run/.etc /etc &&
 		mount -t tmpfs tmpfs /tmp && mkdir -p /tmp/.said /tmp/knell/build /tmp/knell/kmod || exit
-	ln -s /sbin/knelld /sbin/knellctl /tmp/knell/build
+	ln -s /sbin/knelld /sbin/knellctl /tmp/knell/build && ln -s /sbin/knelld /tmp/knell/build/knelld-static
 	ln -s "${KNELL_KO:-/lib/knell.ko}" /tmp/knell/kmod/knell.ko
 	[ ! -e /sys/module/knell ] || rmmod knell || exit
 	cd /tmp/knell && perform "$2" "$3"

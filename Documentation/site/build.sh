@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Makes HTML of Documentation/ and of what is generated: the interfaces' pages out of the headers'
 # kernel-doc, by the kernel's own scripts/kernel-doc, and the manual, by mandoc. A warning or a dead
-# link (links.py) is a failure, and so is a command that there is not (commands.py).
+# link (links.py) is a failure.
 #
 # usage: build.sh DIR	(emptied; DIR-source has what Sphinx has read)
 set -eu
@@ -115,5 +115,4 @@ done >"$source/missing"
 cat "$source/missing"
 [ ! -s "$source/missing" ] || status=1
 /usr/bin/python3 "$top/Documentation/site/links.py" "$out" "$top" || status=1
-/usr/bin/python3 "$top/Documentation/site/commands.py" "$top" || status=1
 exit $status

@@ -176,6 +176,13 @@ programs()
 		! LD_LIBRARY_PATH=$lib timeout 60 "$dir/manual" </dev/null; then
 		fault "the manual's example does not work"
 	fi
+	# As README.md says.
+	cp "$top/Documentation/examples/run.c" "$dir"
+	# shellcheck disable=SC2046 # a list
+	if ! (cd "$dir" && cc run.c $(pkg-config --cflags --libs libknell)) >"$dir/run.log" 2>&1 ||
+		! LD_LIBRARY_PATH=$lib timeout 60 "$dir/a.out" 60 true >"$dir/run.log" 2>&1; then
+		fault "the example run.c does not work:" "$(cat "$dir/run.log")"
+	fi
 	dynamic "$dir/c-NONE" NEEDED | grep -q -x libknell.so.0 || fault "a program is not linked to libknell.so.0"
 	[ -z "$(dynamic "$dir/c-NONE-static" NEEDED)" ] || fault "a static program is not static"
 }

@@ -6,6 +6,7 @@
 # of the guide, Documentation/migrate/NAME.rst, are typed.
 #
 # usage: test.sh NAME
+#	test.sh typed		only tells what is typed of all guides, a line each
 #	in the environment KNELLD, KNELLCTL and SERVICE (service.c); PEERS: where the other supervisor's
 #	packages are unpacked, DINIT: where dinit and dinitctl are. Without one that is needed only
 #	knelld's half is done
@@ -250,6 +251,13 @@ fi
 #
 # Outside
 #
+
+if [ "$1" = typed ]; then
+	for name in "$examples"/*; do
+		blocks "$examples/../../migrate/${name##*/}.rst" | sed -n 's/^# //p'
+	done
+	exit 0
+fi
 
 name=$1 nr=0
 dir=$(mktemp -d "${TMPDIR:-/tmp}/knell-migrate.XXXXXX")

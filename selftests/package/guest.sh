@@ -32,7 +32,8 @@ of_dkms()
 		find "$kernel/updates/dkms" -name 'knell.ko*' | grep . || return 1
 	done
 	# With the key of this machine, which Secure Boot asks for.
-	[ -n "$(modinfo -F filename knell)" ] && [ -n "$(modinfo -F signer knell)" ]
+	[ -n "$(modinfo -F filename knell)" ] && [ -n "$(modinfo -F signer knell)" ] &&
+		[ -n "$(modinfo -F author knell)" ]
 }
 
 autopkgtests()

@@ -44,22 +44,37 @@ if [ "$(cat "$dir/base.key" 2>/dev/null)" != "$key" ]; then
 fi
 rm -rf "$dir/root" "$dir/root.img"
 cp -a "$dir/base" "$dir/root"
-cp "$build"/deb/*.deb "$dir/root/tmp/"
+mkdir -p "$dir/root/tmp/build/deb" "$dir/root/tmp/source"
+cp "$build"/deb/*.deb "$dir/root/tmp/build/deb/"
+(cd "$top" && cp -r Kbuild VERSION dkms.conf kmod "$dir/root/tmp/source")
 # A chroot is no place to start services in, and deb-systemd-invoke knows by this.
 printf '#!/bin/sh\nexit 101\n' >"$dir/root/usr/sbin/policy-rc.d"
 chmod +x "$dir/root/usr/sbin/policy-rc.d"
+# First without packages, as Documentation/install.rst has it, on a machine that runs the first of the kernels.
 # shellcheck disable=SC2016 # for the shell that is there
 unshare --mount --pid --fork chroot "$dir/root" sh -ec '
 	mount -t proc proc /proc
 	export DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin
-	apt-get -q -y --no-install-recommends install /tmp/knell_*.deb /tmp/knell-dkms_*.deb \
-		/tmp/libknell0_*.deb /tmp/libknell-dev_*.deb
+	set -- /lib/modules/*/build
+	running=${1%/build} running=${running##*/}
+	printf "#!/bin/sh\n[ \"\$*\" = -r ] || exec /usr/bin/uname \"\$@\"\necho $running\n" >/usr/local/bin/uname
+	chmod +x /usr/local/bin/uname
+	export PATH=/usr/local/bin:$PATH
+	cd /tmp/source
+	mkdir /usr/src/knell-$(cat VERSION)
+	cp -r Kbuild VERSION dkms.conf kmod /usr/src/knell-$(cat VERSION)
+	dkms install knell/$(cat VERSION)
+	modinfo -k "$running" -F signer knell | grep .
+	dkms remove knell/$(cat VERSION) --all
+	rm -r /usr/src/knell-$(cat VERSION) /usr/local/bin/uname
+	cd /tmp
+	apt-get -q -y --no-install-recommends install ./build/deb/*.deb
 	for headers in /lib/modules/*/build; do
 		kernel=${headers%/build}
 		dkms install -k "${kernel##*/}" knell/$(ls /usr/src | sed -n "s/^knell-//p")
 	done
 	dkms status' </dev/null >"$dir/install.log" 2>&1 || { tail -n 40 "$dir/install.log" >&2; exit 1; }
-rm -f "$dir/root/usr/sbin/policy-rc.d" "$dir"/root/tmp/*.deb
+rm -rf "$dir/root/usr/sbin/policy-rc.d" "$dir/root/tmp/build" "$dir/root/tmp/source"
 mkdir -p "$dir/root/usr/src/knell-tests"
 cp -a "$build/deb/knell/debian" "$build"/deb/knell_*.deb "$build"/deb/libknell0_*.deb "$dir/root/usr/src/knell-tests/"
 install -m 0755 "$here/guest.sh" "$dir/root/usr/sbin/knell-package-test"

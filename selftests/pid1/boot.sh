@@ -64,7 +64,8 @@ boot()
 	case $1 in
 	plain|stays)
 		ln "$dir/plain.initrd" "$out/initrd"
-		disks='' append='rdinit=/sbin/knelld' ;;
+		disks='' append='rdinit=/sbin/knelld'
+		[ "$1" = stays ] || append="$append -- --default web.target" ;;
 	*)
 		ln "$dir/disk.initrd" "$out/initrd"
 		cp --sparse=always "$dir/root.img" "$dir/data.img" "$out"

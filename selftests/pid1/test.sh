@@ -113,6 +113,8 @@ halt)
 keys)
 	say asked ;;
 plain)
+	check "of the units only those run that the kernel's command line has it start" \
+		eval '! knellctl is-active -q many.socket'
 	say asked
 	kill -TERM 1 ;;
 stays)

@@ -5,9 +5,10 @@
 #
 # what is behind a prompt, "# " or "$ ", with the lines that go on behind "> ", and what the page says
 # that it prints. A block with ":caption: /FILE" is that file. Before a block there may be a comment,
-# ".. not run: WHY", or ".. exit status: N", which is that of the block's last command.
+# ".. not run: WHY", or ".. exit status: N", which is that of the block's last command, or
+# ".. run by: NAME": that is for who asks for it by this name, and for nobody else.
 #
-#	awk -v dir=DIR -v name=PAGE -f commands.awk PAGE
+#	awk -v dir=DIR -v name=PAGE [-v by=NAME] -f commands.awk PAGE
 #
 # DIR gets, for the NNN-th of them, NNN.run and NNN.expect, or NNN.file and NNN.path; NNN.where; in
 # NNN.status another exit status than 0; in not-run a line for each block that is not run.
@@ -51,7 +52,7 @@ function end_block()
 		left++
 	}
 	if (kind != "")
-		reason = status = ""
+		reason = status = runner = ""
 	kind = ""
 }
 
@@ -78,10 +79,12 @@ function line_of_console(line)
 kind != "" && NF && depth <= outer { end_block() }
 
 kind == "" && /^ *\.\. not run: / { reason = $0; sub(/^ *\.\. not run: /, "", reason); next }
+kind == "" && /^ *\.\. run by: / { runner = $NF; next }
 kind == "" && /^ *\.\. exit status: / { status = $NF; next }
 
 kind == "" && /^ *\.\. code-block::/ {
-	kind = $3 == "console" ? "console" : "other"
+	ours = runner == by
+	kind = ours && $3 == "console" ? "console" : "other"
 	outer = depth
 	inner = began = 0
 	base = command = expected = ""
@@ -101,7 +104,7 @@ kind == "" { next }
 
 # Its options.
 !began && /^ +:[a-z]+:/ {
-	if ($1 == ":caption:" && $2 ~ /^\//) {
+	if (ours && $1 == ":caption:" && $2 ~ /^\//) {
 		kind = "file"
 		path = $2
 	}
