@@ -651,7 +651,7 @@ TEST_F_TIMEOUT(knelld, the_state_file_is_of_another_version, LIMIT_S)
 
 #define NR_KILLS	rounds(200)
 
-/* Each run leaves a line before it ends; each end has one in the log. */
+/* Each run leaves a line before it ends; each end has one in the log, if only the last life's. */
 TEST_F_TIMEOUT(knelld, killed_two_hundred_times, LIMIT_S)
 {
 	char name[32], text[64], *runs, *line;
@@ -676,7 +676,6 @@ TEST_F_TIMEOUT(knelld, killed_two_hundred_times, LIMIT_S)
 	ASSERT_TRUE(begin(self));
 	ASSERT_TRUE(told(self, "startup finished: "));
 	EXPECT_TRUE(sub_becomes(self, "still.service", "running"));
-	/* Of a slow machine this life may be the first in which one comes back. */
 	ASSERT_TRUE(told_times(self, NR_SHORT + 1, ".service: main process "));
 	ASSERT_EQ(0, stop(self));
 	for (int i = 0; i < NR_SHORT; i++) {

@@ -213,6 +213,14 @@ TEST_F_TIMEOUT(process, usage_is_without_children, LIMIT)
 	EXPECT_GT(8192, ev.exit.maxrss_kb);
 }
 
+/* @root: a template of a directory's name, which it becomes. */
+static void mount_cgroups(struct __test_metadata *_metadata, char *root)
+{
+	mkdir("/tmp", 01777);
+	ASSERT_NE(NULL, mkdtemp(root));
+	ASSERT_EQ(0, mount("none", root, "cgroup2", 0, NULL));
+}
+
 /* The cgroup it died in, as version 2 numbers them: the inode of its directory. */
 TEST_F_TIMEOUT(process, cgroup_id, LIMIT)
 {
@@ -221,9 +229,7 @@ TEST_F_TIMEOUT(process, cgroup_id, LIMIT)
 	struct knell_event ev;
 	struct stat st;
 
-	mkdir("/tmp", 01777);
-	ASSERT_NE(NULL, mkdtemp(root));
-	ASSERT_EQ(0, mount("none", root, "cgroup2", 0, NULL));
+	mount_cgroups(_metadata, root);
 	snprintf(dir, sizeof(dir), "%s/knell-selftest", root);
 	ASSERT_EQ(0, mkdir(dir, 0755));
 	ASSERT_EQ(0, stat(dir, &st));
@@ -250,9 +256,7 @@ TEST_F_TIMEOUT(process, cgroup_id_of_the_root, LIMIT)
 	struct knell_event ev;
 	struct stat st;
 
-	mkdir("/tmp", 01777);
-	ASSERT_NE(NULL, mkdtemp(root));
-	ASSERT_EQ(0, mount("none", root, "cgroup2", 0, NULL));
+	mount_cgroups(_metadata, root);
 	ASSERT_EQ(0, stat(root, &st));
 	ASSERT_EQ(0, spawn(t));
 	tell(t->go, 'g');

@@ -201,16 +201,7 @@ static void see_root_spared(struct __test_metadata *_metadata, member_fn root, b
 	struct party *p = new_party(-1, 0);
 	pid_t user, mine, his;
 
-	let_users_in(_metadata);
-	user = fork();
-	ASSERT_LE(0, user);
-	if (!user) {
-		become(&user_1000);
-		_exit(open_for_others(p));
-	}
-	ASSERT_EQ('u', hear_soon(p->said));
-	keep_users_out();
-	p->nr = steal_fd(user, p->fd);
+	p->nr = start_user(_metadata, p, open_for_others, &user);
 	p->gate2 = new_gate();
 	mine = spawn_member(p->nr, p->tree, root, p);
 	his = spawn_member(p->nr, p->tree, wait_as_user, p);

@@ -464,16 +464,7 @@ TEST_F_TIMEOUT(kill, from_a_user_namespace, LIMIT)
 	int gate[2] = { new_gate(), new_gate() }, fd;
 	pid_t user, members[3];
 
-	let_users_in(_metadata);
-	user = fork();
-	ASSERT_LE(0, user);
-	if (!user) {
-		become(&user_1000);
-		_exit(be_mapped_root(p));
-	}
-	ASSERT_EQ('u', hear_soon(p->said));
-	keep_users_out();
-	fd = steal_fd(user, p->fd);
+	fd = start_user(_metadata, p, be_mapped_root, &user);
 	ASSERT_LE(0, fd);
 	members[0] = spawn_member(fd, p->tree, exit_9_at_gate, &gate[0]);
 	members[1] = spawn_member(fd, p->tree, exit_3_at_gate, &gate[1]);
@@ -546,16 +537,7 @@ TEST_F_TIMEOUT(kill, status_of_strangers, LIMIT)
 	int gate = new_gate(), fd;
 	pid_t user, pid;
 
-	let_users_in(_metadata);
-	user = fork();
-	ASSERT_LE(0, user);
-	if (!user) {
-		become(&user_1000);
-		_exit(hear_of_strangers(p));
-	}
-	ASSERT_EQ('u', hear_soon(p->said));
-	keep_users_out();
-	fd = steal_fd(user, p->fd);
+	fd = start_user(_metadata, p, hear_of_strangers, &user);
 	ASSERT_LE(0, fd);
 	ASSERT_LT(0, spawn_member(fd, p->tree, exit_9_at_gate, &gate));
 	for (size_t i = 0; i < ARRAY_SIZE(strangers); i++) {

@@ -372,6 +372,14 @@ TEST_F_TIMEOUT(tree, threads_do_not_count, LIMIT)
 	reap(pid);
 }
 
+static void begin_thread(void *(*fn)(void *), void *arg)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, fn, arg))
+		_exit(BROKEN);
+}
+
 static void *outlive_leader(void *arg)
 {
 	struct cast *c = arg;
@@ -386,10 +394,7 @@ static void *outlive_leader(void *arg)
 
 static void leave_leader(void *arg)
 {
-	pthread_t thread;
-
-	if (pthread_create(&thread, NULL, outlive_leader, arg))
-		_exit(BROKEN);
+	begin_thread(outlive_leader, arg);
 	syscall(SYS_exit, 1);
 }
 
@@ -426,10 +431,7 @@ static void *exec_thread(void *arg)
 
 static void exec_by_thread(void *arg)
 {
-	pthread_t thread;
-
-	if (pthread_create(&thread, NULL, exec_thread, arg))
-		_exit(BROKEN);
+	begin_thread(exec_thread, arg);
 	sleep_for_ever(NULL);
 }
 
@@ -441,10 +443,7 @@ static void exec_by_leader(void *arg)
 
 static void exec_by_orphan_thread(void *arg)
 {
-	pthread_t thread;
-
-	if (pthread_create(&thread, NULL, exec_thread, arg))
-		_exit(BROKEN);
+	begin_thread(exec_thread, arg);
 	syscall(SYS_exit, 0);
 }
 

@@ -100,4 +100,20 @@ static inline int steal_fd(pid_t pid, int fd)
 	return own;
 }
 
+/* A process of user 1000's, which runs @play on @p: it opens a queue and says 'u'. That queue. */
+static inline int start_user(struct __test_metadata *_metadata, struct party *p,
+			     int (*play)(void *p), pid_t *user)
+{
+	let_users_in(_metadata);
+	*user = fork();
+	ASSERT_LE(0, *user);
+	if (!*user) {
+		become(&user_1000);
+		_exit(play(p));
+	}
+	ASSERT_EQ('u', hear_soon(p->said));
+	keep_users_out();
+	return steal_fd(*user, p->fd);
+}
+
 #endif /* _TREE_PARTY_H */

@@ -16,7 +16,7 @@ rm -rf "$root"
 mkdir -p "$root/modules" "$root/overlay/usr/sbin" "$root/overlay/usr/bin" "$lib" \
 	"$root/overlay/etc/knell/system/multi-user.target.wants" "$root/overlay/etc/cron.d"
 "$qemu/busybox-root.sh" "$root"
-install -m 0755 "$here/init.sh" "$root/init"
+install -m 0755 "$qemu/disk-init.sh" "$root/init"
 "$qemu/disk-modules.sh" "$root/modules"
 cp "$top/kmod/knell.ko" "$root/modules/99-knell.ko"
 install -s -m 0755 "$build/knelld" "$root/overlay/usr/sbin/knelld"

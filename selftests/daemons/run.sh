@@ -20,7 +20,7 @@ build=${KNELL_BUILD:-$(cd "$here/../.." && pwd)/build}
 out=$build/daemons/run
 export KNELL_RUNNER="${KNELL_RUNNER:-$$}"
 limit=$((2400 * ${SLOW:-1}))
-append="rdinit=/init loglevel=5 knell.slow=${SLOW:-1} ${APPEND:-}"
+append="rdinit=/init loglevel=5 knell.init=/usr/sbin/knelld,--compat knell.slow=${SLOW:-1} ${APPEND:-}"
 
 parts='' daemons=''
 [ $# -gt 0 ] || parts=,daemons,notify,reexec,plain

@@ -137,6 +137,22 @@ TEST_F_TIMEOUT(knelld, what_is_the_same_stays_so, LIMIT_S)
 	ENDS;
 }
 
+/* A start that was given up is none that failed, neither at once nor when all is read again. */
+TEST_F_TIMEOUT(knelld, a_start_given_up_is_no_failure, LIMIT_S)
+{
+	unit(self, "slow.service", "[Service]\nType=oneshot\nExecStart=/bin/sh -c "
+	     "'touch @/begun; exec sleep 100000'\n");
+	unit(self, "fails.service", "[Service]\nType=oneshot\nExecStart=/bin/false\n");
+	ASSERT_TRUE(start(self));
+	ASSERT_TRUE(appears(self, "begun"));
+	ASSERT_TRUE(told(self, "fails.service: failed"));
+	EXPECT_TRUE(asked(self, "StopUnits", "slow.service", "\"done\""));
+	ASSERT_TRUE(told(self, "startup finished: 0 started, 1 failed"));
+	ASSERT_TRUE(reload(self));
+	ASSERT_TRUE(told_times(self, 2, "startup finished: 0 started, 1 failed"));
+	ENDS;
+}
+
 /* A file that has become none is no reason to stop, and what there was is still what counts. */
 TEST_F_TIMEOUT(knelld, a_bad_file_changes_nothing, LIMIT_S)
 {

@@ -12,7 +12,7 @@ root=$1/initramfs
 rm -rf "$root"
 mkdir -p "$root/modules"
 "$qemu/busybox-root.sh" "$root"
-install -m 0755 "$here/init.sh" "$root/init"
+install -m 0755 "$qemu/disk-init.sh" "$root/init"
 "$qemu/disk-modules.sh" "$root/modules"
 "$qemu/mkinitramfs.sh" "$root" >"$1/initrd"
 rm -rf "$root"

@@ -5,10 +5,12 @@
 #
 # In the guest no locale has UTF-8, and knellctl's dots are ASCII.
 
-{ sub(/[ \t\r]+$/, "") }
-FILENAME == ARGV[1] {
+{
+	sub(/[ \t\r]+$/, "")
 	gsub(/●/, "*")
 	gsub(/×/, "x")
+}
+FILENAME == ARGV[1] {
 	expected = expected $0 "\n"
 	next
 }

@@ -46,10 +46,10 @@ static const char *no_unit(const char *name)
 	return unit_name_kind(name) < UNIT_KINDS ? ERROR("NoSuchUnit") : ERROR("BadName");
 }
 
-/* Is it but a name: no file, and no other unit speaks of it? */
+/* Is it but a name: no file, no failure of when there was one, and no other unit speaks of it? */
 static bool is_nothing(const struct unit *u)
 {
-	if (u->load != UNIT_NOT_FOUND || u->nr_history || u->job)
+	if (u->load != UNIT_NOT_FOUND || u->nr_history || u->job || u->result != RESULT_SUCCESS)
 		return false;
 	for (size_t i = 0; i < u->nr_edges; i++)
 		if (u->edges[i].side >= DEP_KINDS && u->edges[i].to->load == UNIT_LOADED)

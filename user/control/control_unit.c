@@ -284,6 +284,9 @@ static const char *why_code(const struct unit *u)
 		return strcmp(unit_sub(u), "auto-restart") ? "starting" : "delay";
 	case DEACTIVATING:
 		return "stopping";
+	case FAILED:
+		/* Its file may be gone by now, or another one: why it failed is what that said. */
+		return down_code(u);
 	default:
 		return u->load == UNIT_MASKED ? "masked" : u->load == UNIT_NOT_FOUND ? "missing" :
 		       u->load == UNIT_BAD ? "bad" : down_code(u);

@@ -258,11 +258,29 @@ static void origin(const json_t *d, FILE *f)
 	field(f, "Next", PLAIN, "knellctl status %s", root);
 }
 
+/* A failure outlives the file that one would start the unit by. */
+static bool cannot_start(const json_t *d, FILE *f)
+{
+	const char *load = get_str(d, "unit.load"), *name = get_str(d, "unit.name");
+	bool masked = !strcmp(load, "masked");
+
+	if (!is_str(d, "unit.active", "failed") || (!masked && strcmp(load, "not_found") != 0))
+		return false;
+	field(f, "File", YELLOW, "it is %s by now: nothing starts it", masked ? "masked" : "gone");
+	if (masked)
+		field(f, "Next", PLAIN, "knellctl unmask %s", name);
+	else
+		field(f, "Next", PLAIN, "knellctl reset-failed %s forgets it", name);
+	return true;
+}
+
 static void next(const json_t *d, FILE *f)
 {
 	const struct code *c = code_of(d);
 	const char *name = get_str(d, "unit.name"), *gap;
 
+	if (cannot_start(d, f))
+		return;
 	if (c && c->next && (strcmp(c->name, "delay") == 0 || !has(d, "why.until"))) {
 		gap = strstr(c->next, "%s");
 		field(f, "Next", PLAIN, "%.*s%s%s", (int)(gap - c->next), c->next, name, gap + 2);

@@ -198,7 +198,7 @@ struct unit *job_unit(uint32_t id)
 }
 
 /* One that another takes the place of is no failure. */
-static bool is_failure(enum job_result result)
+bool job_failed(enum job_result result)
 {
 	return result != JR_DONE && result != JR_SKIPPED && result != JR_CANCELED;
 }
@@ -284,7 +284,7 @@ void job_finish(struct unit *u, enum job_result result)
 	if (j->type == JOB_START)
 		u->outcome = result + 1;
 	tell_job(u, j, EVENT_JOB_DONE, result);
-	if (starts && is_failure(result))
+	if (starts && job_failed(result))
 		spread_failure(u);
 	/* Else it is the unit itself that fails, and that tells them. */
 	if (result == JR_TIMEOUT || result == JR_DEPENDENCY)

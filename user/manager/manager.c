@@ -156,9 +156,11 @@ int manager_load(void)
 	return 0;
 }
 
+/* Of one whose file has gone while no knelld was there a former one may have told how it did. */
 static bool is_counted(const struct unit *u)
 {
-	return u->kind != UNIT_TARGET && !u->gone;
+	return u->kind != UNIT_TARGET && !u->gone &&
+	       (u->load == UNIT_LOADED || u->load == UNIT_BAD);
 }
 
 static void tell_startup(void)
@@ -171,7 +173,7 @@ static void tell_startup(void)
 		if (!is_counted(u) || !u->outcome)
 			continue;
 		started += u->outcome == JR_DONE + 1;
-		failed += u->outcome != JR_DONE + 1 && u->outcome != JR_SKIPPED + 1;
+		failed += job_failed(u->outcome - 1);
 	}
 	log_line("startup finished: %zu started, %zu failed", started, failed);
 }

@@ -29,6 +29,7 @@ int job_merge(const struct unit *u, enum job_type a, enum job_type b);
 /* job.c */
 void job_install(struct unit *u, enum job_type type, enum job_mode mode);
 void job_finish(struct unit *u, enum job_result result);
+bool job_failed(enum job_result result);
 void job_look_at(struct unit *u);
 void job_settle(void);
 void jobs_resume(void);

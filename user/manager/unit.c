@@ -260,6 +260,13 @@ static bool take(struct unit *u, enum load how, struct unit_file *f)
 		unit_file_free(f);
 		return true;
 	}
+	/* What is told of how it ended is told in its former file's words. */
+	if (old && u->gone && unit_is_down(u) && (load == UNIT_NOT_FOUND || load == UNIT_MASKED)) {
+		fresh = load != u->load;
+		u->load = load;
+		unit_file_free(f);
+		return fresh;
+	}
 	if (load == UNIT_MASKED && u->load != UNIT_MASKED)
 		log_line("%s: masked, not to be started", u->name);
 	if (usable(load) && !fresh && !unit_is_down(u))
