@@ -3,6 +3,9 @@
 # Builds the packages into DIR, from a copy of the tree as git knows it, with what is not committed
 # yet; where there is no git, of all but build/.
 #
+# All of them can be installed at once, by "*.deb": what debuggers want is left out, if DEB_BUILD_OPTIONS
+# does not say otherwise.
+#
 # usage: build.sh DIR
 set -eu
 
@@ -21,4 +24,5 @@ fi
 tar -c --null --ignore-failed-read -T "$dir/files" | tar -x -C "$dir/knell"
 rm "$dir/files"
 cd "$dir/knell"
+export DEB_BUILD_OPTIONS="${DEB_BUILD_OPTIONS-noautodbgsym}"
 dpkg-buildpackage --no-sign
