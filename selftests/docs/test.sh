@@ -9,6 +9,8 @@
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=selftests/qemu/report.sh
+. "$here/../qemu/report.sh"
 docs=$(cd "$here/../../Documentation" && pwd)
 export LC_ALL=C.UTF-8 TZ=UTC
 
@@ -109,20 +111,6 @@ furnish()
 	# shellcheck disable=SC2016 # for the shell there
 	printf '[Service]\nExecStart=/bin/sh -c "echo $$PPID >/run/inside; exec sleep 1000000"\n' \
 		>/etc/knell/inside/inside.service
-}
-
-# report NAME COMMAND [ARG...]: one line of TAP
-report()
-{
-	what=$1
-	shift
-	nr=$((nr + 1))
-	if "$@" >"$dir/said" 2>&1; then
-		echo "ok $nr $what"
-	else
-		sed 's/^/# /' "$dir/said"
-		echo "not ok $nr $what"
-	fi
 }
 
 type_block()

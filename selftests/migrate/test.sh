@@ -13,6 +13,8 @@
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=selftests/qemu/report.sh
+. "$here/../qemu/report.sh"
 examples=$(cd "$here/../../Documentation/examples/migrate" && pwd)
 # Where the guides' readers have them is not where every caller looks.
 export LC_ALL=C.UTF-8 TZ=UTC PATH="/usr/local/bin:$PATH"
@@ -260,20 +262,6 @@ name=$1 nr=0
 dir=$(mktemp -d "${TMPDIR:-/tmp}/knell-migrate.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 mkdir "$dir/work"
-
-# report NAME COMMAND [ARG...]: one line of TAP
-report()
-{
-	what=$1
-	shift
-	nr=$((nr + 1))
-	if "$@" >"$dir/said" 2>&1; then
-		echo "ok $nr $what"
-	else
-		sed 's/^/# /' "$dir/said"
-		echo "not ok $nr $what"
-	fi
-}
 
 # lives HALF BY [OPTION...]: in $dir/HALF is what they have said
 lives()
