@@ -9,6 +9,7 @@
 #include "private.h"
 #undef ARRAY_SIZE
 #include "tap.h"
+#include "unit_print.h"
 
 static struct unit_dirs *dirs;
 
@@ -43,6 +44,30 @@ static struct unit_file *parse(const char *section, const char *body)
 	unit_parse(dirs, name, "test", text, strlen(text), &f);
 	free(text);
 	return f;
+}
+
+/* All that has become of a unit with that body, NULL if it cannot be started. */
+static char *become(const char *section, const char *body)
+{
+	struct unit_file *f = parse(section, body);
+	char *text = f->bad ? NULL : unit_print(f);
+
+	unit_file_free(f);
+	return text;
+}
+
+/* With a wrong value alone all is as without, or there is nothing to start; all print what only some have. */
+static void left_alone(const char *section, const char *key, const char *wrong)
+{
+	const char *some = strcmp(section, "Service") ? "" : "RuntimeMaxSec=1h\n";
+	char *body = xasprintf("%s%s=%s", some, key, wrong);
+	char *with = become(section, body), *without = become(section, some);
+
+	if (!without || (with && strcmp(with, without)))
+		bad("%s=%s: changes something: %s", key, wrong, with);
+	free(body);
+	free(with);
+	free(without);
 }
 
 static uint8_t *covered;
@@ -130,6 +155,7 @@ static bool has_cmd(const struct commands *c, const char *path, const char *last
 				    told.nr, told.line, told.text);		\
 			END;							\
 			free(body);						\
+			left_alone(section, key, bad_value);			\
 		}								\
 		BEGIN(section, key "=" good "\n" key "=");			\
 		if (!(reset))							\

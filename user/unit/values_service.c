@@ -69,13 +69,12 @@ VALUE(value_service_timeout, take_service_timeout,
 
 static enum verdict take_abort_timeout(struct parser *p, const struct key *key, char *value)
 {
-	uint64_t *ns = FIELD(p, key, uint64_t);
+	uint64_t ns = 0;
 
-	p->file->abort_set = *value;
-	if (*value && parse_time(value, ns))
+	if (*value && parse_time(value, &ns))
 		return VALUE_IGNORED;
-	if (*value && !*ns)
-		*ns = FOREVER;
+	p->file->abort_set = *value;
+	*FIELD(p, key, uint64_t) = ns ? ns : FOREVER;
 	return VALUE_OK;
 }
 VALUE(value_abort_timeout, take_abort_timeout,
