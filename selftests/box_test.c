@@ -346,7 +346,8 @@ TEST_F_TIMEOUT(box, none, LIMIT)
 		{ OPTIONS " box_record_size=8192", "multiple of 256" },
 		{ "box_addr=0x1000000 box_size=0x1000", "overlaps System RAM" },
 		{ "box_size=0x10000", "overlaps System RAM" },
-		{ "box_addr=0xfee00000 box_size=0x1000", "another driver" },
+		/* The I/O APIC; the local one is none of the map's on 7.3. */
+		{ "box_addr=0xfec00000 box_size=0x1000", "another driver" },
 		/* The firmware's. */
 		{ "box_addr=0xffff0000 box_size=0x10000", "does not hold what is written" },
 	};
