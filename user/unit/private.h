@@ -280,6 +280,7 @@ enum verdict each_word(struct parser *p, const struct key *key, char *value,
 		       enum escapes escapes,
 		       enum verdict (*take)(struct parser *p, const struct key *key, char *word));
 enum verdict take_choice(struct parser *p, const struct key *key, char *value);
+enum verdict take_timeout(struct parser *p, const struct key *key, char *value);
 enum verdict take_ranged(struct parser *p, const struct key *key, char *value);
 int next_word(struct parser *p, const char **s, enum escapes escapes);
 void skip_var(char **path);

@@ -64,7 +64,7 @@ static enum verdict take_span(struct parser *p, const struct key *key, char *val
 VALUE(value_span, take_span, .expected = A_SPAN);
 
 /* Where 0 has always meant none. */
-static enum verdict take_timeout(struct parser *p, const struct key *key, char *value)
+enum verdict take_timeout(struct parser *p, const struct key *key, char *value)
 {
 	uint64_t *ns = FIELD(p, key, uint64_t);
 

@@ -69,13 +69,11 @@ VALUE(value_service_timeout, take_service_timeout,
 
 static enum verdict take_abort_timeout(struct parser *p, const struct key *key, char *value)
 {
-	uint64_t ns = 0;
+	enum verdict verdict = *value ? take_timeout(p, key, value) : VALUE_OK;
 
-	if (*value && parse_time(value, &ns))
-		return VALUE_IGNORED;
-	p->file->abort_set = *value;
-	*FIELD(p, key, uint64_t) = ns ? ns : FOREVER;
-	return VALUE_OK;
+	if (verdict == VALUE_OK)
+		p->file->abort_set = *value;
+	return verdict;
 }
 VALUE(value_abort_timeout, take_abort_timeout,
 	.expected = "a time span (as 5s, 1min 30s, infinity)");
